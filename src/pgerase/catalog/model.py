@@ -1,0 +1,273 @@
+"""The snapshot's values. Names are plain (unquoted) strings; expressions are the server's deparse under an empty search_path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Name:
+    """A schema-qualified name, unquoted."""
+
+    schema: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role and the attributes that matter to row security. `inherits_from`/`can_set` are transitive role names."""
+
+    name: str
+    superuser: bool
+    bypassrls: bool
+    createrole: bool
+    login: bool
+    inherit: bool
+    settings: tuple[str, ...]
+    """`name=value` settings of the role itself and of the role in this database, e.g. row_security=off."""
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Membership:
+    """`member` is a direct member of `role`. Before PostgreSQL 16 `inherit` is the member's attribute and `set` true."""
+
+    role: str
+    member: str
+    admin: bool
+    inherit: bool
+    set: bool
+    grantor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A live column. `type` is format_type's spelling, `base_type` the same with domains resolved and no modifier."""
+
+    name: str
+    position: int
+    type: str
+    base_type: str
+    element_type: str | None
+    """The element's base type where the column is an array, else None."""
+    type_kind: str
+    """pg_type.typtype of the base type: b base, e enum, c composite, d domain, r range, m multirange."""
+    not_null: bool
+    default: str | None
+    identity: str
+    """'' none, 'a' always, 'd' by default."""
+    generated: str
+    """'' none, 's' stored, 'v' virtual."""
+    collation: str | None
+    collation_is_c: bool
+    collation_deterministic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign key as declared on this table. `actions` are pg_constraint's one-letter codes."""
+
+    name: str
+    columns: tuple[str, ...]
+    target: Name
+    target_columns: tuple[str, ...]
+    on_update: str
+    on_delete: str
+    match: str
+    deferrable: bool
+    deferred: bool
+    validated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A primary key, unique, check, exclusion or not-null constraint (`kind`: p, u, c, x, n)."""
+
+    name: str
+    kind: str
+    columns: tuple[str, ...]
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index. `columns` holds None for an expression. `valid` also means ready."""
+
+    name: str
+    columns: tuple[str | None, ...]
+    key_count: int
+    unique: bool
+    primary: bool
+    valid: bool
+    partial: bool
+    method: str
+    nulls_not_distinct: bool
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A user trigger (internal ones are left out)."""
+
+    name: str
+    definition: str
+    enabled: str
+    function: Name
+    function_owner: str
+    security_definer: bool
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A row-security policy. `command` is ALL, SELECT, INSERT, UPDATE or DELETE; `roles` holds 'public' for PUBLIC."""
+
+    name: str
+    command: str
+    permissive: bool
+    roles: tuple[str, ...]
+    using: str | None
+    check: str | None
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Grant:
+    """One privilege on a relation or (column not None) a column. `grantee` is 'public' for PUBLIC."""
+
+    grantee: str
+    privilege: str
+    grantable: bool
+    grantor: str
+    column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table, partitioned table or foreign table outside the system schemas."""
+
+    oid: int
+    name: Name
+    kind: str
+    """pg_class.relkind: r table, p partitioned, f foreign."""
+    owner: str
+    persistence: str
+    columns: tuple[Column, ...]
+    constraints: tuple[Constraint, ...]
+    foreign_keys: tuple[ForeignKey, ...]
+    indexes: tuple[Index, ...]
+    triggers: tuple[Trigger, ...]
+    policies: tuple[Policy, ...]
+    grants: tuple[Grant, ...]
+    rls_enabled: bool
+    rls_forced: bool
+    parents: tuple[Name, ...]
+    """Direct parents, by partitioning or legacy inheritance."""
+    is_partition: bool
+    estimated_rows: float
+    comment: str
+
+    def column(self, name: str) -> Column | None:
+        """The column of that exact name, or None."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        """Columns of the primary key in order; empty where there is none."""
+        return next((constraint.columns for constraint in self.constraints if constraint.kind == "p"), ())
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view (kind v) or materialized view (kind m)."""
+
+    oid: int
+    name: Name
+    kind: str
+    owner: str
+    definition: str
+    security_invoker: bool
+    security_barrier: bool
+    reads: tuple[Name, ...]
+    """Every table it reads, through other views as well; sorted."""
+    grants: tuple[Grant, ...]
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Routine:
+    """A function or procedure outside the system schemas. `identity` is its signature, as in pg_get_function_identity_arguments."""
+
+    oid: int
+    name: Name
+    identity: str
+    owner: str
+    language: str
+    security_definer: bool
+    leakproof: bool
+    volatility: str
+    settings: tuple[str, ...]
+    definition: str
+    grants: tuple[Grant, ...]
+    is_trigger: bool
+    extension: str | None
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaInfo:
+    """A schema outside the system's."""
+
+    name: str
+    owner: str
+    grants: tuple[Grant, ...]
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A publication and the tables it carries."""
+
+    name: str
+    owner: str
+    tables: tuple[Name, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscription and the tables it writes."""
+
+    name: str
+    owner: str
+    tables: tuple[Name, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything pgerase knows about a database, read in one REPEATABLE READ READ ONLY transaction."""
+
+    server_version: int
+    """server_version_num, e.g. 180006."""
+    database: str
+    current_user: str
+    schemas: Mapping[str, SchemaInfo]
+    tables: Mapping[Name, Table]
+    views: Mapping[Name, View]
+    routines: tuple[Routine, ...]
+    roles: Mapping[str, Role]
+    memberships: tuple[Membership, ...]
+    publications: tuple[Publication, ...]
+    subscriptions: tuple[Subscription, ...]
+
+    def leaves(self, name: Name) -> tuple[Name, ...]:
+        """Every partition or inheriting child of a table, however deep, in name order; without the table itself."""
+        found: set[Name] = set()
+        frontier = {name}
+        while frontier:
+            frontier = {table.name for table in self.tables.values() if frontier & set(table.parents)} - found
+            found |= frontier
+        return tuple(sorted(found))

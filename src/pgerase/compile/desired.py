@@ -1,0 +1,119 @@
+"""What the database should hold: the compiler's result, as frozen values.
+
+`plan` compares these with the catalog; `render` lays them out as SQL. Expressions and queries are finished SQL text, fully
+qualified, made by `pgerase.compile` alone; everything else is names. Order of `objects` is an order in which they can be made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pgerase.catalog.model import Name
+from pgerase.errors import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredMembership:
+    """`member` is a member of `role` (a viewer login of the prefix's viewer role)."""
+
+    role: str
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredGrant:
+    """A privilege one of pgerase's own roles needs. `kind` is table, schema or function; `target` as GRANT wants it, quoted."""
+
+    kind: str
+    target: str
+    privilege: str
+    grantee: str
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredView:
+    """A view of pgerase's own, owned by `owner`; `readers` get SELECT. `query` has no trailing semicolon."""
+
+    name: Name
+    owner: str
+    query: str
+    readers: tuple[str, ...]
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredFunction:
+    """A function of pgerase's own. `definition` is the whole CREATE OR REPLACE statement without the semicolon.
+
+    `owner` None leaves it with the installing role. `arguments` is its identity signature, e.g. "text, integer".
+    """
+
+    name: Name
+    arguments: str
+    owner: str | None
+    definition: str
+    executors: tuple[str, ...]
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredTrigger:
+    """A trigger on an application table. `definition` is the whole CREATE TRIGGER statement without the semicolon."""
+
+    table: Name
+    name: str
+    definition: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredPolicy:
+    """A policy. `command` is SELECT, INSERT, UPDATE, DELETE or (exempt policies of pgerase's own roles only) ALL."""
+
+    table: Name
+    name: str
+    command: str
+    permissive: bool
+    roles: tuple[str, ...]
+    using: str | None
+    check: str | None
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredRowSecurity:
+    """Row security enabled and forced on a table or leaf."""
+
+    table: Name
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredRoleSetting:
+    """A setting of a role in this database, e.g. row_security = off for the migrator."""
+
+    role: str
+    setting: str
+    value: str
+
+
+DesiredObject: TypeAlias = (
+    DesiredMembership
+    | DesiredGrant
+    | DesiredView
+    | DesiredFunction
+    | DesiredTrigger
+    | DesiredPolicy
+    | DesiredRowSecurity
+    | DesiredRoleSetting
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """The whole result for one pack on one database. `governed` are the tables in mode on, without their leaves."""
+
+    prefix: str
+    objects: tuple[DesiredObject, ...]
+    governed: tuple[Name, ...]
+    findings: tuple[Finding, ...]

@@ -1,0 +1,114 @@
+"""What pgerase reports: findings are values, exceptions mean it cannot go on.
+
+Exit codes (DESIGN.md, Commands): 0 done or clean; 1 the answer is no; 2 usage or unreadable rules; 3 refused;
+4 database failure; 5 bug. They are never a count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+
+class ExitCode(IntEnum):
+    """Process exit codes of the command line."""
+
+    DONE = 0
+    NO = 1
+    USAGE = 2
+    REFUSED = 3
+    DATABASE = 4
+    BUG = 5
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """Where something stands in a rule file: 1-based line and column, and the line itself for showing it."""
+
+    file: str
+    line: int
+    column: int
+    text: str = field(default="", compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Severity(StrEnum):
+    """An error refuses; a warning fails a check unless accepted; a note informs."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One answer of a check. `code` is a stable kebab-case name, `subject` the database object or rule it is about."""
+
+    code: str
+    severity: Severity
+    subject: str
+    message: str
+    hint: str = ""
+    at: Position | None = None
+
+
+class PgeraseError(Exception):
+    """Base of every error pgerase raises on purpose; `hint` says what to do, `exit_code` how the command ends."""
+
+    exit_code = ExitCode.BUG
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class FindingsError(PgeraseError):
+    """Cannot go on because of findings, all of which are carried, not only the first."""
+
+    def __init__(self, message: str, findings: tuple[Finding, ...], *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.findings = findings
+
+
+class RuleFileError(FindingsError):
+    """Rule files cannot be read, or say what cannot be done."""
+
+    exit_code = ExitCode.USAGE
+
+
+class UsageError(PgeraseError):
+    """The command was called in a way that cannot work."""
+
+    exit_code = ExitCode.USAGE
+
+
+class Refused(FindingsError):
+    """pgerase declines to act: something is unacknowledged, destructive without consent, held, or blocked."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, message: str, findings: tuple[Finding, ...] = (), *, hint: str = "") -> None:
+        super().__init__(message, findings, hint=hint)
+
+
+class StalePlan(Refused):
+    """The database changed between planning and applying."""
+
+
+class DatabaseFailed(PgeraseError):
+    """PostgreSQL refused a statement or went away; `sqlstate` is its code, empty where there was none."""
+
+    exit_code = ExitCode.DATABASE
+
+    def __init__(self, message: str, *, sqlstate: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.sqlstate = sqlstate
+
+
+class InternalError(PgeraseError):
+    """A bug in pgerase: please report it."""
+
+    exit_code = ExitCode.BUG

@@ -1,0 +1,1 @@
+"""Rule files as typed, frozen values with positions; knows nothing of any database."""
