@@ -1,0 +1,97 @@
+"""The only door to PostgreSQL: opens connections, runs statements, and translates what the server says into our errors.
+
+It never builds SQL. Statements come from files under `sql/`, from `render`, or are literals of the caller; values travel as
+bind parameters. A connection starts with an empty search_path, so that nothing it runs depends on one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, LiteralString, TypeAlias, cast
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from pgerase.errors import DatabaseFailed
+
+Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
+Row: TypeAlias = dict[str, Any]
+
+
+class Database:
+    """One connection. Autocommits outside `transaction()`; use as a context manager to close it."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self.connection = connection
+
+    @classmethod
+    def open(cls, dsn: str = "", *, application_name: str = "pgerase") -> Database:
+        """Connect with a libpq connection string, completed by libpq's environment. Raises DatabaseFailed."""
+        with _translated():
+            connection = psycopg.connect(dsn, autocommit=True, application_name=application_name)
+            connection.execute("select pg_catalog.set_config('search_path', '', false)")
+        return cls(connection)
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; harmless when it is closed already."""
+        self.connection.close()
+
+    @property
+    def server_version(self) -> int:
+        """server_version_num of the server, e.g. 180006."""
+        return self.connection.info.server_version
+
+    def rows(self, statement: str, parameters: Parameters = None) -> list[Row]:
+        """Run one statement and return its rows as dicts; empty where it returns none. Raises DatabaseFailed."""
+        with _translated(), self.connection.cursor(row_factory=dict_row) as cursor:
+            cursor.execute(cast(LiteralString, statement), parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def value(self, statement: str, parameters: Parameters = None) -> Any:
+        """The single column of the single row a statement returns. Raises DatabaseFailed where there is not exactly one."""
+        rows = self.rows(statement, parameters)
+        if len(rows) != 1 or len(rows[0]) != 1:
+            raise DatabaseFailed(f"expected one value, got {len(rows)} rows")
+        return next(iter(rows[0].values()))
+
+    def run(self, script: str, *, what: str = "") -> None:
+        """Run a script of any number of statements without parameters. Raises DatabaseFailed, naming `what`."""
+        with _translated(what):
+            self.connection.execute(script.encode())
+
+    @contextmanager
+    def transaction(self, *, isolation: str = "", read_only: bool = False) -> Iterator[None]:
+        """A transaction (a savepoint where one is open). `isolation` is e.g. "repeatable read". Raises DatabaseFailed."""
+        with _translated(), self.connection.transaction():
+            if isolation or read_only:
+                words = (f"isolation level {isolation}" if isolation else "") + (" read only" if read_only else "")
+                self.connection.execute(f"set transaction {words}".encode())
+            yield
+
+
+def identifier(*parts: str) -> str:
+    """A dotted identifier, each part double-quoted."""
+    return sql.Identifier(*parts).as_string(None)
+
+
+@contextmanager
+def _translated(what: str = "") -> Iterator[None]:
+    """Turn psycopg's errors into DatabaseFailed, keeping SQLSTATE, detail and hint."""
+    try:
+        yield
+    except psycopg.Error as error:
+        diagnostic = error.diag
+        message = diagnostic.message_primary or str(error).strip() or type(error).__name__
+        if diagnostic.message_detail:
+            message = f"{message} ({diagnostic.message_detail})"
+        if what:
+            message = f"{what}: {message}"
+        raise DatabaseFailed(message, sqlstate=error.sqlstate or "", hint=diagnostic.message_hint or "") from error
