@@ -323,7 +323,17 @@ def _routines(
 
 
 def _role(row: _Row) -> Role:
-    return Role(**{**row, "settings": tuple(row["settings"])})
+    return Role(
+        name=row["name"],
+        superuser=row["superuser"],
+        bypassrls=row["bypassrls"],
+        createrole=row["createrole"],
+        login=row["login"],
+        inherit=row["inherit"],
+        settings=tuple(row["settings"]),
+        comment=row["comment"],
+        replication=row["replication"],
+    )
 
 
 def _replicated(rows: Iterable[_Row]) -> list[tuple[str, str, tuple[Name, ...]]]:

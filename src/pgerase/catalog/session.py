@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from pgerase.database import Database
@@ -27,7 +27,7 @@ _SET = (
 
 
 @contextmanager
-def stable_deparse(database: Database) -> Iterator[None]:
+def stable_deparse(database: Database) -> Generator[None]:
     """Inside the open transaction, let the server deparse expressions fully qualified and free of the session's settings.
 
     Expressions read in two such blocks can be compared as text. The transaction's settings are put back at the end; after an
