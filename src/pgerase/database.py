@@ -6,7 +6,7 @@ bind parameters. A connection starts with an empty search_path, so that nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, TypeAlias, cast
 
@@ -49,6 +49,11 @@ class Database:
         """server_version_num of the server, e.g. 180006."""
         return self.connection.info.server_version
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open on this connection, failed or not."""
+        return self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
+
     def rows(self, statement: str, parameters: Parameters = None) -> list[Row]:
         """Run one statement and return its rows as dicts; empty where it returns none. Raises DatabaseFailed."""
         with _translated(), self.connection.cursor(row_factory=dict_row) as cursor:
@@ -68,7 +73,7 @@ class Database:
             self.connection.execute(script.encode())
 
     @contextmanager
-    def transaction(self, *, isolation: str = "", read_only: bool = False) -> Iterator[None]:
+    def transaction(self, *, isolation: str = "", read_only: bool = False) -> Generator[None]:
         """A transaction (a savepoint where one is open). `isolation` is e.g. "repeatable read". Raises DatabaseFailed."""
         with _translated(), self.connection.transaction():
             if isolation or read_only:
@@ -83,7 +88,7 @@ def identifier(*parts: str) -> str:
 
 
 @contextmanager
-def _translated(what: str = "") -> Iterator[None]:
+def _translated(what: str = "") -> Generator[None]:
     """Turn psycopg's errors into DatabaseFailed, keeping SQLSTATE, detail and hint."""
     try:
         yield

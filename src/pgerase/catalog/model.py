@@ -30,6 +30,7 @@ class Role:
     settings: tuple[str, ...]
     """`name=value` settings of the role itself and of the role in this database, e.g. row_security=off."""
     comment: str
+    replication: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -170,6 +171,10 @@ class Table:
     is_partition: bool
     estimated_rows: float
     comment: str
+    extension: str | None = None
+    """The extension it belongs to, if any."""
+    rewrites: tuple[Name, ...] = ()
+    """Relations that its rewrite rules (CREATE RULE) name; those act with the owner's rights. Sorted."""
 
     def column(self, name: str) -> Column | None:
         """The column of that exact name, or None."""
@@ -196,6 +201,13 @@ class View:
     """Every table it reads, through other views as well; sorted."""
     grants: tuple[Grant, ...]
     comment: str
+    extension: str | None = None
+    direct: tuple[Name, ...] = ()
+    """Tables and views its own definition (and its rules) name; sorted."""
+    through: tuple[Name, ...] = ()
+    """Every other view it reads, through other views as well; sorted."""
+    calls: tuple[int, ...] = ()
+    """Oids of the routines that it or a view it reads calls; sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +228,10 @@ class Routine:
     is_trigger: bool
     extension: str | None
     comment: str
+    reads: tuple[Name, ...] | None = None
+    """Tables and views the server knows it to name (SQL-standard bodies only); None where its body is opaque text."""
+    calls: tuple[int, ...] = ()
+    """Oids of the routines the server knows it to call (SQL-standard bodies only)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +242,7 @@ class SchemaInfo:
     owner: str
     grants: tuple[Grant, ...]
     comment: str
+    extension: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +279,8 @@ class Catalog:
     memberships: tuple[Membership, ...]
     publications: tuple[Publication, ...]
     subscriptions: tuple[Subscription, ...]
+    owner: str = ""
+    """The database's owner: a member of pg_database_owner without being listed in `memberships`."""
 
     def leaves(self, name: Name) -> tuple[Name, ...]:
         """Every partition or inheriting child of a table, however deep, in name order; without the table itself."""

@@ -1,0 +1,9 @@
+-- Publications with the tables they carry; those for all tables or a whole schema are resolved by the server.
+select p.pubname as name,
+       pg_catalog.pg_get_userbyid(p.pubowner) as owner,
+       t.schemaname as schema,
+       t.tablename as table
+  from pg_catalog.pg_publication as p
+  left join pg_catalog.pg_publication_tables as t
+         on t.pubname = p.pubname
+ order by p.pubname collate "C", t.schemaname collate "C", t.tablename collate "C"

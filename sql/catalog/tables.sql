@@ -1,0 +1,32 @@
+-- Tables, partitioned tables and foreign tables outside the system schemas (temporary ones lie in pg_temp and are left out).
+select c.oid,
+       n.nspname as schema,
+       c.relname as name,
+       c.relkind::pg_catalog.text as kind,
+       pg_catalog.pg_get_userbyid(c.relowner) as owner,
+       c.relpersistence::pg_catalog.text as persistence,
+       c.relrowsecurity as rls_enabled,
+       c.relforcerowsecurity as rls_forced,
+       c.relispartition as is_partition,
+       c.reltuples as estimated_rows,
+       e.extname as extension,
+       coalesce(d.description, '') as comment
+  from pg_catalog.pg_class as c
+  join pg_catalog.pg_namespace as n
+    on n.oid = c.relnamespace
+  left join pg_catalog.pg_depend as x
+         on x.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        and x.objid = c.oid
+        and x.objsubid = 0
+        and x.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+        and x.deptype = 'e'
+  left join pg_catalog.pg_extension as e
+         on e.oid = x.refobjid
+  left join pg_catalog.pg_description as d
+         on d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        and d.objoid = c.oid
+        and d.objsubid = 0
+ where c.relkind in ('r', 'p', 'f')
+   and n.nspname not like 'pg\_%'
+   and n.nspname <> 'information_schema'
+ order by n.nspname collate "C", c.relname collate "C"
