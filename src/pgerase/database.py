@@ -49,6 +49,11 @@ class Database:
         """server_version_num of the server, e.g. 180006."""
         return self.connection.info.server_version
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open on this connection, failed or not."""
+        return self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
+
     def rows(self, statement: str, parameters: Parameters = None) -> list[Row]:
         """Run one statement and return its rows as dicts; empty where it returns none. Raises DatabaseFailed."""
         with _translated(), self.connection.cursor(row_factory=dict_row) as cursor:
