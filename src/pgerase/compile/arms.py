@@ -56,7 +56,10 @@ class Arm:
 def spread(through_reach: bool, condition: bound.BoundCondition) -> list[Grant]:
     """A rule as grants without OR at the top where that stays small: "somebody for whom A or B" is "for whom A, or for whom B"."""
     parts = _flatten(condition)
-    choices = [part.terms if isinstance(part, bound.BAny) and part.terms else (part,) for part in parts]
+    # An OR about the row alone is served by the gate in front of it; only one that names people is worth arms of its own.
+    choices = [
+        part.terms if isinstance(part, bound.BAny) and part.terms and Side.PERSON in sides(part) else (part,) for part in parts
+    ]
     total = 1
     for choice in choices:
         total *= len(choice)

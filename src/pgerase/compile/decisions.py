@@ -10,7 +10,7 @@ from pgerase.compile.arms import ArmEmitter, fold, spread
 from pgerase.compile.bind import passed_on
 from pgerase.compile.bound import BoundRequirement, BoundResource, Side
 from pgerase.compile.emit import Emitter, Env, asks_decision, sides
-from pgerase.compile.sql import FALSE, Atom, Formula, both, conjunction, disjunction, qualified, text_literal
+from pgerase.compile.sql import FALSE, Atom, Formula, Or, both, conjunction, disjunction, qualified, text_literal
 from pgerase.rules.conditions import Action
 
 
@@ -30,22 +30,31 @@ class DecisionEmitter:
 
         `new`: the row is the one written, so rules' `becomes` stand in for their `rows`.
         """
-        granted = self.granted(resource, action, env, new=new)
+        people = self.for_people(resource, action, env, new=new)
+        roles = self.for_roles(resource, action, env, new=new)
         if action in (Action.UPDATE, Action.DELETE):
-            return both(granted, self.granted(resource, Action.READ, env, new=False))
-        return granted
+            # Sessions with and without identity never meet, so what each may read is joined to its own.
+            people = both(people, self.for_people(resource, Action.READ, env, new=False))
+            roles = both(roles, self.for_roles(resource, Action.READ, env, new=False))
+        return disjunction((people, roles))
 
-    def granted(self, resource: BoundResource, action: Action, env: Env, *, new: bool) -> Formula:
-        """super_admin(v), the combined terms, or a role rule."""
-        arms = ArmEmitter(self.emitter, resource.table)
-        ways: list[Formula] = []
+    def for_people(self, resource: BoundResource, action: Action, env: Env, *, new: bool) -> Formula:
+        """super_admin(v) or the combined terms."""
         people = self.rules.people
-        if people is not None:
-            if people.super_admin is not None:
-                ways.append(arms.me_gate((people.super_admin,), env))
-            ways.append(self.combined(resource, action, env, new=new))
-        ways.append(self.for_roles(resource, action, env, new=new))
-        return disjunction(ways)
+        if people is None:
+            return FALSE
+        ways: list[Formula] = []
+        if people.super_admin is not None:
+            ways.append(ArmEmitter(self.emitter, resource.table).me_gate((people.super_admin,), env))
+        ways.append(self.combined(resource, action, env, new=new))
+        granted = disjunction(ways)
+        anyone = self.anyone(())
+        # Being somebody is part of every way, so where that is enough the others say nothing more.
+        return anyone if isinstance(granted, Or) and anyone in granted.parts else granted
+
+    def anyone(self, gates: Sequence[str]) -> Atom:
+        """There is an active viewer."""
+        return Atom(sql.exists(sql.select("", [f"{self.emitter.me} p"], gates)))
 
     def combined(self, resource: BoundResource, action: Action, env: Env, *, new: bool) -> Formula:
         """The terms, as the first entry of `combine` that fits the viewer says (16)."""
@@ -103,9 +112,9 @@ class DecisionEmitter:
 
     def own(self, resource: BoundResource, action: Action, env: Env, gates: Sequence[str], *, new: bool) -> Formula:
         """Open to everyone, or granted by a rule (14)."""
-        arms = ArmEmitter(self.emitter, resource.table)
         if action in resource.open:
-            return Atom(sql.exists(arms.person_query("", False, (), (), env, gates)))
+            return self.anyone(gates)
+        arms = ArmEmitter(self.emitter, resource.table)
         people = self.rules.people
         grants = [
             grant
@@ -125,10 +134,17 @@ class DecisionEmitter:
         asked = passed_on(action)
         if asked in self.rules.resource(parent.resource).open:
             return None
+        return Atom(
+            self.points_at_parent(parent, asked, env, gates),
+            # Who may finally update a row may read it (20), so the one term implies the other.
+            implies=(self.points_at_parent(parent, Action.READ, env, gates),) if asked is Action.UPDATE else (),
+        )
+
+    def points_at_parent(self, parent: bound.BoundParent, asked: Action, env: Env, gates: Sequence[str]) -> str:
+        """The lookup points to a row of the parent that the viewer may finally read, or update."""
         self.emitter.facts.may.setdefault((parent.resource, asked), set()).add(parent.hop.target_columns)
-        view = qualified(self.naming.may(asked, parent.resource))
         assert env.row is not None
-        return Atom(self.emitter.points_into(parent.hop, env.row, view, env, gates))
+        return self.emitter.points_into(parent.hop, env.row, qualified(self.naming.may(asked, parent.resource)), env, gates)
 
     def for_roles(self, resource: BoundResource, action: Action, env: Env, *, new: bool) -> Formula:
         """Rules for sessions without identity, by the exact name of the current role (11)."""
@@ -168,7 +184,7 @@ class DecisionEmitter:
         names_viewer = Side.PERSON in sides(requirement.rows) or asks_decision(requirement.rows)
         if not (names_viewer and self.anonymous):
             return rows
-        return conjunction([rows, Atom(sql.exists(sql.select("", [f"{self.emitter.me} p"], [])))])
+        return conjunction([rows, self.anyone(())])
 
     # Whole decisions ----------------------------------------------------------------------------------------------
 

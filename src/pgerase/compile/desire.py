@@ -89,7 +89,7 @@ def adoption(pack: Pack, rules: bound.BoundRules, catalog: Catalog) -> tuple[dic
         found = [name for name in catalog.tables if _matches(entry.table, name)]
         if len(found) != 1:
             findings.append(Finding("unknown-table", Severity.ERROR, str(entry.table), f"{entry.table} matches {len(found)} tables", "", entry.at))
-        elif found[0] not in resources:
+        elif found[0] not in resources and entry.mode is not Mode.OFF:
             message = f"{found[0]} is adopted but access.yaml has no resource for it"
             findings.append(Finding("adopted-without-rules", Severity.ERROR, str(found[0]), message, "", entry.at))
         else:

@@ -105,7 +105,13 @@ def _has_authority(authorities: Mapping[str, str], naming: Naming) -> DesiredFun
 def _guard(table: Table, guarded: tuple[_Guard, ...], naming: Naming) -> tuple[DesiredFunction, DesiredTrigger]:
     """The trigger function of one table and its trigger."""
     name = Name(naming.api, fit_name(f"guard_{table.name.schema}_{table.name.name}"))
-    checks = "\n".join(_check(table, guard, naming) for guard in guarded)
+    by_authority: dict[str, list[str]] = {}
+    for guard in guarded:
+        by_authority.setdefault(guard.authority, []).append(guard.column.name)
+    columns = {guard.column.name: guard.column for guard in guarded}
+    checks = "\n".join(
+        _check(table, authority, [columns[column] for column in names], naming) for authority, names in by_authority.items()
+    )
     body = f"""
 begin
     -- Only those whom the rules bind are guarded: owners, services and superusers are doors, listed by verify.
@@ -139,27 +145,26 @@ end;
     return function, DesiredTrigger(table.name, trigger_name, trigger, f"{what} [pgerase guard]")
 
 
-def _check(table: Table, guard: _Guard, naming: Naming) -> str:
-    """Refuse the statement if it writes this column without authority."""
-    column = ident(guard.column.name)
-    changed = (
-        f"tg_op = 'DELETE'\n"
-        f"        or tg_op = 'INSERT' and new.{column} is distinct from {_harmless(guard.column)}\n"
-        f"        or tg_op = 'UPDATE' and new.{column} is distinct from old.{column}"
-    )
-    message = text_literal(f"{table.name}.{guard.column.name} decides about people: you may not write it").strip()
-    hint = "Super admins may; others are named under authority: in access.yaml."
+def _check(table: Table, authority: str, columns: list[Column], naming: Naming) -> str:
+    """Refuse to write columns without the authority they stand under."""
+    inserted = " or ".join(f"new.{ident(column.name)} is distinct from {_harmless(column)}" for column in columns)
+    updated = " or ".join(f"new.{ident(column.name)} is distinct from old.{ident(column.name)}" for column in columns)
+    named = ", ".join(column.name for column in columns)
+    message = text_literal(f"{table.name} decides about people: you may not write {named}").strip()
     return (
-        f"    if ({changed})\n"
-        f"        and not {ident(naming.api)}.has_authority({text_literal(guard.authority).strip()})\n"
+        "    if (\n"
+        "            tg_op = 'DELETE'\n"
+        f"            or tg_op = 'INSERT' and ({inserted})\n"
+        f"            or tg_op = 'UPDATE' and ({updated})\n"
+        "        )\n"
+        f"        and not {ident(naming.api)}.has_authority({text_literal(authority).strip()})\n"
         "    then\n"
         "        raise exception using\n"
         "            errcode = 'insufficient_privilege',\n"
         f"            message = {message},\n"
-        f"            hint = '{hint}',\n"
+        "            hint = 'Super admins may; others are named under authority: in access.yaml.',\n"
         "            schema = tg_table_schema,\n"
-        "            table = tg_table_name,\n"
-        f"            column = {text_literal(guard.column.name).strip()};\n"
+        "            table = tg_table_name;\n"
         "    end if;"
     )
 

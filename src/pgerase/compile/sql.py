@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from pglast import ast, parser
@@ -102,9 +102,10 @@ def exists(query: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """A finished boolean expression, safe to put next to AND and OR."""
+    """A finished boolean expression, safe to put next to AND and OR; `implies` are texts of others that hold with it."""
 
     text: str
+    implies: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +151,22 @@ def disjunction(parts: Iterable[Formula]) -> Formula:
 
 
 def both(first: Formula, second: Formula) -> Formula:
-    """AND, where one side is dropped if the other visibly implies it (its arms are among the other's arms)."""
-    first_arms = set(first.parts if isinstance(first, Or) else (first,))
-    second_arms = set(second.parts if isinstance(second, Or) else (second,))
-    if first_arms <= second_arms:
-        return first
-    if second_arms <= first_arms:
-        return second
-    return conjunction((first, second))
+    """AND of two ORs: arms that the other side has too, or that imply one of its arms, stand alone, so that each keeps its index."""
+    first_arms = first.parts if isinstance(first, Or) else (first,)
+    second_arms = second.parts if isinstance(second, Or) else (second,)
+    alone = [arm for arm in first_arms if _implies(arm, second_arms)]
+    alone += [arm for arm in second_arms if _implies(arm, first_arms)]
+    rest = conjunction((
+        disjunction(arm for arm in first_arms if arm not in alone),
+        disjunction(arm for arm in second_arms if arm not in alone),
+    ))
+    return disjunction((*alone, rest))
+
+
+def _implies(arm: Formula, arms: tuple[Formula, ...]) -> bool:
+    if arm in arms:
+        return True
+    return isinstance(arm, Atom) and any(isinstance(other, Atom) and other.text in arm.implies for other in arms)
 
 
 def formula_text(formula: Formula) -> str:
@@ -168,7 +177,7 @@ def formula_text(formula: Formula) -> str:
         return "true" if isinstance(formula, And) else "false"
     word = "and" if isinstance(formula, And) else "or"
     parts = [_nested(part, inside=formula) for part in formula.parts]
-    return f"\n{word} ".join(indent(part) for part in parts)
+    return f"\n{word} ".join(parts)
 
 
 def _nested(part: Formula, *, inside: Formula) -> str:

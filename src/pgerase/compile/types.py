@@ -172,8 +172,7 @@ def key_from_text(source: str, base: str) -> str | None:
     if base in ("text", "character varying"):
         return source
     if base in INTEGERS:
-        return f"(case when {source} ~ '^-?[0-9]{{1,18}}$' then {source}::bigint end)"
+        return f"substring({source} from '^-?[0-9]{{1,18}}$')::bigint"
     if base == "uuid":
-        pattern = "^[0-9A-Fa-f]{8}-([0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}$"
-        return f"(case when {source} ~ '{pattern}' then {source}::uuid end)"
+        return f"substring({source} from '^[0-9A-Fa-f]{{8}}-(?:[0-9A-Fa-f]{{4}}-){{3}}[0-9A-Fa-f]{{12}}$')::uuid"
     return None
