@@ -14,13 +14,24 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 @cache
-def read_text(*parts: str) -> str:
-    """The text of a file that travels with the package, e.g. `read_text("sql", "catalog", "tables.sql")`.
+def folder(name: str) -> Path:
+    """The folder `sql`, `templates` or `policies`: inside the package in a wheel, beside `src` in a checkout.
 
-    In a wheel the folders lie inside the package, in a checkout beside `src`. Raises InternalError where it is missing.
+    Raises InternalError where it is missing.
     """
-    for root in (_PACKAGE, _PACKAGE.parents[1]):
-        path = root.joinpath(*parts)
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
-    raise InternalError(f"{'/'.join(parts)} is missing from this installation of pgerase")
+    checkout = _PACKAGE.parents[1]
+    # The build file tells a checkout from whatever else may lie two folders above an installed package.
+    root = checkout if (checkout / "pyproject.toml").is_file() else _PACKAGE
+    path = root / name
+    if not path.is_dir():
+        raise InternalError(f"the folder {name} is missing from this installation of pgerase", hint="install it again")
+    return path
+
+
+@cache
+def read_text(*parts: str) -> str:
+    """The text of one such file, e.g. `read_text("sql", "catalog", "tables.sql")`. Raises InternalError if missing."""
+    path = folder(parts[0]).joinpath(*parts[1:])
+    if not path.is_file():
+        raise InternalError(f"{'/'.join(parts)} is missing from this installation of pgerase", hint="install it again")
+    return path.read_text(encoding="utf-8")
