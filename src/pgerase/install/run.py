@@ -1,0 +1,201 @@
+"""Carries out install, upgrade and uninstall: one transaction each, alone in its database by an advisory lock.
+
+What is to be done is decided in `steps`; here it is done, and checked afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from pgerase.database import Database, identifier
+from pgerase.errors import DatabaseFailed, Refused
+from pgerase.install.borrow import NOT_ALLOWED, acting_as, borrowed
+from pgerase.install.names import Names
+from pgerase.install.sources import read_sources
+from pgerase.install.steps import (
+    ROLE,
+    ROUTINE,
+    Mark,
+    Step,
+    install_steps,
+    refuse_members,
+    refuse_others,
+    uninstall_steps,
+)
+from pgerase.install.survey import Survey, read_routines, survey
+from pgerase.rules.access import IdentityKind
+
+OLDEST_SERVER = 150000
+_ALREADY_THERE = frozenset({"42710", "23505"})
+"""duplicate_object, and unique_violation where another database's installer was faster: roles are cluster-wide."""
+_STILL_NEEDED = "2BP01"
+"""dependent_objects_still_exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was done; empty `steps` where nothing was to do. `left` says in sentences what stayed, and why."""
+
+    steps: tuple[Step, ...]
+    left: tuple[str, ...] = ()
+
+
+def plan_install(
+    database: Database, prefix: str, *, identity: IdentityKind | None = None, must_exist: bool = False
+) -> tuple[Step, ...]:
+    """What `install` would do now. Changes nothing. Raises what `install` raises before it changes anything."""
+    names = Names(prefix)
+    with database.transaction(isolation="repeatable read", read_only=True):
+        return _decide(survey(database, names), names, identity, must_exist=must_exist)
+
+
+def install(
+    database: Database, prefix: str, *, identity: IdentityKind | None = None, must_exist: bool = False
+) -> Report:
+    """Bring the runtime of a prefix to this version: roles, schemas, ledger, functions. A second time does nothing.
+
+    `identity` None keeps what is installed, `setting` where nothing is. `must_exist` makes it an upgrade. Any number may run
+    at once, in one database or in several of a cluster.
+
+    Raises UsageError for an impossible prefix or identity; Refused where names are taken, the connecting role may not
+    administer the roles, migrations were tampered with, or a private role has members; DatabaseFailed for anything else.
+    """
+    names = Names(prefix)
+    with database.transaction(isolation="read committed"):
+        _lock(database, names)
+        steps = _decide(survey(database, names), names, identity, must_exist=must_exist)
+        if steps:
+            _carry_out(database, names, steps)
+            after = survey(database, names)
+            refuse_others(after, names)
+            refuse_members(after, names)
+    return Report(steps)
+
+
+def plan_uninstall(database: Database, prefix: str) -> tuple[Step, ...]:
+    """What `uninstall` would do now. Changes nothing. Raises what `uninstall` raises before it changes anything."""
+    names = Names(prefix)
+    with database.transaction(isolation="repeatable read", read_only=True):
+        return uninstall_steps(survey(database, names), names)
+
+
+def uninstall(database: Database, prefix: str) -> Report:
+    """Remove what `install` made, and nothing else; application tables are not touched.
+
+    Roles that something still depends on, in this or another database, or that the current role may not drop, stay
+    and are named in the report. Raises Refused while tables are governed, where others put objects into our schemas,
+    and where their objects depend on ours.
+    """
+    names = Names(prefix)
+    with database.transaction(isolation="read committed"):
+        _lock(database, names)
+        steps = uninstall_steps(survey(database, names), names)
+        inside = [step for step in steps if step.kind != ROLE]
+        try:
+            _carry_out(database, names, inside)
+        except DatabaseFailed as error:
+            if error.sqlstate != _STILL_NEEDED:
+                raise
+            raise Refused(
+                f"something of the application depends on pgerase: {error.message}",
+                hint="drop or change it; uninstall does not take others' objects along",
+            ) from error
+        done, left = _drop_roles(database, [step for step in steps if step.kind == ROLE])
+    return Report((*inside, *done), left)
+
+
+def _decide(found: Survey, names: Names, identity: IdentityKind | None, *, must_exist: bool) -> tuple[Step, ...]:
+    if found.server_version < OLDEST_SERVER:
+        raise Refused(f"PostgreSQL {found.server_version // 10000} is too old", hint="pgerase needs 15 or later")
+    installed = found.ledger.installation
+    if must_exist and installed is None:
+        raise Refused(f"nothing is installed for the prefix {names.prefix}", hint="run `pgerase install`")
+    if identity is None:
+        identity = IdentityKind(installed.identity) if installed else IdentityKind.SETTING
+    steps = install_steps(found, names, read_sources(identity), identity)
+    missing = [step.name for step in steps if step.kind == ROLE]
+    if missing and not (found.superuser or found.createrole):
+        raise Refused(
+            f"the role {found.installer} may not create the roles {', '.join(missing)}",
+            hint="somebody who may runs what `pgerase install --roles-sql` prints; then try again",
+        )
+    if any(step.kind == "schema" for step in steps) and not found.can_create:
+        raise Refused(
+            f"the role {found.installer} may not create schemas in {found.database}",
+            hint=f"grant create on database {identifier(found.database)} to {identifier(found.installer)}",
+        )
+    return steps
+
+
+def _lock(database: Database, names: Names) -> None:
+    """Be the only installer of this prefix in this database until the transaction ends."""
+    key = f"pgerase install {names.prefix}"
+    database.rows("select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 0))", [key])
+    if database.server_version >= 160000:
+        # Roles made here must not make their maker a member that inherits or sets.
+        database.rows("select pg_catalog.set_config('createrole_self_grant', '', true)")
+
+
+def _carry_out(database: Database, names: Names, steps: Sequence[Step]) -> None:
+    for step in steps:
+        if step.kind == ROLE:
+            _create_role(database, step)
+    rest = [step for step in steps if step.kind != ROLE]
+    # Schemas are given to roles, and everything in them is made by these: both need membership.
+    needed = {part.actor for step in rest for part in step.parts if part.actor is not None}
+    with ExitStack() as stack:
+        if needed:
+            stack.enter_context(borrowed(database, *sorted(needed)))
+        for step in rest:
+            _run(database, step)
+        remade = {step.name for step in rest if step.kind == ROUTINE and step.mark != Mark.DROP}
+        if remade:
+            _record_routines(database, names, remade)
+
+
+def _run(database: Database, step: Step) -> None:
+    for part in step.parts:
+        with ExitStack() as stack:
+            if part.actor is not None:
+                stack.enter_context(acting_as(database, part.actor))
+            database.run(part.script, what=f"{step.kind} {step.name}")
+
+
+def _create_role(database: Database, step: Step) -> None:
+    """Create a role, or find that somebody was faster: whether it is ours then is checked when all is done."""
+    try:
+        with database.transaction():
+            _run(database, step)
+    except DatabaseFailed as error:
+        if error.sqlstate not in _ALREADY_THERE:
+            raise
+
+
+def _record_routines(database: Database, names: Names, qualified: Iterable[str]) -> None:
+    """Note what the server says the routines are, now that they are made: what differs from it later is drift."""
+    wanted = set(qualified)
+    statement = f"update {identifier(names.internal, 'routine')} set deparsed = %s where name = %s"
+    with acting_as(database, names.secret):
+        for routine in read_routines(database, names):
+            if f"{names.api}.{routine.name}" in wanted:
+                database.rows(statement, [routine.deparsed, routine.name])
+
+
+def _drop_roles(database: Database, steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[str, ...]]:
+    done: list[Step] = []
+    left: list[str] = []
+    for step in steps:
+        try:
+            with database.transaction():
+                _run(database, step)
+            done.append(step)
+        except DatabaseFailed as error:
+            if error.sqlstate not in {_STILL_NEEDED, NOT_ALLOWED}:
+                raise
+            left.append(f"The role {step.name} stays: {error.message}. Later: {step.parts[0].script.strip()}")
+    return tuple(done), tuple(left)
+
+
+__all__ = ["Report", "install", "plan_install", "plan_uninstall", "uninstall"]

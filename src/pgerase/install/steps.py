@@ -1,0 +1,307 @@
+"""What has to be done, decided from a survey and the files: pure, so that what is shown is what is done. Runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pgerase import __version__
+from pgerase.errors import Refused
+from pgerase.install.localize import localize
+from pgerase.install.names import Names
+from pgerase.install.sources import ROUTINES, Migration, RoutineSource, Sources
+from pgerase.install.survey import LEDGER_TABLES, RoutineState, Survey
+from pgerase.render.environment import Expr, Ident, render
+from pgerase.rules.access import IdentityKind
+
+
+class Mark(StrEnum):
+    """How a step is shown."""
+
+    CREATE = "+"
+    ALTER = "~"
+    DROP = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A script, and the private role that runs it; None is the installing role."""
+
+    script: str
+    actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do. `kind` and `name` say to what, unquoted."""
+
+    mark: Mark
+    kind: str
+    name: str
+    parts: tuple[Part, ...]
+
+    def __str__(self) -> str:
+        return f"{self.mark} {self.kind} {self.name}"
+
+
+ROLE = "role"
+ROUTINE = "routine"
+SCHEMA = "schema"
+
+
+def install_steps(found: Survey, names: Names, sources: Sources, identity: IdentityKind) -> tuple[Step, ...]:
+    """Everything that is missing or different. Empty where nothing is.
+
+    Raises Refused where a role or schema of that name is somebody else's, a private role has members or powers, or the
+    ledger holds a migration this version does not know.
+    """
+    refuse_others(found, names)
+    _refuse_history(found, sources)
+    steps = [
+        *_role_steps(found, names),
+        *_schema_steps(found, names),
+        *_migration_steps(found, names, sources.migrations),
+        *_routine_steps(found, names, sources.routines),
+        *_privilege_steps(found, names),
+    ]
+    installed = found.ledger.installation
+    if steps or installed is None or (installed.version, installed.identity) != (__version__, identity.value):
+        steps.append(_installation_step(found, names, identity, is_new=installed is None))
+    return tuple(steps)
+
+
+def uninstall_steps(found: Survey, names: Names) -> tuple[Step, ...]:
+    """Everything of ours that is there, in the order it can go. Empty where nothing is.
+
+    Raises Refused while tables are governed, and where somebody put objects of theirs into our schemas.
+    """
+    if found.ledger.governed:
+        raise Refused(
+            f"{found.ledger.governed} objects made by apply are still there",
+            hint=f"run `pgerase revert` for the prefix {names.prefix} first; then no table is governed any more",
+        )
+    _refuse_strange_objects(found, names)
+    return tuple(_drop_steps(found, names))
+
+
+def _drop_steps(found: Survey, names: Names) -> Iterator[Step]:
+    # In the opposite order of making: SQL-standard bodies depend on what they call.
+    for name in reversed(ROUTINES):
+        for routine in found.routines:
+            if routine.name == name and name in found.ledger.routines:
+                script = render("install/drop_routine", signature=_signature(names, routine))
+                yield Step(Mark.DROP, ROUTINE, f"{names.api}.{name}", (Part(script, names.secret),))
+    if found.ledger.exists:
+        for table in LEDGER_TABLES:
+            script = render("install/drop_table", table=Ident((names.internal, table)))
+            yield Step(Mark.DROP, "table", f"{names.internal}.{table}", (Part(script, names.secret),))
+    for schema in reversed(names.schemas):
+        if found.owns_schema(schema, names):
+            script = render("install/drop_schema", schema=schema)
+            yield Step(Mark.DROP, SCHEMA, schema, (Part(script, names.owner_of(schema)),))
+    for role in reversed(names.roles):
+        if found.owns_role(role, names):
+            yield Step(Mark.DROP, ROLE, role, (Part(render("install/drop_role", role=role)),))
+
+
+def refuse_others(found: Survey, names: Names) -> None:
+    """Raise Refused where a role or schema of these names is not ours, has powers, or has members it may not have."""
+    another = f"choose another `prefix:` in pack.yaml; {names.prefix} is taken"
+    expected = names.role_comment(found.database)
+    for role in found.roles.values():
+        if role.comment != expected:
+            owner = role.comment if role.comment.startswith("pgerase ") else "not pgerase's"
+            raise Refused(
+                f"the role {role.name} exists in this cluster already: {owner}",
+                hint=f"{another}. If the database was renamed, set the comments of its roles to: {expected}",
+            )
+        if role.powers:
+            raise Refused(
+                f"the role {role.name} has the attributes {', '.join(role.powers)}",
+                hint="roles of pgerase have none; take them away with ALTER ROLE",
+            )
+    for schema in found.schemas.values():
+        if schema.name not in names.schemas:
+            raise Refused(
+                f"the schema {schema.name} differs from the prefix in upper and lower case only",
+                hint=f"{another}: settings do not tell the two apart",
+            )
+        if not found.owns_schema(schema.name, names):
+            raise Refused(f"the schema {schema.name} exists already and is not pgerase's", hint=another)
+    refuse_members(found, names, allowed=found.installer)
+
+
+def refuse_members(found: Survey, names: Names, *, allowed: str | None = None) -> None:
+    """Raise Refused where anybody but `allowed` can use a private role, or one of our roles is a member of another role."""
+    for membership in found.memberships:
+        revoke = f"revoke {Ident((membership.role,))} from {Ident((membership.member,))}"
+        if membership.role in names.private and membership.usable and membership.member != allowed:
+            raise Refused(
+                f"the role {membership.member} is a member of {membership.role}, granted by {membership.grantor}",
+                hint=f"nobody may be, or row security does not bind them; run: {revoke}",
+            )
+        if membership.member in names.roles and membership.role not in names.roles:
+            raise Refused(
+                f"the role {membership.member} is a member of {membership.role}",
+                hint=f"roles of pgerase have no rights of others; run: {revoke}",
+            )
+
+
+def _refuse_history(found: Survey, sources: Sources) -> None:
+    known = {migration.version: migration for migration in sources.migrations}
+    for version, (name, checksum) in sorted(found.ledger.migrations.items()):
+        migration = known.get(version)
+        if migration is None:
+            raise Refused(
+                f"the ledger has migration {version:04} {name}, which pgerase {__version__} does not know",
+                hint="a newer pgerase was here; use that one",
+            )
+        if (migration.name, migration.checksum) != (name, checksum):
+            raise Refused(
+                f"migration {version:04} {name} is not the one that ran here: its checksum differs",
+                hint="restore the file sql/migrations as released; a change belongs into a new migration",
+            )
+
+
+def _refuse_strange_objects(found: Survey, names: Names) -> None:
+    recorded = set(found.ledger.routines)
+    ours = {str(Ident((names.internal, table))) for table in LEDGER_TABLES}
+    ours_called = {str(Ident((names.api, name))) for name in recorded}
+    for thing in found.objects:
+        if not found.owns_schema(thing.schema, names):
+            continue
+        if thing.kind == "table" and thing.identity in ours:
+            continue
+        if thing.kind == "function" and thing.identity.split("(")[0] in ours_called:
+            continue
+        raise Refused(
+            f"the {thing.kind} {thing.identity} is in a schema of pgerase, which did not make it",
+            hint="move it to another schema or drop it; uninstall removes what pgerase made, nothing else",
+        )
+
+
+def _role_steps(found: Survey, names: Names) -> Iterator[Step]:
+    for role in names.roles:
+        if role not in found.roles:
+            script = render("install/create_role", role=role, comment=names.role_comment(found.database))
+            yield Step(Mark.CREATE, ROLE, role, (Part(script),))
+    # Before PostgreSQL 16 an administrator of a role is a member of it: a membership left from --roles-sql ends here.
+    for role in sorted({m.role for m in found.memberships if m.member == found.installer and m.usable}):
+        if role in names.private and not found.superuser:
+            script = render("install/return_roles", roles=[role])
+            yield Step(Mark.DROP, "membership", f"of {found.installer} in {role}", (Part(script),))
+
+
+def _schema_steps(found: Survey, names: Names) -> Iterator[Step]:
+    for schema in names.schemas:
+        if schema in found.schemas:
+            continue
+        owner = names.owner_of(schema)
+        yield Step(
+            Mark.CREATE,
+            SCHEMA,
+            schema,
+            (
+                Part(render("install/create_schema", schema=schema, owner=owner)),
+                Part(render("install/comment_schema", schema=schema, comment=names.schema_comment(schema)), owner),
+            ),
+        )
+
+
+def _migration_steps(found: Survey, names: Names, migrations: tuple[Migration, ...]) -> Iterator[Step]:
+    applied = found.ledger.migrations
+    for migration in migrations:
+        if migration.version in applied:
+            continue
+        record = render(
+            "install/record_migration",
+            table=Ident((names.internal, "migration")),
+            version=migration.version,
+            name=migration.name,
+            checksum=migration.checksum,
+        )
+        script = f"{localize(migration.script, names)}\n\n{record}"
+        what = f"{migration.version:04} {migration.name}"
+        yield Step(Mark.CREATE, "migration", what, (Part(script, names.secret),))
+
+
+def _routine_steps(found: Survey, names: Names, sources: tuple[RoutineSource, ...]) -> Iterator[Step]:
+    recorded = found.ledger.routines
+    live = {routine.name: routine for routine in found.routines}
+    for source in sources:
+        routine, record = live.get(source.name), recorded.get(source.name)
+        same = (
+            routine is not None
+            and record is not None
+            and (record.source, record.checksum, record.deparsed) == (source.file, source.checksum, routine.deparsed)
+        )
+        if not same:
+            yield _routine_step(names, source, routine)
+    current = {source.name for source in sources}
+    for name in sorted(recorded.keys() - current):
+        if name in live:
+            script = render("install/drop_routine", signature=_signature(names, live[name]))
+            yield Step(Mark.DROP, ROUTINE, f"{names.api}.{name}", (Part(script, names.secret),))
+
+
+def _routine_step(names: Names, source: RoutineSource, existing: RoutineState | None) -> Step:
+    script = localize(source.script, names) + "\n\n"
+    script += render(
+        "install/record_routine",
+        table=Ident((names.internal, "routine")),
+        name=source.name,
+        source=source.file,
+        checksum=source.checksum,
+    )
+    # CREATE OR REPLACE keeps privileges, so those that somebody added go first.
+    grantees = [name for name in existing.grantees if name] if existing else []
+    if existing and grantees:
+        script = render("install/revoke_routine", signature=_signature(names, existing), grantees=grantees) + script
+    mark = Mark.ALTER if existing else Mark.CREATE
+    return Step(mark, ROUTINE, f"{names.api}.{source.name}", (Part(script, names.secret),))
+
+
+def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
+    wanted: list[tuple[str, str | None, str, tuple[str, ...]]] = [
+        (names.api, None, role, ("USAGE",)) for role in (names.viewer, names.lookup, names.eraser, names.masker)
+    ]
+    if not found.superuser:
+        wanted += [
+            (names.api, None, found.installer, ("CREATE", "USAGE")),
+            (names.internal, None, found.installer, ("USAGE",)),
+            (names.internal, "migration", found.installer, ("SELECT",)),
+            (names.internal, "routine", found.installer, ("SELECT",)),
+            (names.internal, "installation", found.installer, ("SELECT",)),
+            (names.internal, "apply_run", found.installer, ("INSERT", "SELECT")),
+            (names.internal, "applied_object", found.installer, ("DELETE", "INSERT", "SELECT", "UPDATE")),
+        ]
+    for schema, table, grantee, privileges in wanted:
+        if all((schema, table, privilege, grantee) in found.privileges for privilege in privileges):
+            continue
+        words = Expr(", ".join(privileges).lower())
+        if table is None:
+            script = render("install/grant_schema", schema=schema, privileges=words, grantee=grantee)
+        else:
+            name = Ident((schema, table))
+            script = render("install/grant_table", table=name, privileges=words, grantee=grantee)
+        what = f"{words} on {schema if table is None else f'{schema}.{table}'} to {grantee}"
+        yield Step(Mark.CREATE, "grant", what, (Part(script, names.secret),))
+
+
+def _installation_step(found: Survey, names: Names, identity: IdentityKind, *, is_new: bool) -> Step:
+    script = render(
+        "install/record_installation",
+        table=Ident((names.internal, "installation")),
+        prefix=names.prefix,
+        version=__version__,
+        identity=identity.value,
+        installer=found.installer,
+    )
+    mark = Mark.CREATE if is_new else Mark.ALTER
+    what = f"of pgerase {__version__}, identity {identity.value}"
+    return Step(mark, "record", what, (Part(script, names.secret),))
+
+
+def _signature(names: Names, routine: RoutineState) -> Expr:
+    return Expr(f"{Ident((names.api, routine.name))}({routine.arguments})")

@@ -1,0 +1,212 @@
+"""What is there already: roles, schemas, ledger and routines of one prefix, as frozen values. Reads only, judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from pgerase import resources
+from pgerase.database import Database, Row, identifier
+from pgerase.errors import DatabaseFailed, Refused
+from pgerase.install.borrow import NOT_ALLOWED
+from pgerase.install.names import Names
+
+LEDGER_TABLES = ("applied_object", "apply_run", "installation", "routine", "migration")
+"""In the order they can be dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleState:
+    """A role as it is. `powers` are attributes none of ours has: login, superuser, …"""
+
+    name: str
+    comment: str
+    powers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipState:
+    """A membership in, or of, one of our roles. `usable` where it lets the member inherit or set."""
+
+    role: str
+    member: str
+    grantor: str
+    admin: bool
+    usable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """A schema as it is."""
+
+    name: str
+    owner: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoutineState:
+    """A function in the API schema: what the server says it is, and who else has privileges on it ('' is PUBLIC)."""
+
+    name: str
+    arguments: str
+    deparsed: str
+    grantees: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectState:
+    """Something in one of the schemas, as pg_identify_object names it."""
+
+    kind: str
+    identity: str
+    schema: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRoutine:
+    """What the ledger says of a routine."""
+
+    name: str
+    source: str
+    checksum: str
+    deparsed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What the ledger says is installed."""
+
+    version: str
+    identity: str
+    installer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the ledger says; `governed` counts what apply made and has not taken back. Empty where there is none yet."""
+
+    exists: bool
+    migrations: Mapping[int, tuple[str, str]]
+    """Version to name and checksum."""
+    routines: Mapping[str, RecordedRoutine]
+    installation: Installation | None
+    governed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Everything install, upgrade and uninstall decide by."""
+
+    database: str
+    installer: str
+    superuser: bool
+    createrole: bool
+    can_create: bool
+    server_version: int
+    roles: Mapping[str, RoleState]
+    memberships: tuple[MembershipState, ...]
+    schemas: Mapping[str, SchemaState]
+    """The prefix's three, and any whose name differs from the prefix in case only."""
+    objects: tuple[ObjectState, ...]
+    routines: tuple[RoutineState, ...]
+    privileges: frozenset[tuple[str, str | None, str, str]]
+    """(schema, table or None for the schema itself, privilege, grantee) given by name to the installer or our roles."""
+    ledger: Ledger
+
+    def owns_role(self, name: str, names: Names) -> bool:
+        """Whether the role exists and belongs to this prefix in this database."""
+        return name in self.roles and self.roles[name].comment == names.role_comment(self.database)
+
+    def owns_schema(self, name: str, names: Names) -> bool:
+        """Whether the schema exists, was made by us and still belongs to our role, which nobody else can give it to."""
+        schema = self.schemas.get(name)
+        return (
+            schema is not None
+            and schema.owner == names.owner_of(name)
+            and schema.comment == names.schema_comment(name)
+            and self.owns_role(schema.owner, names)
+        )
+
+
+def survey(database: Database, names: Names) -> Survey:
+    """Look at everything of one prefix; in one transaction, for a consistent answer.
+
+    Raises Refused where the ledger is there but closed to the current role.
+    """
+    read = partial(_read, database)
+    session = read("session")[0]
+    schema_names, role_names = list(names.schemas), list(names.roles)
+    roles = [
+        RoleState(row["name"], row["comment"] or "", tuple(row["powers"])) for row in read("roles", names=role_names)
+    ]
+    schemas = [
+        SchemaState(row["name"], row["owner"], row["comment"] or "")
+        for row in read("schemas", names=schema_names, prefix=names.prefix)
+    ]
+    return Survey(
+        database=session["database"],
+        installer=session["installer"],
+        superuser=session["superuser"],
+        createrole=session["createrole"],
+        can_create=session["can_create"],
+        server_version=database.server_version,
+        roles={role.name: role for role in roles},
+        memberships=tuple(
+            MembershipState(row["role"], row["member"], row["grantor"] or "", row["admin"], row["usable"])
+            for row in read("memberships", names=role_names)
+        ),
+        schemas={schema.name: schema for schema in schemas},
+        objects=tuple(
+            ObjectState(row["kind"], row["identity"], row["schema"]) for row in read("objects", names=schema_names)
+        ),
+        routines=read_routines(database, names),
+        privileges=frozenset(
+            (row["schema"], row["relation"], row["privilege"], row["grantee"])
+            for row in read("privileges", names=schema_names, grantees=[session["installer"], *role_names])
+        ),
+        ledger=_ledger(database, names),
+    )
+
+
+def read_routines(database: Database, names: Names) -> tuple[RoutineState, ...]:
+    """The functions in the API schema as the server sees them."""
+    return tuple(
+        RoutineState(row["name"], row["arguments"], row["deparsed"], tuple(row["grantees"]))
+        for row in _read(database, "routines", schema=names.api)
+    )
+
+
+def _read(database: Database, file: str, **parameters: object) -> list[Row]:
+    return database.rows(resources.read_text("sql", "install", f"{file}.sql"), parameters)
+
+
+def _ledger(database: Database, names: Names) -> Ledger:
+    if not _read(database, "ledger", schema=names.internal):
+        return Ledger(exists=False, migrations={}, routines={}, installation=None, governed=0)
+    table = {name: identifier(names.internal, name) for name in LEDGER_TABLES}
+    try:
+        migrations = database.rows(f"select version, name, checksum from {table['migration']}")
+        routines = database.rows(f"select name, source, source_sha256, deparsed from {table['routine']}")
+        installations = database.rows(f"select version, identity, installer from {table['installation']}")
+        governed = database.value(f"select pg_catalog.count(*) from {table['applied_object']}")
+    except DatabaseFailed as error:
+        if error.sqlstate != NOT_ALLOWED:
+            raise
+        raise Refused(
+            f"the ledger in schema {names.internal} is closed to the current role",
+            hint="connect as the role that installed it, or as a superuser",
+        ) from error
+    return Ledger(
+        exists=True,
+        migrations={row["version"]: (row["name"], row["checksum"]) for row in migrations},
+        routines={
+            row["name"]: RecordedRoutine(row["name"], row["source"], row["source_sha256"], row["deparsed"])
+            for row in routines
+        },
+        installation=next(
+            (Installation(row["version"], row["identity"], row["installer"]) for row in installations), None
+        ),
+        governed=governed,
+    )
