@@ -173,8 +173,8 @@ class Table:
     comment: str
     extension: str | None = None
     """The extension it belongs to, if any."""
-    rules: bool = False
-    """Whether rewrite rules (CREATE RULE) stand on it; they act with the owner's rights."""
+    rewrites: tuple[Name, ...] = ()
+    """Relations that its rewrite rules (CREATE RULE) name; those act with the owner's rights. Sorted."""
 
     def column(self, name: str) -> Column | None:
         """The column of that exact name, or None."""
@@ -202,6 +202,8 @@ class View:
     grants: tuple[Grant, ...]
     comment: str
     extension: str | None = None
+    direct: tuple[Name, ...] = ()
+    """Tables and views its own definition (and its rules) name; sorted."""
     through: tuple[Name, ...] = ()
     """Every other view it reads, through other views as well; sorted."""
     calls: tuple[int, ...] = ()

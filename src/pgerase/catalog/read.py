@@ -180,7 +180,7 @@ class _Tables:
             estimated_rows=row["estimated_rows"],
             comment=row["comment"],
             extension=row["extension"],
-            rules=oid in self._rewrites,
+            rewrites=_named_relations(self._rewrites.get(oid, ()), self._names),
         )
 
     def _named(self, oid: int, positions: Iterable[int]) -> tuple[str, ...]:
@@ -246,6 +246,12 @@ def _policy(row: _Row) -> Policy:
     )
 
 
+def _named_relations(links: Iterable[_Row], names: Mapping[int, Name]) -> tuple[Name, ...]:
+    """Tables and views among what rewrite rules or routines name; system relations and sequences drop out."""
+    targets = (link["target_oid"] for link in links if link["kind"] == "relation")
+    return tuple(sorted({names[target] for target in targets if target in names}))
+
+
 def _views(
     rows: list[_Row], names: Mapping[int, Name], table_oids: set[int], rewrites: _ByOid, grants: _ByOid
 ) -> Mapping[Name, View]:
@@ -280,6 +286,7 @@ def _views(
             grants=_grants(grants.get(oid, ())),
             comment=row["comment"],
             extension=row["extension"],
+            direct=_named_relations(rewrites.get(oid, ()), names),
             through=tuple(sorted(names[other] for other in seen - {oid})),
             calls=tuple(sorted(calls)),
         )
@@ -307,15 +314,7 @@ def _routines(
             is_trigger=row["is_trigger"],
             extension=row["extension"],
             comment=row["comment"],
-            reads=None
-            if row["is_opaque"]
-            else tuple(
-                sorted(
-                    names[link["target_oid"]]
-                    for link in by_routine.get(row["oid"], ())
-                    if link["kind"] == "relation" and link["target_oid"] in names
-                )
-            ),
+            reads=None if row["is_opaque"] else _named_relations(by_routine.get(row["oid"], ()), names),
             calls=tuple(link["target_oid"] for link in by_routine.get(row["oid"], ()) if link["kind"] == "routine"),
         )
         for row in rows

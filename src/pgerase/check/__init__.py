@@ -1,0 +1,1 @@
+"""Judges a snapshot: findings, impacts and doors. Nothing here talks to a database."""

@@ -1,0 +1,35 @@
+"""How findings name database objects, and how names in pack.yaml are matched with them. Names are never guessed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from pgerase.catalog.model import Name, Routine
+from pgerase.rules.names import quote_part
+
+
+def spell(name: Name, *parts: str) -> str:
+    """A qualified name as rule files spell it, with further parts (a trigger, a policy) behind it."""
+    return ".".join(quote_part(part) for part in (name.schema, name.name, *parts))
+
+
+def spell_routine(routine: Routine) -> str:
+    """A routine with its signature: names alone may be overloaded."""
+    return f"{spell(routine.name)}({routine.identity})"
+
+
+def spell_all(names: Sequence[Name], limit: int = 5) -> str:
+    """Names in words, cut after `limit`."""
+    shown = ", ".join(spell(name) for name in names[:limit])
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
+
+
+def yaml_text(text: str) -> str:
+    """A scalar for a flow mapping of YAML: quoted always, so that no name can mean anything else."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def nearest(written: str, known: Iterable[str]) -> str | None:
+    """The known name closest to what was written, if any is close."""
+    return next(iter(difflib.get_close_matches(written, sorted(known), n=1)), None)
