@@ -1,0 +1,88 @@
+"""Reads the ledger, and the live state of everything it could hold, in one snapshot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pgerase.catalog.model import Catalog
+from pgerase.catalog.read import read_catalog
+from pgerase.catalog.session import stable_deparse
+from pgerase.database import Database, identifier
+from pgerase.errors import DatabaseFailed, Refused
+from pgerase.plan.model import Ledger, Recorded, decoded
+from pgerase.plan.objects import Key, Kind, canonical
+from pgerase.render.live import live_objects
+
+_UNDEFINED_TABLE = "42P01"
+_INVALID_SCHEMA = "3F000"
+_NOT_ALLOWED = "42501"
+
+
+def read_state(database: Database, prefix: str) -> tuple[Catalog, Ledger]:
+    """Catalog and ledger as of one moment; inside an open transaction as that one sees them.
+
+    Raises Refused where pgerase is not installed for this prefix or its ledger may not be read, DatabaseFailed otherwise.
+    """
+    if database.in_transaction:
+        return read_catalog(database), read_ledger(database, prefix)
+    with database.transaction(isolation="repeatable read", read_only=True):
+        return read_catalog(database), read_ledger(database, prefix)
+
+
+def read_ledger(database: Database, prefix: str) -> Ledger:
+    """The ledger of a prefix, inside an open transaction. Raises Refused and DatabaseFailed as `read_state`."""
+    internal = f"{prefix}_internal"
+    try:
+        recorded = database.rows(
+            f"select kind, identity, source_sha256, deparsed, undo::text from {identifier(internal, 'applied_object')}"
+            " order by kind, identity"
+        )
+        last = database.value(f"select coalesce(max(apply_id), 0) from {identifier(internal, 'apply_run')}")
+    except DatabaseFailed as error:
+        if error.sqlstate in {_UNDEFINED_TABLE, _INVALID_SCHEMA}:
+            raise Refused(
+                f"pgerase is not installed here for the prefix {prefix}", hint="Run `pgerase install` first."
+            ) from error
+        if error.sqlstate == _NOT_ALLOWED:
+            raise Refused(
+                f"the ledger of {prefix} may not be read by this role: {error.message}",
+                hint="Connect as the role that installed pgerase; `pgerase install` as another role gives it the right.",
+            ) from error
+        raise
+    with stable_deparse(database):
+        live = database.rows(f"select kind, parts, state::text as state from ({live_objects(prefix)}) as live")
+    rows = [_recorded(row) for row in recorded]
+    return Ledger(
+        rows={row.key: row for row in rows},
+        live={Key(Kind(row["kind"]), tuple(row["parts"])): row["state"] for row in live},
+        last_run=int(last),
+    )
+
+
+def find_prefix(database: Database) -> str:
+    """The prefix installed in this database, where it is the only one: for when rule files cannot be read.
+
+    Raises Refused where there is none, or more than one.
+    """
+    found = [
+        str(row["schema"]).removesuffix("_internal")
+        for row in database.rows(
+            "select n.nspname as schema from pg_catalog.pg_class as c"
+            " join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
+            r" where c.relname = 'applied_object' and n.nspname like '%\_internal' order by 1"
+        )
+    ]
+    if len(found) != 1:
+        what = f"several prefixes are installed here: {', '.join(found)}" if found else "pgerase is not installed here"
+        raise Refused(what, hint="Name the prefix with --prefix.")
+    return found[0]
+
+
+def _recorded(row: dict[str, Any]) -> Recorded:
+    kept = decoded(row["undo"])
+    return Recorded(
+        key=Key(Kind(row["kind"]), tuple(kept["parts"])),
+        source_sha256=row["source_sha256"],
+        deparsed=row["deparsed"],
+        undo=canonical(kept["before"]),
+    )

@@ -1,0 +1,138 @@
+"""`pgerase install`, `upgrade` and `uninstall`: show the plan, ask, do it, say what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from pgerase.cli.output import confirm, print_result, progress
+from pgerase.cli.settings import DEFAULT_PREFIX, Settings, common_options
+from pgerase.errors import Refused
+from pgerase.install import Mark, Names, Report, Step, plan_install, plan_uninstall, roles_sql
+from pgerase.install import install as run_install
+from pgerase.install import uninstall as run_uninstall
+from pgerase.rules.access import IdentityKind
+from pgerase.rules.pack import Pack
+
+_prefix = click.option("--prefix", metavar="NAME", help="Instead of the pack's prefix, or `pgerase` without a pack.")
+_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+@click.command("install")
+@common_options
+@_prefix
+@_yes
+@click.option("--roles-sql", "roles_only", is_flag=True, help="Print the role part as SQL for somebody who may run it.")
+@click.pass_obj
+def install(settings: Settings, prefix: str | None, yes: bool, roles_only: bool) -> None:
+    """Make roles, schemas, ledger and functions in a database. A second time changes nothing.
+
+    The connecting role owns the governed tables and needs CREATE on the database and CREATEROLE; without CREATEROLE, have
+    somebody run what --roles-sql prints first.
+    """
+    pack = settings.read_pack()
+    name = _chosen_prefix(prefix, pack)
+    if roles_only:
+        with settings.open_database() as database:
+            script = roles_sql(database, name)
+        print_result(settings, [script.rstrip("\n")], {"command": "install", "roles_sql": script})
+        return
+    _bring_up(settings, "install", name, _identity(pack), yes=yes)
+
+
+@click.command("upgrade")
+@common_options
+@_prefix
+@_yes
+@click.pass_obj
+def upgrade(settings: Settings, prefix: str | None, yes: bool) -> None:
+    """Bring what is installed to this version: pending migrations, changed or altered functions."""
+    pack = settings.read_pack()
+    _bring_up(settings, "upgrade", _chosen_prefix(prefix, pack), _identity(pack), yes=yes, must_exist=True)
+
+
+@click.command("uninstall")
+@common_options
+@_prefix
+@_yes
+@click.option("--allow-drop", is_flag=True, help="Needed: the ledger goes, and with it what was recorded there.")
+@click.pass_obj
+def uninstall(settings: Settings, prefix: str | None, yes: bool, allow_drop: bool) -> None:
+    """Remove what install made: functions, ledger, schemas, roles. Tables stay exactly as they are."""
+    name = _chosen_prefix(prefix, settings.read_pack())
+    with settings.open_database() as database:
+
+        def do() -> Report:
+            if not allow_drop:
+                raise Refused("uninstall drops the ledger, and nothing was changed", hint="add --allow-drop")
+            return run_uninstall(database, name)
+
+        _carry_out(settings, "uninstall", name, plan_uninstall(database, name), do, yes=yes)
+
+
+def _bring_up(
+    settings: Settings,
+    command: str,
+    prefix: str,
+    identity: IdentityKind | None,
+    *,
+    yes: bool,
+    must_exist: bool = False,
+) -> None:
+    with settings.open_database() as database:
+        steps = plan_install(database, prefix, identity=identity, must_exist=must_exist)
+
+        def do() -> Report:
+            return run_install(database, prefix, identity=identity, must_exist=must_exist)
+
+        _carry_out(settings, command, prefix, steps, do, yes=yes)
+
+
+def _carry_out(
+    settings: Settings, command: str, prefix: str, steps: Sequence[Step], do: Callable[[], Report], *, yes: bool
+) -> None:
+    report = Report(())
+    if steps:
+        for line in _described(steps):
+            progress(line)
+        confirm(f"{command} {prefix}?", yes=yes)
+        report = do()
+    lines = [str(step) for step in report.steps]
+    lines += report.left
+    lines.append(_summary(command, prefix, report))
+    print_result(settings, lines, _data(command, prefix, report))
+
+
+def _described(steps: Sequence[Step]) -> list[str]:
+    return [f"  {step}" for step in steps]
+
+
+def _summary(command: str, prefix: str, report: Report) -> str:
+    if not report.steps:
+        return f"{command} {prefix}: nothing to do"
+    counts = {mark: sum(step.mark is mark for step in report.steps) for mark in Mark}
+    return f"{command} {prefix}: {counts[Mark.CREATE]} made, {counts[Mark.ALTER]} renewed, {counts[Mark.DROP]} removed"
+
+
+def _data(command: str, prefix: str, report: Report) -> dict[str, Any]:
+    return {
+        "command": command,
+        "prefix": prefix,
+        "changed": bool(report.steps),
+        "steps": [{"mark": step.mark.value, "kind": step.kind, "name": step.name} for step in report.steps],
+        "left": list(report.left),
+    }
+
+
+def _chosen_prefix(prefix: str | None, pack: Pack | None) -> str:
+    """The prefix to work on. Raises UsageError for one that cannot be, before anything is connected."""
+    if prefix is None:
+        prefix = pack.settings.prefix if pack is not None else DEFAULT_PREFIX
+    return Names(prefix).prefix
+
+
+def _identity(pack: Pack | None) -> IdentityKind | None:
+    viewers = pack.access.viewers if pack is not None and pack.access is not None else None
+    return viewers.identity.kind if viewers is not None else None

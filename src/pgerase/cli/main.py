@@ -1,0 +1,126 @@
+"""The entry point: the table of commands, loaded when called, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+import click
+
+from pgerase import __version__
+from pgerase.cli.output import print_error
+from pgerase.cli.settings import Settings, common_options
+from pgerase.errors import ExitCode, PgeraseError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a command is (`module:function`), and what it does in a few words, so that help need not load it."""
+
+    target: str
+    summary: str
+
+
+COMMANDS = {
+    "install": Entry("pgerase.cli.install:install", "Make roles, schemas, ledger and functions in a database."),
+    "upgrade": Entry("pgerase.cli.install:upgrade", "Bring what is installed to this version."),
+    "uninstall": Entry("pgerase.cli.install:uninstall", "Remove what install made; tables stay as they are."),
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called, and that helps with mistyped ones."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Every command, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - likewise
+        """Import and return one command; None for an unknown one."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, function = entry.target.split(":")
+        return getattr(import_module(module), function)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command and its arguments. Raises click.UsageError naming the nearest where there is none of that name."""
+        if args and args[0] not in COMMANDS:
+            nearest = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {nearest[0]}?" if nearest else ""
+            raise click.UsageError(f"no such command: {args[0]}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - likewise
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pgerase")
+@common_options
+def cli() -> None:
+    """Privacy rules that PostgreSQL itself enforces.
+
+    Results go to standard output, progress to standard error. Exit codes: 0 done or clean, 1 the answer is no, 2 usage or
+    unreadable rules, 3 refused, 4 database failure, 5 bug.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Never raises; what goes wrong is printed."""
+    settings = Settings()
+    try:
+        result = cli.main(
+            args=list(sys.argv[1:] if arguments is None else arguments),
+            prog_name="pgerase",
+            standalone_mode=False,
+            obj=settings,
+        )
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has enough; there is nobody left to tell.
+        sys.stderr.close()
+        return ExitCode.DONE
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug is an exit code too
+        if settings.debug:
+            traceback.print_exc(file=sys.stderr)
+        return _explain(settings, error)
+    return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _explain(settings: Settings, error: Exception) -> int:
+    """Print what went wrong and return the exit code that says so."""
+    match error:
+        case click.Abort():
+            print_error(settings, kind="Refused", message="interrupted", code=ExitCode.REFUSED)
+            return ExitCode.REFUSED
+        case click.ClickException():
+            where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "pgerase"
+            hint = f"see `{where} --help`"
+            print_error(settings, kind="UsageError", message=error.format_message(), hint=hint, code=ExitCode.USAGE)
+            return ExitCode.USAGE
+        case PgeraseError() if error.exit_code is not ExitCode.BUG:
+            print_error(settings, kind=type(error).__name__, error=error, code=error.exit_code)
+            return error.exit_code
+        case _:
+            print_error(
+                settings,
+                kind="InternalError",
+                message=f"{type(error).__name__}: {error}",
+                hint="this is a bug in pgerase: please report it with the command and the traceback that --debug shows",
+                code=ExitCode.BUG,
+            )
+            return ExitCode.BUG
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Printing: results on standard output, everything else on standard error, and asking before something is changed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import click
+
+from pgerase.cli.settings import Settings
+from pgerase.errors import Finding, FindingsError, PgeraseError, Refused
+
+FORMAT = 1
+"""The version of the JSON a command prints; it grows when a field changes its meaning or goes."""
+
+
+def print_result(settings: Settings, lines: Sequence[str], data: Mapping[str, Any]) -> None:
+    """The result: `lines` as text, or `data` as JSON with the format's version."""
+    if settings.json:
+        click.echo(json.dumps({"format": FORMAT, **data}, indent=2, ensure_ascii=False))
+    else:
+        for line in lines:
+            click.echo(line)
+
+
+def progress(message: str) -> None:
+    """Say what is going on, on standard error."""
+    click.echo(message, err=True)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on where `yes` was given or somebody at a terminal says so. Raises Refused otherwise."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Refused(
+            "nobody is there to ask, and nothing was changed", hint="add --yes once the plan is what you want"
+        )
+    if not click.confirm(question, err=True):
+        raise Refused("nothing was changed")
+
+
+def print_error(
+    settings: Settings,
+    *,
+    kind: str,
+    code: int,
+    message: str = "",
+    hint: str = "",
+    error: PgeraseError | None = None,
+) -> None:
+    """An error with its hint and findings: text on standard error, JSON on standard output."""
+    findings: tuple[Finding, ...] = ()
+    if error is not None:
+        message, hint = error.message, error.hint
+        findings = error.findings if isinstance(error, FindingsError) else ()
+    if settings.json:
+        what = {
+            "kind": kind,
+            "message": message,
+            "hint": hint,
+            "exit_code": int(code),
+            "findings": [finding_data(finding) for finding in findings],
+        }
+        click.echo(json.dumps({"format": FORMAT, "error": what}, indent=2, ensure_ascii=False))
+        return
+    if findings:
+        click.echo(findings_text(findings), err=True)
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+
+
+def finding_data(finding: Finding) -> dict[str, Any]:
+    """A finding as JSON wants it."""
+    at = finding.at
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "subject": finding.subject,
+        "message": finding.message,
+        "hint": finding.hint,
+        "at": None if at is None else {"file": at.file, "line": at.line, "column": at.column},
+    }
+
+
+def findings_text(findings: Sequence[Finding]) -> str:
+    """Findings as people read them: by `pgerase.report` where it can show the lines of the files, else one after the other."""
+    if find_spec("pgerase.report") is not None:
+        return str(import_module("pgerase.report").format_findings(findings))
+    lines: list[str] = []
+    for finding in findings:
+        where = f"{finding.at}: " if finding.at else ""
+        lines.append(f"{where}{finding.severity.value} {finding.code}: {finding.subject}: {finding.message}")
+        if finding.hint:
+            lines.append(f"    {finding.hint}")
+    return "\n".join(lines)

@@ -1,0 +1,195 @@
+"""What pgerase keeps account of: a key for every object it makes or changes, and the text an object is made from.
+
+Nothing here knows SQL or a connection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import assert_never
+
+from pgerase.catalog.model import Name
+from pgerase.compile.desired import (
+    DesiredFunction,
+    DesiredGrant,
+    DesiredMembership,
+    DesiredObject,
+    DesiredPolicy,
+    DesiredRoleSetting,
+    DesiredRowSecurity,
+    DesiredTrigger,
+    DesiredView,
+)
+from pgerase.errors import InternalError
+from pgerase.render.fragments import quote_identifier
+
+
+class Kind(StrEnum):
+    """Kinds of objects. Replaced and kept policies are others'; roles and schemas are install's, and only looked at."""
+
+    POLICY = "policy"
+    ROW_SECURITY = "row_security"
+    VIEW = "view"
+    FUNCTION = "function"
+    TRIGGER = "trigger"
+    GRANT = "grant"
+    MEMBERSHIP = "membership"
+    ROLE_SETTING = "role_setting"
+    REPLACED_POLICY = "replaced_policy"
+    KEPT_POLICY = "kept_policy"
+    ROLE = "role"
+    SCHEMA = "schema"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Which object: its kind and its plain names.
+
+    policy, trigger, replaced_policy, kept_policy: schema, table, name. row_security, view: schema, name. function:
+    schema, name, argument types. grant: what on (table, schema, function), schema, name, column or argument types,
+    privilege, grantee. membership: role, member. role_setting: role, setting. role, schema: name.
+    """
+
+    kind: Kind
+    parts: tuple[str, ...]
+
+    @property
+    def identity(self) -> str:
+        """The object as people read it; with the kind it is unique."""
+        match self.kind:
+            case Kind.POLICY | Kind.TRIGGER | Kind.REPLACED_POLICY | Kind.KEPT_POLICY:
+                schema, table, name = self.parts
+                return f"{_quoted(name)} on {_quoted(schema, table)}"
+            case Kind.ROW_SECURITY | Kind.VIEW | Kind.ROLE | Kind.SCHEMA:
+                return _quoted(*self.parts)
+            case Kind.FUNCTION:
+                schema, name, arguments = self.parts
+                return f"{_quoted(schema, name)}({arguments})"
+            case Kind.GRANT:
+                what, schema, name, detail, privilege, grantee = self.parts
+                target = _quoted(schema, name) if name else _quoted(schema)
+                if what == "function":
+                    target = f"{target}({detail})"
+                elif detail:
+                    privilege = f"{privilege} ({_quoted(detail)})"
+                return f"{privilege} on {what} {target} to {_quoted(grantee)}"
+            case Kind.MEMBERSHIP:
+                role, member = self.parts
+                return f"{_quoted(member)} in {_quoted(role)}"
+            case Kind.ROLE_SETTING:
+                role, setting = self.parts
+                return f"{setting} of {_quoted(role)}"
+            case _:
+                assert_never(self.kind)
+
+    @property
+    def table(self) -> Name | None:
+        """The application table an object hangs on, where it hangs on one."""
+        on_table = (Kind.POLICY, Kind.TRIGGER, Kind.REPLACED_POLICY, Kind.KEPT_POLICY, Kind.ROW_SECURITY)
+        return Name(*self.parts[:2]) if self.kind in on_table else None
+
+    @property
+    def live(self) -> Key:
+        """The key under which the database shows it: a policy that was kept is a policy."""
+        match self.kind:
+            case Kind.KEPT_POLICY | Kind.REPLACED_POLICY:
+                return Key(Kind.POLICY, self.parts)
+            case _:
+                return self
+
+    def __str__(self) -> str:
+        return f"{self.kind.value.replace('_', ' ')} {self.identity}"
+
+
+def _quoted(*parts: str) -> str:
+    return ".".join(quote_identifier(part) for part in parts)
+
+
+def key_of(wanted: DesiredObject) -> Key:
+    """The key of a desired object. Raises InternalError where a grant's target cannot be read."""
+    match wanted:
+        case DesiredPolicy() | DesiredTrigger():
+            kind = Kind.POLICY if isinstance(wanted, DesiredPolicy) else Kind.TRIGGER
+            return Key(kind, (wanted.table.schema, wanted.table.name, wanted.name))
+        case DesiredRowSecurity():
+            return Key(Kind.ROW_SECURITY, (wanted.table.schema, wanted.table.name))
+        case DesiredView():
+            return Key(Kind.VIEW, (wanted.name.schema, wanted.name.name))
+        case DesiredFunction():
+            return Key(Kind.FUNCTION, (wanted.name.schema, wanted.name.name, wanted.arguments))
+        case DesiredMembership():
+            return Key(Kind.MEMBERSHIP, (wanted.role, wanted.member))
+        case DesiredRoleSetting():
+            return Key(Kind.ROLE_SETTING, (wanted.role, wanted.setting))
+        case DesiredGrant():
+            return _grant_key(wanted)
+        case _:
+            assert_never(wanted)
+
+
+_COLUMNS = re.compile(r"\s*(\w+)\s*\((.*)\)\s*\Z", re.DOTALL)
+
+
+def single(wanted: DesiredObject) -> tuple[DesiredObject, ...]:
+    """A grant on several columns as one grant a column; anything else as it is."""
+    if isinstance(wanted, DesiredGrant) and (match := _COLUMNS.match(wanted.privilege)):
+        privilege, columns = match.groups()
+        return tuple(
+            replace(wanted, privilege=f"{privilege} ({quote_identifier(column)})") for column in _names(columns, ",")
+        )
+    return (wanted,)
+
+
+def _grant_key(wanted: DesiredGrant) -> Key:
+    privilege, target, detail = wanted.privilege.lower(), wanted.target, ""
+    if wanted.kind == "function":
+        target, bracket, rest = target.partition("(")
+        if not bracket:
+            raise InternalError(f"a grant on the function {wanted.target} without its arguments")
+        detail = rest.rpartition(")")[0]
+    elif match := _COLUMNS.match(wanted.privilege):
+        privilege, detail = match.group(1).lower(), _names(match.group(2), ",")[0]
+    names = _names(target, ".")
+    if len(names) != (1 if wanted.kind == "schema" else 2):
+        raise InternalError(f"a grant on {wanted.target}, which is no qualified {wanted.kind}")
+    schema, name = (names[0], "") if wanted.kind == "schema" else names
+    return Key(Kind.GRANT, (wanted.kind, schema, name, detail, privilege, wanted.grantee))
+
+
+_NAME = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s".,()]+))\s*')
+
+
+def _names(text: str, separator: str) -> list[str]:
+    """Plain names of a list of SQL identifiers. Raises InternalError for anything else."""
+    names: list[str] = []
+    position = 0
+    while True:
+        match = _NAME.match(text, position)
+        if match is None:
+            raise InternalError(f"not a list of names: {text}")
+        names.append(match.group(1).replace('""', '"') if match.group(1) else match.group(2).lower())
+        position = match.end()
+        if position == len(text):
+            return names
+        if text[position] != separator:
+            raise InternalError(f"not a list of names: {text}")
+        position += 1
+
+
+def source_sha256(wanted: DesiredObject) -> str:
+    """The hash of what an object is made from, whole: two objects of the same hash are made by the same statements."""
+    return sha256_json([type(wanted).__name__, asdict(wanted)])
+
+
+def sha256_json(value: object) -> str:
+    """The SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def canonical(value: object) -> str:
+    """JSON that is equal for equal values: sorted keys, no blanks."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,167 @@
+"""Statements that make, change and take away single objects, laid out by the templates. Decides nothing."""
+
+from __future__ import annotations
+
+from pgerase.catalog.model import Name
+from pgerase.compile.desired import (
+    DesiredFunction,
+    DesiredGrant,
+    DesiredMembership,
+    DesiredPolicy,
+    DesiredRoleSetting,
+    DesiredTrigger,
+    DesiredView,
+)
+from pgerase.errors import InternalError
+from pgerase.render.environment import render
+from pgerase.render.fragments import Expr
+
+_COMMANDS = {command: Expr(command.lower()) for command in ("ALL", "SELECT", "INSERT", "UPDATE", "DELETE")}
+
+
+def create_policy(policy: DesiredPolicy) -> str:
+    """CREATE POLICY with its comment."""
+    return render(
+        "plan/create_policy",
+        name=policy.name,
+        table=policy.table,
+        permissive=policy.permissive,
+        command=_COMMANDS[policy.command],
+        roles=policy.roles,
+        using=_expression(policy.using, 8),
+        check=_expression(policy.check, 8),
+        comment=policy.comment,
+    )
+
+
+def alter_policy(policy: DesiredPolicy) -> str:
+    """ALTER POLICY, which can replace roles and expressions but take none away, with its comment."""
+    return render(
+        "plan/alter_policy",
+        name=policy.name,
+        table=policy.table,
+        roles=policy.roles,
+        using=_expression(policy.using, 8),
+        check=_expression(policy.check, 8),
+        comment=policy.comment,
+    )
+
+
+def drop_policy(table: Name, name: str) -> str:
+    """DROP POLICY."""
+    return render("plan/drop_policy", name=name, table=table)
+
+
+def row_security(table: Name, *, enabled: bool, forced: bool) -> str:
+    """ALTER TABLE with both flags of row security."""
+    return render("plan/row_security", table=table, enabled=enabled, forced=forced)
+
+
+def create_view(view: DesiredView) -> str:
+    """CREATE VIEW with its readers and comment, to be run as its owner."""
+    return render(
+        "plan/create_view",
+        name=view.name,
+        query=Expr(view.query.strip().rstrip(";")),
+        readers=view.readers,
+        comment=view.comment,
+    )
+
+
+def drop_view(name: Name) -> str:
+    """DROP VIEW."""
+    return render("plan/drop_view", name=name)
+
+
+def create_function(function: DesiredFunction) -> str:
+    """The function's own definition, closed to PUBLIC, with its executors and comment."""
+    return render(
+        "plan/create_function",
+        definition=Expr(function.definition.strip().rstrip(";")),
+        name=function.name,
+        arguments=_optional(function.arguments),
+        executors=function.executors,
+        comment=function.comment,
+    )
+
+
+def drop_function(name: Name, arguments: str) -> str:
+    """DROP ROUTINE."""
+    return render("plan/drop_function", name=name, arguments=_optional(arguments))
+
+
+def create_trigger(trigger: DesiredTrigger) -> str:
+    """The trigger's own definition, with its comment."""
+    return render(
+        "plan/create_trigger",
+        definition=Expr(trigger.definition.strip().rstrip(";")),
+        name=trigger.name,
+        table=trigger.table,
+        comment=trigger.comment,
+    )
+
+
+def drop_trigger(table: Name, name: str) -> str:
+    """DROP TRIGGER."""
+    return render("plan/drop_trigger", name=name, table=table)
+
+
+def grant(wanted: DesiredGrant) -> str:
+    """GRANT of one privilege."""
+    return _privilege("grant", wanted)
+
+
+def revoke(wanted: DesiredGrant) -> str:
+    """REVOKE of one privilege."""
+    return _privilege("revoke", wanted)
+
+
+def _privilege(verb: str, wanted: DesiredGrant) -> str:
+    if wanted.kind not in {"table", "schema", "function"}:
+        raise InternalError(f"a grant on a {wanted.kind}")
+    return render(
+        f"plan/{verb}",
+        privilege=Expr(wanted.privilege if "(" in wanted.privilege else wanted.privilege.lower()),
+        kind=Expr(wanted.kind),
+        target=Expr(wanted.target),
+        grantee=wanted.grantee,
+    )
+
+
+def grant_membership(wanted: DesiredMembership) -> str:
+    """GRANT of a role."""
+    return render("plan/grant_membership", role=wanted.role, member=wanted.member)
+
+
+def revoke_membership(role: str, member: str) -> str:
+    """REVOKE of a role."""
+    return render("plan/revoke_membership", role=role, member=member)
+
+
+def set_role_setting(wanted: DesiredRoleSetting, database: str) -> str:
+    """ALTER ROLE … IN DATABASE … SET."""
+    return render(
+        "plan/set_role_setting", role=wanted.role, database=database, setting=wanted.setting, value=wanted.value
+    )
+
+
+def reset_role_setting(role: str, database: str, setting: str) -> str:
+    """ALTER ROLE … IN DATABASE … RESET."""
+    return render("plan/reset_role_setting", role=role, database=database, setting=setting)
+
+
+def _expression(sql: str | None, indent: int) -> Expr | None:
+    """An expression whose first line stands where the template puts it; the others are indented as far.
+
+    Lines inside string constants and quoted names keep their bytes: an expression that holds a quoted newline is
+    left as it is.
+    """
+    if sql is None:
+        return None
+    text = sql.strip()
+    quoted = any("\n" in piece for piece in (*text.split("'")[1::2], *text.split('"')[1::2])) or "$" in text
+    return Expr(text if quoted else text.replace("\n", "\n" + " " * indent))
+
+
+def _optional(sql: str) -> Expr | None:
+    return Expr(sql) if sql else None
