@@ -208,7 +208,11 @@ def _lookup_grants(facts: Facts, rules: bound.BoundRules, naming: Naming, views:
         return []
     tables = sorted(_read_by_lookup(facts, rules))
     schemas = sorted({table.schema for table in tables})
+    api = sql.ident(naming.api)
     return [
+        # Guards and their question live where viewers may call them, with the views' owner as theirs.
+        DesiredGrant("schema", api, "usage", naming.lookup),
+        DesiredGrant("schema", api, "create", naming.lookup),
         *(DesiredGrant("schema", sql.ident(schema), "usage", naming.lookup) for schema in schemas),
         *(DesiredGrant("table", qualified(table), "select", naming.lookup) for table in tables),
     ]

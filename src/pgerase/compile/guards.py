@@ -99,7 +99,7 @@ def _has_authority(authorities: Mapping[str, str], naming: Naming) -> DesiredFun
         f"return case p_authority\n{cases}\n    else false\nend"
     )
     comment = "Whether the viewer may write the columns that an authority stands for. [pgerase guard]"
-    return DesiredFunction(name, "p_authority text", naming.lookup, definition, (naming.viewer,), comment)
+    return DesiredFunction(name, "text", naming.lookup, definition, (naming.viewer,), comment)
 
 
 def _guard(table: Table, guarded: tuple[_Guard, ...], naming: Naming) -> tuple[DesiredFunction, DesiredTrigger]:
