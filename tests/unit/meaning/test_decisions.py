@@ -196,7 +196,14 @@ def test_point_13_everyone(everyone, allowed):
 def test_point_13_open_is_superseded_by_a_restricted_parent():
     child = resource("task", everyone="write", inherits={"company": "company"})
     closed = shop_meaning(resource("company", rule(rows=OWNER)), child)
-    assert by_viewer(closed, "task") == {1: [11, 12, 21], 2: [21], 3: [31, 32], 4: [], 5: [11, 12, 21, 31, 32, 41, 91, 92], 6: []}
+    assert by_viewer(closed, "task") == {
+        1: [11, 12, 21],
+        2: [21],
+        3: [31, 32],
+        4: [],
+        5: [11, 12, 21, 31, 32, 41, 91, 92],
+        6: [],
+    }
     open_too = shop_meaning(resource("company", everyone="read"), child)
     assert sees(open_too, 4, "task") == [11, 12, 21, 31, 32, 41, 91, 92]  # also where the lookup is null
     # Writing a task needs update on the company, which everyone's read does not cover.
@@ -315,7 +322,14 @@ def test_point_19_passes_on_means_every_resource_with_one_lookup():
 
 def two_lookups(**more: Any) -> World:
     world = World().add("person", "id integer, tenant integer", (1, 1), (2, 2))
-    world.add("company", "id integer, owner integer, tenant integer, up integer", (1, 1, 1, None), (2, 2, 1, 1), (3, 1, 2, 2), keys={"up": "company.id"})
+    world.add(
+        "company",
+        "id integer, owner integer, tenant integer, up integer",
+        (1, 1, 1, None),
+        (2, 2, 1, 1),
+        (3, 1, 2, 2),
+        keys={"up": "company.id"},
+    )
     return world.add(
         "deal",
         "id integer, seller integer, buyer integer",
@@ -361,7 +375,9 @@ def test_circles_are_refused_by_name():
     with pytest.raises(PgeraseError, match="in a circle"):
         world.meaning(access(inherited, resource("b", require=[requirement(can("a", "read"))]), people=viewers()))
     with pytest.raises(PgeraseError, match="does not lead to"):
-        world.meaning(access(resource("a", inherits={"c": "b"}), resource("b"), resource("c", table="person"), people=viewers()))
+        world.meaning(
+            access(resource("a", inherits={"c": "b"}), resource("b"), resource("c", table="person"), people=viewers())
+        )
 
 
 # -- combine -----------------------------------------------------------------------------------------------------------
@@ -370,7 +386,9 @@ def test_circles_are_refused_by_name():
 def combined(*entries: Any, company: str = "none", rules: Any = None) -> dict[int, list[int]]:
     meaning = shop_meaning(
         resource("company", rule(rows=OWNER, hierarchy=False), everyone=company),
-        resource("task", *(rules or [rule(rows=OWNER, hierarchy=False)]), inherits={"company": "company"}, combined=entries),
+        resource(
+            "task", *(rules or [rule(rows=OWNER, hierarchy=False)]), inherits={"company": "company"}, combined=entries
+        ),
     )
     return {person: sees(meaning, person, "task") for person in (1, 2, 3, 4)}
 
@@ -473,9 +491,7 @@ def test_point_17_only_for_the_actions_listed():
 
 
 def test_point_17_one_for_read_binds_update_and_delete_and_not_insert():
-    meaning = shop_meaning(
-        resource("company", everyone="write", require=[requirement(eq("stage", "won"), may="read")])
-    )
+    meaning = shop_meaning(resource("company", everyone="write", require=[requirement(eq("stage", "won"), may="read")]))
     assert {action: sees(meaning, 1, "company", action) for action in ACTIONS} == {
         "read": [1, 3],
         "insert": [1, 2, 3, 4],
@@ -531,7 +547,8 @@ def test_point_18_without_passes_on_it_stays():
 
 def test_point_18_through_the_parent_s_passes_on():
     meaning = shop_meaning(
-        resource("company", passes_on=True, require=[requirement(TENANT, passes_on=True)]), resource("task", rule("all"))
+        resource("company", passes_on=True, require=[requirement(TENANT, passes_on=True)]),
+        resource("task", rule("all")),
     )
     assert sees(meaning, 3, "task") == [31, 32]
 
@@ -598,7 +615,9 @@ def test_point_21_insert_is_decided_on_the_new_row():
 
 
 SIGN_OFF = (
-    rule("sign", rows=all_of(AUTHOR, eq("state", "draft")), becomes=eq("state", "final"), may="update", hierarchy=False),
+    rule(
+        "sign", rows=all_of(AUTHOR, eq("state", "draft")), becomes=eq("state", "final"), may="update", hierarchy=False
+    ),
     rule("rd", rows=AUTHOR, may="read", hierarchy=False),
 )
 
@@ -629,7 +648,9 @@ def test_point_21_reading_never_uses_becomes():
     assert sees(meaning, 3, "note", "delete") == [311, 901]
     # The new row may be final, but must be readable: by its author.
     assert meaning.decide(as_viewer(3), "note", Action.UPDATE, row=note(author=3), new=note(author=3, state="final"))
-    assert not meaning.decide(as_viewer(3), "note", Action.UPDATE, row=note(author=3), new=note(author=1, state="final"))
+    assert not meaning.decide(
+        as_viewer(3), "note", Action.UPDATE, row=note(author=3), new=note(author=1, state="final")
+    )
 
 
 def test_point_21_old_and_new_row_by_different_rules():
@@ -700,7 +721,10 @@ def test_point_22_can_is_v_s_own_even_through_reach():
 
 def test_point_22_can_of_every_action():
     task = [rule("rd", rows=eq("id", 11)), rule("up", rows=has("id", "in", [11, 31]), may="update")]
-    task += [rule("ins", rows=eq("id", 12), becomes=eq("id", 31), may="insert"), rule("del", rows=eq("id", 12), may="delete")]
+    task += [
+        rule("ins", rows=eq("id", 12), becomes=eq("id", 31), may="insert"),
+        rule("del", rows=eq("id", 12), may="delete"),
+    ]
 
     def seen(action: str) -> list[int]:
         return sees(can_rules(rule(rows=can("task", action)), task=task), 1, "note")

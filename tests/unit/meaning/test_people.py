@@ -115,7 +115,9 @@ def test_point_7_reach_passes_through_the_erased_and_inactive():
 
 
 def test_point_7_people_of_unknown_erasure_are_passed_through_and_no_members():
-    world = World().add("person", "id integer, boss integer, gone boolean", (1, None, False), (2, 1, None), (3, 2, False))
+    world = World().add(
+        "person", "id integer, boss integer, gone boolean", (1, None, False), (2, 1, None), (3, 2, False)
+    )
     world.add("thing", "id integer, owner integer", (1, 1), (2, 2), (3, 3))
     rules = access(resource("thing", rule(rows=OWNER)), people=viewers(erased=eq("gone", True), manager="boss"))
     assert sees(world.meaning(rules), 1, "thing") == [1, 3]
@@ -191,7 +193,13 @@ def test_point_8_any_of_several_groups():
 
 def test_point_8_members_from_a_table():
     world = staff().add(
-        "member", "id integer, who integer, team text", (1, 2, "a"), (2, 3, "b"), (3, None, "a"), (4, 5, "a"), (5, 5, "a")
+        "member",
+        "id integer, who integer, team text",
+        (1, 2, "a"),
+        (2, 3, "b"),
+        (3, None, "a"),
+        (4, 5, "a"),
+        (5, 5, "a"),
     )
     assert members(group("g", None, listed("member", "who")), world=world) == [2, 3, 5]
     assert members(group("g", None, listed("member", "who", eq("team", "a"))), world=world) == [2, 5]
@@ -209,7 +217,9 @@ def test_point_8_a_group_is_never_unknown():
 
 
 def test_point_36_where_of_members_may_ask_about_the_person():
-    world = staff().add("member", "id integer, who integer, region text", (1, 1, "east"), (2, 2, "east"), (3, 3, "east"))
+    world = staff().add(
+        "member", "id integer, who integer, region text", (1, 1, "east"), (2, 2, "east"), (3, 3, "east")
+    )
     assert members(group("g", None, listed("member", "who", eq("region", viewer("region")))), world=world) == [1]
 
 
@@ -222,7 +232,12 @@ def accounts(*attributes: object, memberships: tuple[tuple[object, ...], ...], *
     )
     world.add("member", "id integer, who integer, account integer, role text, region text", *memberships)
     return world.add(
-        "thing", "id integer, account integer, region text", (10, 1, "east"), (20, 2, "west"), (30, 3, None), (40, None, "x")
+        "thing",
+        "id integer, account integer, region text",
+        (10, 1, "east"),
+        (20, 2, "west"),
+        (30, 3, None),
+        (40, None, "x"),
     )
 
 
@@ -279,9 +294,18 @@ def test_point_9_where_may_speak_of_the_resource_s_row_and_of_the_same_person():
 
 def test_point_9_two_memberships_one_u_for_both():
     """Boss 1 reaches 2 (accounts of the east) and 3 (of the west): who and rows must hold for one of them, not one each."""
-    world = World().add("person", "id integer, boss integer, region text", (1, None, None), (2, 1, "east"), (3, 1, "west"))
+    world = World().add(
+        "person", "id integer, boss integer, region text", (1, None, None), (2, 1, "east"), (3, 1, "west")
+    )
     world.add("member", "id integer, who integer, account integer", (1, 2, 1), (2, 3, 2))
-    world.add("thing", "id integer, account integer, region text", (11, 1, "east"), (12, 1, "west"), (21, 2, "east"), (22, 2, "west"))
+    world.add(
+        "thing",
+        "id integer, account integer, region text",
+        (11, 1, "east"),
+        (12, 1, "west"),
+        (21, 2, "east"),
+        (22, 2, "west"),
+    )
     both = all_of(has("account", "in", viewer("accounts")), eq("region", viewer("region")))
     meaning = world.meaning(access(resource("thing", rule(rows=both)), people=viewers(MINE, manager="boss")))
     assert sees(meaning, 1, "thing") == [11, 22]
@@ -319,10 +343,14 @@ def test_point_9_without_the_viewer_a_relation_is_the_same_for_everyone():
 
 def test_point_9_lookups_in_where():
     world = World().add("person", "id integer", (1,)).add("team", "id integer, open boolean", (5, True), (6, False))
-    world.add("member", "id integer, who integer, team integer", (1, 1, 5), (2, 1, 6), (3, 1, None), keys={"team": "team.id"})
+    world.add(
+        "member", "id integer, who integer, team integer", (1, 1, 5), (2, 1, 6), (3, 1, None), keys={"team": "team.id"}
+    )
     world.add("thing", "id integer, team integer", (5, 5), (6, 6))
     open_teams = relation("teams", "member", "team", all_of(eq("who", viewer("key")), eq("team.open", True)))
-    meaning = world.meaning(access(resource("thing", rule(rows=has("team", "in", viewer("teams")))), people=viewers(open_teams)))
+    meaning = world.meaning(
+        access(resource("thing", rule(rows=has("team", "in", viewer("teams")))), people=viewers(open_teams))
+    )
     assert sees(meaning, 1, "thing") == [5]
 
 
@@ -344,12 +372,18 @@ def test_point_9_below_adds_descendants(start, expected):
     world.add("member", "id integer, who integer, territory bigint", *((n, 1, at) for n, at in enumerate(start)))
     world.add("thing", "id integer, territory integer", *((n, n) for n in range(1, 10)))
     mine = relation("mine", "member", "territory", eq("who", viewer("key")), below="territory.up")
-    meaning = world.meaning(access(resource("thing", rule(rows=has("territory", "in", viewer("mine")))), people=viewers(mine)))
+    meaning = world.meaning(
+        access(resource("thing", rule(rows=has("territory", "in", viewer("mine")))), people=viewers(mine))
+    )
     assert sees(meaning, 1, "thing") == expected
 
 
 def test_point_9_where_narrows_before_descendants_are_added():
-    world = World().add("person", "id integer", (1,)).add("territory", "id integer, up integer", (1, None), (2, 1), (3, None))
+    world = (
+        World()
+        .add("person", "id integer", (1,))
+        .add("territory", "id integer, up integer", (1, None), (2, 1), (3, None))
+    )
     world.add("member", "id integer, who integer, territory integer, role text", (1, 1, 1, "lead"), (2, 1, 3, "guest"))
     world.add("thing", "id integer, territory integer", (1, 1), (2, 2), (3, 3))
     mine = relation("mine", "member", "territory", eq("who", viewer("key")), below="territory.up")
@@ -368,7 +402,12 @@ def test_point_9_where_narrows_relations_only():
 
 def test_point_10_bare_names_in_who_are_columns_attributes_and_lookups():
     world = World().add(
-        "person", "id integer, team integer, region text", (1, 5, "east"), (2, 6, "west"), (3, None, None), keys={"team": "team.id"}
+        "person",
+        "id integer, team integer, region text",
+        (1, 5, "east"),
+        (2, 6, "west"),
+        (3, None, None),
+        keys={"team": "team.id"},
     )
     world.add("team", "id integer, name text", (5, "sales"), (6, "ops"))
     world.add("member", "id integer, who integer, account integer", (1, 1, 7), (2, 1, 8), (3, 2, 9))
@@ -460,7 +499,17 @@ def test_point_29_words_out_of_place_are_errors():
 
 def test_point_12_and_32_integer_keys():
     meaning = staff().meaning(access(resource("thing", everyone="read"), people=of_staff()))
-    for presented, count in (("1", 9), ("9", 9), ("01", 0), ("+1", 0), (" 1", 0), ("1 ", 0), ("1.0", 0), ("one", 0), ("77", 0)):
+    for presented, count in (
+        ("1", 9),
+        ("9", 9),
+        ("01", 0),
+        ("+1", 0),
+        (" 1", 0),
+        ("1 ", 0),
+        ("1.0", 0),
+        ("one", 0),
+        ("77", 0),
+    ):
         assert len(sees(meaning, presented, "thing")) == count, presented
     assert sees(meaning, "9" * 5000, "thing") == []
     assert sees(meaning, "١", "thing") == []  # an Arabic digit one
@@ -487,7 +536,11 @@ def test_point_32_uuid_keys():
     ],
 )
 def test_point_32_text_keys(kind, presented, found):
-    world = World().add("person", f"id {kind}", ("Ann  " if kind == "character" else "Ann",)).add("thing", "id integer", (1,))
+    world = (
+        World()
+        .add("person", f"id {kind}", ("Ann  " if kind == "character" else "Ann",))
+        .add("thing", "id integer", (1,))
+    )
     meaning = world.meaning(access(resource("thing", everyone="read"), people=viewers()))
     assert sees(meaning, presented, "thing") == ([1] if found else [])
 
@@ -518,5 +571,7 @@ def test_point_24_everyone_means_active_viewers():
 
 def test_any_of_relation_conditions_under_not():
     """`not` over an empty relation's `in` is true: the relation is known."""
-    rules = access(resource("thing", rule(rows=no(any_of(has("account", "in", viewer("accounts")))))), people=viewers(MINE))
+    rules = access(
+        resource("thing", rule(rows=no(any_of(has("account", "in", viewer("accounts")))))), people=viewers(MINE)
+    )
     assert sees(accounts(memberships=SOME).meaning(rules), 3, "thing") == [10, 20, 30]
