@@ -104,7 +104,7 @@ class Conditions:
         self._people = people
         self._now = now
 
-    def holds(self, condition: Condition | None, scope: Scope) -> Truth:  # noqa: C901, PLR0911 — one case each, read as a table
+    def holds(self, condition: Condition | None, scope: Scope) -> Truth:
         """The condition's truth there; an omitted one is true.
 
         Raises PgeraseError for what may not stand at this place, cannot be compared, or is of a later release.

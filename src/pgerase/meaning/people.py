@@ -29,18 +29,18 @@ from pgerase.rules.conditions import Condition, RowRef, ViewerRef
 from pgerase.rules.names import TableColumns
 
 
-class Nobody:  # its methods have the names and parameters of conditions.Population
+class Nobody:
     """The people of rules without viewers, where every rule names a role: asking about anyone is an error."""
 
-    def attribute(self, person: Row, name: str) -> Found | None:  # noqa: ARG002
+    def attribute(self, person: Row, name: str) -> Found | None:
         """Raises PgeraseError."""
         raise PgeraseError(f"there are no viewers, and so no attribute {name}")
 
-    def operand(self, person: Row, ref: ViewerRef, resource_row: Row | None) -> Found | None:  # noqa: ARG002
+    def operand(self, person: Row, ref: ViewerRef, resource_row: Row | None) -> Found | None:
         """Raises PgeraseError."""
         raise PgeraseError(f"{ref.at}: there are no viewers")
 
-    def is_member(self, person: Row, names: tuple[str, ...]) -> bool:  # noqa: ARG002
+    def is_member(self, person: Row, names: tuple[str, ...]) -> bool:
         """Raises PgeraseError."""
         raise PgeraseError(f"there are no viewers, and so no groups {', '.join(names)}")
 

@@ -61,6 +61,8 @@ _FAMILIES = {
 }
 _WHOLE = frozenset({"smallint", "integer", "bigint", "oid"})
 _PADDED = frozenset({"character", "bpchar"})
+_BLANK_AGAINST = [{padded, "character varying"} for padded in _PADDED]
+"""PostgreSQL compares varchar with char(n) as char(n), unlike text with char(n)."""
 _BY_CALENDAR = {Family.DATE, Family.TIMESTAMP}
 
 
@@ -114,7 +116,9 @@ class Many:
     values: tuple[object, ...] | None
     kind: Kind
     is_relation: bool = False
-    _stand_ins: dict[Kind, frozenset[Hashable]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _stand_ins: dict[Kind, frozenset[Hashable]] = field(
+        default_factory=dict[Kind, frozenset[Hashable]], init=False, repr=False, compare=False
+    )
 
     @property
     def known(self) -> tuple[object, ...] | None:
@@ -154,7 +158,7 @@ def _elements(array: Iterable[object]) -> Iterator[object]:
             yield element
 
 
-def normal(value: object, kind: Kind) -> object:  # noqa: C901 — one case each, read as a table
+def normal(value: object, kind: Kind) -> object:
     """The value in the form that comparison expects: char(n) without trailing blanks, real in single precision.
 
     Raises PgeraseError where it is no value of that kind.
@@ -206,7 +210,7 @@ _TIME_ONLY = re.compile(_CLOCK)
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
-def literal_value(value: Scalar, kind: Kind) -> object:  # noqa: C901 — one case each, read as a table
+def literal_value(value: Scalar, kind: Kind) -> object:
     """A scalar of the rule file as a value of that kind (docs/meaning.md, point 27).
 
     Raises PgeraseError where it is none.
@@ -292,7 +296,7 @@ def _plus_months(moment: datetime, months: int) -> datetime:
 # -- comparison --------------------------------------------------------------------------------------------------------
 
 
-def compare(operator: Operator, left: Found, right: Found) -> Truth:  # noqa: C901, PLR0911 — one case each, read as a table
+def compare(operator: Operator, left: Found, right: Found) -> Truth:
     """`left operator right` for every operator but `between`, `is_null`, `is_set` (docs/meaning.md, points 1 to 4).
 
     Null on either side is unknown. Of many values, on either side, `ne` and `not_in` mean no pair, the others any pair.
@@ -400,6 +404,8 @@ def _aligned(left: object, left_kind: Kind, right: object, right_kind: Kind) -> 
     if families == {Family.TEXT}:
         if left_kind.ignores_case and right_kind.ignores_case:
             return _folded(left), _folded(right)
+        if {left_kind.name, right_kind.name} in _BLANK_AGAINST:
+            return _unpadded(left), _unpadded(right)
         return left, right
     if families == _BY_CALENDAR:
         return _as_midnight(left), _as_midnight(right)
@@ -414,6 +420,10 @@ def _as_float(value: object) -> object:
 
 def _folded(value: object) -> object:
     return None if value is None else cast("str", value).lower()
+
+
+def _unpadded(value: object) -> object:
+    return None if value is None else cast("str", value).rstrip(" ")
 
 
 def _as_midnight(value: object) -> object:
