@@ -211,7 +211,7 @@ class People:
                     listed = self._facts.single(row, column)
                     if listed.value is None or not same(key.value, key.kind, listed.value, listed.kind):
                         continue
-                    if self._conditions.holds(where, where_scope(row, person, None)) is True:
+                    if self._conditions.holds(where, where_scope(row, None, None)) is True:
                         return True
                 return False
 

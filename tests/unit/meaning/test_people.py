@@ -216,11 +216,15 @@ def test_point_8_a_group_is_never_unknown():
     assert seen == [2, 3, 7]
 
 
-def test_point_36_where_of_members_may_ask_about_the_person():
-    world = staff().add(
-        "member", "id integer, who integer, region text", (1, 1, "east"), (2, 2, "east"), (3, 3, "east")
-    )
-    assert members(group("g", None, listed("member", "who", eq("region", viewer("region")))), world=world) == [1]
+def test_point_29_where_of_members_names_no_viewer():
+    world = staff().add("member", "id integer, who integer, region text", (1, 1, "east"))
+    with pytest.raises(PgeraseError, match="no viewer here"):
+        members(group("g", None, listed("member", "who", eq("region", viewer("region")))), world=world)
+
+
+def test_point_36_without_criteria_nobody_fits():
+    assert members(group("g", None, [])) == []
+    assert members(group("g", all_of())) == [1, 2, 3, 5, 7, 9]  # criteria that are always true
 
 
 # -- relations ---------------------------------------------------------------------------------------------------------
@@ -484,7 +488,7 @@ def test_point_29_words_out_of_place_are_errors():
 
     for parts, message in (
         ({"rows": in_group("g")}, "group may stand"),
-        ({"rows": is_role("web")}, "role may stand"),
+        ({"rows": is_role("web")}, "role may stand alone"),
         ({"who": in_group("g")}, "group may stand"),  # its criteria name a group
         ({"who": can("boss", "read")}, "can may stand"),
         ({"who": eq("id", row("id"))}, "no resource's row"),
