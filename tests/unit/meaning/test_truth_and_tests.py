@@ -37,7 +37,9 @@ from tests.unit.meaning.build import (
 T, F, U = "true", "false", "unknown"
 
 
-def truth(condition: Condition, columns: str, values: tuple[object, ...], *, world: World | None = None, **more: Any) -> str:
+def truth(
+    condition: Condition, columns: str, values: tuple[object, ...], *, world: World | None = None, **more: Any
+) -> str:
     """A condition's truth on one row, found from outside: it grants, or its negation does, or neither."""
     here = world or World()
     if world is None:
@@ -252,7 +254,10 @@ def test_point_27_columns_of_different_types(kinds, values, expected):
         ("boolean/integer", (True, 1)),
         ("cs.mood/text", ("sad", "sad")),
         ("timestamp with time zone/date", (datetime(2024, 1, 1, tzinfo=UTC), date(2024, 1, 1))),
-        ("timestamp with time zone/timestamp without time zone", (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1))),  # noqa: DTZ001
+        (
+            "timestamp with time zone/timestamp without time zone",
+            (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1)),
+        ),  # noqa: DTZ001
     ],
 )
 def test_point_27_what_does_not_compare_is_an_error(kinds, values):
@@ -481,7 +486,9 @@ def test_point_25_between_relative_times():
     assert truth(condition, "at date", (date(2024, 4, 3),)) == F
 
 
-@pytest.mark.parametrize(("kind", "value"), [("text", "2024-01-01"), ("integer", 1), ("time without time zone", time(1))])
+@pytest.mark.parametrize(
+    ("kind", "value"), [("text", "2024-01-01"), ("integer", 1), ("time without time zone", time(1))]
+)
 def test_point_25_other_types_are_refused(kind, value):
     with pytest.raises(PgeraseError, match="relative time"):
         on_column(kind, value, "lt", ago(days=1))
@@ -507,7 +514,13 @@ def test_point_28_composite_lookup_and_its_nulls():
             keys={"tenant+chat": "chat.tenant+id"},
         )
 
-    assert [found(values, "tenant+chat") for values in ((1, 7), (2, 7), (3, 7), (1, None), (None, 7))] == [T, F, U, U, U]
+    assert [found(values, "tenant+chat") for values in ((1, 7), (2, 7), (3, 7), (1, None), (None, 7))] == [
+        T,
+        F,
+        U,
+        U,
+        U,
+    ]
     assert found((2, 7), "chat+tenant") == F  # the order of a step's columns means nothing
     assert found((1, 7), "chat") == T  # the only lookup that uses the column
 
@@ -545,7 +558,9 @@ def test_point_28_references_lead_like_foreign_keys():
 
 
 def test_point_28_a_reference_that_finds_several_rows_is_an_error():
-    world = World().add("person", "id integer", (1,)).add("team", "id integer, code text", (1, "a"), (2, "a"), (3, None))
+    world = (
+        World().add("person", "id integer", (1,)).add("team", "id integer, code text", (1, "a"), (2, "a"), (3, None))
+    )
     world.add("thing", "id integer, code text", (1, "a"))
     rules = access(
         resource("thing", rule(rows=has("code.id", "is_set"))),
@@ -563,7 +578,9 @@ def test_point_28_text_keys_are_compared_as_their_types_compare():
 
 
 def test_unqualified_names_match_exactly_one_table():
-    world = World().add("person", "id integer", (1,)).add("a.thing", "id integer", (1,)).add("b.thing", "id integer", (2,))
+    world = (
+        World().add("person", "id integer", (1,)).add("a.thing", "id integer", (1,)).add("b.thing", "id integer", (2,))
+    )
     with pytest.raises(PgeraseError, match=r"a\.thing, b\.thing"):
         world.meaning(access(resource("thing", rule()), people=viewers()))
     assert sees(world.meaning(access(resource("thing", rule(), table="b.thing"), people=viewers())), 1, "thing") == [2]
