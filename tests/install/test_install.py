@@ -415,9 +415,8 @@ def test_membership_left_from_the_roles_script_ends(database, admin, server_vers
     admin.execute(
         sql.SQL("grant {} to {} with admin option").format(sql.Identifier(role), sql.Identifier(database.owner))
     )
-    assert [str(step) for step in run(database.dsn(), database.prefix).steps][
-        0
-    ] == f"- membership of {database.owner} in {role}"
+    step = run(database.dsn(), database.prefix).steps[0]
+    assert str(step) == f"- membership of {database.owner} in {role}"
     assert usable_members(admin, database.prefix) == []
 
 

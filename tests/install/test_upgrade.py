@@ -96,7 +96,7 @@ def test_new_migration_runs_once(database, sql_files) -> None:
 def test_tampered_migration_is_refused(database, sql_files) -> None:
     steps(database)
     sql_files.change("migrations/0001_ledger.sql", "The numbered scripts", "The many scripts")
-    with pytest.raises(Refused, match="0001 ledger.*checksum differs"):
+    with pytest.raises(Refused, match=r"0001 ledger.*checksum differs"):
         steps(database)
 
 
@@ -116,7 +116,7 @@ def test_ledger_of_a_newer_version_is_refused(database, sql_files) -> None:
     steps(database)
     (sql_files.folder / "migrations/0002_later.sql").unlink()
     read_sources.cache_clear()
-    with pytest.raises(Refused, match="0002 later.*does not know"):
+    with pytest.raises(Refused, match=r"0002 later.*does not know"):
         steps(database)
 
 
