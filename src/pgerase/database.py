@@ -12,6 +12,7 @@ from typing import Any, LiteralString, TypeAlias, cast
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from pgerase.errors import DatabaseFailed
@@ -85,6 +86,29 @@ class Database:
 def identifier(*parts: str) -> str:
     """A dotted identifier, each part double-quoted."""
     return sql.Identifier(*parts).as_string(None)
+
+
+def connection_environment(dsn: str, like: Database) -> dict[str, str]:
+    """A connection string as libpq's environment, for programs that must not get passwords as arguments.
+
+    Host, port and database that it leaves out are those of `like`. Raises DatabaseFailed for a string libpq cannot read, and
+    for an option that has no environment variable.
+    """
+    with _translated():
+        given = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+    info = like.connection.info
+    for name, value in (("host", info.host), ("port", str(info.port)), ("dbname", info.dbname)):
+        if "hostaddr" not in given or name != "host":
+            given.setdefault(name, value)
+    variables = {
+        option.keyword.decode(): option.envvar.decode()
+        for option in psycopg.pq.Conninfo.get_defaults()
+        if option.envvar is not None
+    }
+    unknown = sorted(set(given) - set(variables))
+    if unknown:
+        raise DatabaseFailed(f"connection options without an environment variable: {', '.join(unknown)}")
+    return {variables[name]: value for name, value in given.items() if value}
 
 
 @contextmanager

@@ -164,8 +164,8 @@ class Site:
             policy(PAYMENT, "payment", "SELECT", through),
             DesiredRoleSetting(self.owner, "row_security", "off"),
         ]  # fmt: skip
-        for table in (COMPANY, NOTE, PAYMENT, *LEAVES):
-            objects.append(policy(table, "dump", "SELECT", "true", roles=(self.dump,)))
+        whole = (COMPANY, NOTE, PAYMENT, *LEAVES)
+        objects += [policy(table, "dump", "SELECT", "true", roles=(self.dump,)) for table in whole]
         objects += [DesiredRowSecurity(leaf) for leaf in LEAVES]
         kept = [one for one in (*objects, *extra) if getattr(one, "table", None) not in without]
         governed = tuple(table for table in (COMPANY, NOTE, PAYMENT) if table not in without)
@@ -173,12 +173,16 @@ class Site:
 
 
 def changed(desired: Desired, name: str, **values: object) -> Desired:
-    """The same with some fields of the object of that name replaced."""
+    """The same with some fields of one policy (named without its prefix) or view replaced."""
+
+    def is_meant(one: DesiredObject) -> bool:
+        if isinstance(one, DesiredPolicy):
+            return one.name == f"{desired.prefix}_{name}"
+        return isinstance(one, DesiredView) and one.name.name == name
+
+    assert any(is_meant(one) for one in desired.objects)
     return replace(
-        desired,
-        objects=tuple(
-            replace(one, **values) if str(getattr(one, "name", "")).endswith(name) else one for one in desired.objects
-        ),
+        desired, objects=tuple(replace(one, **values) if is_meant(one) else one for one in desired.objects)
     )
 
 

@@ -43,7 +43,7 @@ select l.pid,
 """
 
 
-class Busy(Exception):  # noqa: N818 - caught within this package, never shown
+class Busy(Exception):
     """A lock is held by somebody else; the transaction has to be given up."""
 
 

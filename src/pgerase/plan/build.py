@@ -81,7 +81,9 @@ def plan_pack(pack: Pack, desired: Desired, catalog: Catalog, ledger: Ledger) ->
 
 def _wanted(desired: Desired, existing: Mapping[Name, Existing]) -> dict[Key, DesiredObject]:
     """Desired objects by key in the order they can be made, with the fences; where two say the same, the first counts."""
-    fences = [policy for table, what in sorted(existing.items()) if what is Existing.FENCE for policy in fence(desired, table)]
+    fences = [
+        policy for table, what in sorted(existing.items()) if what is Existing.FENCE for policy in fence(desired, table)
+    ]
     wanted: dict[Key, DesiredObject] = {}
     for one in (part for whole in (*desired.objects, *fences) for part in single(whole)):
         wanted.setdefault(key_of(one), one)
@@ -159,7 +161,7 @@ class _Builder:
             )
         return tuple(steps)
 
-    def _decide(self, key: Key, one: DesiredObject) -> _Decision:
+    def _decide(self, key: Key, one: DesiredObject) -> _Decision:  # noqa: PLR0911 - a decision, case by case
         row = self._ledger.rows.get(key)
         live = self._ledger.live.get(key)
         if key.kind is Kind.ROW_SECURITY:
@@ -198,7 +200,9 @@ class _Builder:
             return _Decision(Change.SAME)
         if state is None:
             self.findings.append(
-                Finding("no-such-table", Severity.ERROR, str(key), "the table is gone", "Plan again from the rule files.")
+                Finding(
+                    "no-such-table", Severity.ERROR, str(key), "the table is gone", "Plan again from the rule files."
+                )
             )
         return _Decision(Change.CREATE if row is None else Change.ALTER, note="" if row is None else "changed by hand")
 
@@ -265,7 +269,9 @@ class _Builder:
     def _foreign(self, adopted: Adopted, existing: Mapping[Name, Existing]) -> list[Step]:
         """Policies of others: taken away and recorded, kept and recorded, or given back where a table is no longer replaced."""
         steps = [self._replace(table, policy) for table, policy in adopted.replaced]
-        kept = {Key(Kind.KEPT_POLICY, (table.schema, table.name, policy.name)): policy for table, policy in adopted.kept}
+        kept = {
+            Key(Kind.KEPT_POLICY, (table.schema, table.name, policy.name)): policy for table, policy in adopted.kept
+        }
         for key in kept:
             row = self._ledger.rows.get(key)
             live = self._ledger.live.get(key.live, "")
@@ -273,7 +279,9 @@ class _Builder:
             steps.append(Step(change, key, source_sha256=sha256_json(live), note="kept behind a fence"))
         for key, row in self._ledger.rows.items():
             if key.kind is Kind.KEPT_POLICY and key not in kept:
-                steps.append(Step(Change.DROP, key, record=False, note="no longer kept; the policy itself is not touched"))
+                steps.append(
+                    Step(Change.DROP, key, record=False, note="no longer kept; the policy itself is not touched")
+                )
             elif key.kind is Kind.REPLACED_POLICY:
                 table = key.table
                 if table is not None and existing.get(table) in {None, Existing.FENCE}:

@@ -7,12 +7,14 @@ Statistics, and tables no rule speaks of, are not: a plan stays good while the r
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from pgerase.catalog.model import Catalog, Name, Table
 from pgerase.plan.model import Ledger
 from pgerase.plan.objects import Kind, sha256_json
 from pgerase.render.live import own_roles
+
 
 def relied_on(catalog: Catalog, tables: Iterable[Name], sql: Iterable[str]) -> tuple[Name, ...]:
     """The tables given, those whose qualified name occurs in `sql`, and their leaves and parents; in name order."""
@@ -21,7 +23,7 @@ def relied_on(catalog: Catalog, tables: Iterable[Name], sql: Iterable[str]) -> t
         mentioned |= {Name(_plain(schema), _plain(table)) for schema, table in _QUALIFIED.findall(text)}
     found = {name for name in mentioned if name in catalog.tables}
     children = _children(catalog)
-    frontier: Set[Name] = found
+    frontier: AbstractSet[Name] = found
     while frontier:
         related = {parent for name in frontier for parent in catalog.tables[name].parents}
         related |= {child for name in frontier for child in children.get(name, ())}

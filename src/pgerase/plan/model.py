@@ -128,8 +128,14 @@ class Plan:
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """The private roles whose objects are made, and whose membership is taken for the time of the transaction."""
+        """The private roles whose objects are made, and whose membership is taken for the time of the transaction.
+
+        The lookup role is among them wherever an expression may name its views: nobody else has USAGE on their schema.
+        """
         roles = {role for step in self.pending for role in (step.run_as, step.before_as)}
+        naming = {Kind.POLICY, Kind.REPLACED_POLICY, Kind.VIEW, Kind.FUNCTION, Kind.TRIGGER}
+        if any(step.statements and step.key.kind in naming for step in self.pending):
+            roles.add(f"{self.prefix}_lookup")
         return tuple(sorted(role for role in roles if role is not None))
 
     @property
@@ -198,13 +204,14 @@ def _encode(plan: Plan) -> dict[str, Any]:
         "rule_files": [list(pair) for pair in plan.rule_files],
         "relied_on": [[name.schema, name.name] for name in plan.relied_on],
         "fingerprint": plan.fingerprint,
-        "steps": [_encode_step(step) for step in plan.steps],
+        "steps": [step_data(step) for step in plan.steps],
         "findings": [encode_finding(finding) for finding in plan.findings],
         "said": list(plan.said),
     }
 
 
-def _encode_step(step: Step) -> dict[str, Any]:
+def step_data(step: Step) -> dict[str, Any]:
+    """A step for JSON output."""
     return {
         "change": step.change.value,
         "kind": step.key.kind.value,

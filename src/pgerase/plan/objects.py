@@ -109,7 +109,7 @@ def _quoted(*parts: str) -> str:
     return ".".join(quote_identifier(part) for part in parts)
 
 
-def key_of(wanted: DesiredObject) -> Key:
+def key_of(wanted: DesiredObject) -> Key:  # noqa: PLR0911 - one return a kind
     """The key of a desired object. Raises InternalError where a grant's target cannot be read."""
     match wanted:
         case DesiredPolicy() | DesiredTrigger():

@@ -26,13 +26,13 @@ class Remover:
         self._ledger = ledger
         self._prefix = prefix
 
-    def drop(self, key: Key) -> Step:
+    def drop(self, key: Key) -> Step:  # noqa: PLR0911 - one return a kind
         """The step that takes an object away. Without statements where it is gone already. Raises InternalError for others'."""
         state = self._ledger.state(key)
         if state is None:
             return self._forgotten(key, "gone already; only forgotten")
         row = self._ledger.rows.get(key)
-        before = decoded(row.undo) if row is not None else {}
+        before = decoded(row.undo if row is not None else "{}")
         match key.kind:
             case Kind.POLICY:
                 return self.drop_policy(key, state)

@@ -101,4 +101,3 @@ def _row(step: Step) -> dict[str, Any]:
         "source_sha256": step.source_sha256,
         "before": step.undo,
     }
-

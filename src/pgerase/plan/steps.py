@@ -33,7 +33,7 @@ class Maker:
         self.user = catalog.current_user
         self.prefix = prefix
 
-    def make(self, one: DesiredObject, change: Change, *, rebuild: bool) -> Step:
+    def make(self, one: DesiredObject, change: Change, *, rebuild: bool) -> Step:  # noqa: PLR0911 - one return a kind
         """The step that creates (or, not rebuilding, alters) an object. A rebuilt one needs its `before` added."""
         key = key_of(one)
         match one:
@@ -49,10 +49,14 @@ class Maker:
                 )
             case DesiredView():
                 effect = Effect.CHANGES if change is Change.ALTER else Effect.NEUTRAL
-                return Step(change, key, statements=(sql.create_view(one),), run_as=self._other(one.owner), effect=effect)
+                return Step(
+                    change, key, statements=(sql.create_view(one),), run_as=self._other(one.owner), effect=effect
+                )
             case DesiredFunction():
                 effect = Effect.CHANGES if change is Change.ALTER else Effect.NEUTRAL
-                return Step(change, key, statements=(sql.create_function(one),), run_as=self._other(one.owner), effect=effect)
+                return Step(
+                    change, key, statements=(sql.create_function(one),), run_as=self._other(one.owner), effect=effect
+                )
             case DesiredTrigger():
                 mode = EXCLUSIVE if rebuild else _TRIGGER_LOCK
                 return Step(
