@@ -107,19 +107,16 @@ class _Binder:
             raise self.fail("backward-step", str(step), "access rules follow lookups forwards only", at)
         for name in step.columns:
             self.column(table, name, at)
-        candidates = dict.fromkeys(self.lookups_of(table, step.columns))
+        # Exactly these columns, else the only lookup that uses them among others (28).
+        exact = dict.fromkeys(self.lookups_of(table, step.columns))
+        candidates = exact or dict.fromkeys(hop for hop in self.lookups_of(table) if set(step.columns) < set(hop.columns))
         if len(candidates) == 1:
             return next(iter(candidates))
         label = f"{table.name}.{step}"
         if candidates:
             targets = ", ".join(sorted(f"{hop.target}({', '.join(hop.target_columns)})" for hop in candidates))
             raise self.fail("ambiguous-lookup", label, f"{label} is a lookup to more than one place: {targets}", at)
-        wider = [fk.columns for fk in table.foreign_keys if set(step.columns) < set(fk.columns)]
-        hint = (
-            f'It is part of a composite key: write "{", ".join(wider[0])}".'
-            if wider
-            else "Declare it under references: if the column points somewhere."
-        )
+        hint = "Declare it under references: if the column points somewhere."
         raise self.fail("not-a-lookup", label, f"{label} is in no foreign key and no reference", at, hint)
 
     def lookups_of(self, table: Table, columns: tuple[str, ...] | None = None) -> Iterable[Hop]:
@@ -250,12 +247,10 @@ class _Binder:
             step = path.steps[0]
             if isinstance(step, Step) and len(step.columns) == 1:
                 name = step.columns[0]
-                # In `who`, `key` is a column of that name if there is one: only {viewer: key} is reserved.
-                if name != "key" or scope.table.column("key") is not None:
-                    if name in self.attributes or scope.table.column(name) is None:
-                        return self.person_value(name, at)
+                # A bare `key` is a column of that name: only {viewer: key} means the viewer's key (31).
+                if name == "key":
                     return self.path(Side.PERSON, scope.table, path, at)
-                return self.person_value("key", at)
+                return self.person_value(name, at)
         return self.path(scope.side, scope.table, path, at)
 
     def test(self, test: conditions.Test, scope: _Scope) -> bound.BTest:

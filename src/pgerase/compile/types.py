@@ -42,7 +42,8 @@ class ValueType:
             return "number"
         if self.base in _STRINGS:
             return "text"
-        return self.base
+        # A date compares with a timestamp as its midnight; with a zone it would depend on the session's.
+        return DATE if self.base == TIMESTAMP else self.base
 
     @property
     def is_text(self) -> bool:
@@ -172,7 +173,10 @@ def key_from_text(source: str, base: str) -> str | None:
     if base in ("text", "character varying"):
         return source
     if base in INTEGERS:
-        return f"substring({source} from '^-?[0-9]{{1,18}}$')::bigint"
+        # Only as PostgreSQL prints it: no leading zero, no plus sign; nineteen digits compare as text with the largest.
+        plain = f"{source} ~ '^(0|-?[1-9][0-9]{{0,17}})$'"
+        longest = f"{source} ~ '^[1-9][0-9]{{18}}$' and {source} <= '9223372036854775807' collate \"C\""
+        return f"case\n    when {plain}\n        or {longest}\n    then {source}::bigint\nend"
     if base == "uuid":
-        return f"substring({source} from '^[0-9A-Fa-f]{{8}}-(?:[0-9A-Fa-f]{{4}}-){{3}}[0-9A-Fa-f]{{12}}$')::uuid"
+        return f"substring({source} from '^[0-9a-f]{{8}}-(?:[0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}}$')::uuid"
     return None

@@ -296,7 +296,8 @@ class Meaning:
     def _holds_above(
         self, asker: _Asker, requirement: Requirement, resource: Resource, parent: Resource, row: Row
     ) -> bool:
-        above = [self._facts.hop(row, lookup) for lookup in self._structure.lookups_between(resource, parent)]
+        ways = [one.lookup for one in self._structure.parents(resource) if one.resource is parent]
+        above = [self._facts.hop(row, lookup) for lookup in ways]
         return all(there is not None and self._requirement_holds(asker, requirement, parent, there) for there in above)
 
     def _holds_on(self, asker: _Asker, requirement: Requirement, row: Row) -> bool:
