@@ -25,6 +25,9 @@ FOLD_FROM = 2
 MAX_SPREAD = 8
 """A rule is spread over its top-level ORs into at most so many arms."""
 
+_ROW_ONLY = frozenset({Side.ROW})
+_PERSON_ONLY = frozenset({Side.PERSON})
+
 _RANGES = {
     "smallint": ("'-32768'::smallint", "'32767'::smallint"),
     "integer": ("'-2147483648'::integer", "'2147483647'::integer"),
@@ -58,7 +61,8 @@ def spread(through_reach: bool, condition: bound.BoundCondition) -> list[Grant]:
     parts = _flatten(condition)
     # An OR about the row alone is served by the gate in front of it; only one that names people is worth arms of its own.
     choices = [
-        part.terms if isinstance(part, bound.BAny) and part.terms and Side.PERSON in sides(part) else (part,) for part in parts
+        part.terms if isinstance(part, bound.BAny) and part.terms and Side.PERSON in sides(part) else (part,)
+        for part in parts
     ]
     total = 1
     for choice in choices:
@@ -109,7 +113,9 @@ def _shape(grant: Grant) -> tuple[Grant, tuple[str, ...]]:
             else:
                 text = right.items[0]
             constants.append(text)
-            shaped.append(replace(condition, operator=Operator.EQ, right=bound.Parameter(f"c{len(constants)}", right.type)))
+            shaped.append(
+                replace(condition, operator=Operator.EQ, right=bound.Parameter(f"c{len(constants)}", right.type))
+            )
         else:
             shaped.append(condition)
     return Grant(grant.through_reach, tuple(shaped)), tuple(constants)
@@ -190,7 +196,7 @@ class ArmEmitter:
         tied: list[bound.BoundCondition] = []
         for condition in arm.conditions:
             depends = sides(condition)
-            (row if depends == {Side.ROW} else tied if Side.ROW in depends else person).append(condition)
+            (row if depends == _ROW_ONLY else tied if Side.ROW in depends else person).append(condition)
         on_row = [self.emitter.truth(condition, env, positive=True) for condition in row]
         if not tied:
             if not person and not arm.constants:
@@ -215,7 +221,8 @@ class ArmEmitter:
         gates: Sequence[str],
     ) -> Formula:
         """One and the same person fits everything: for the viewer alone his values, for several people a tuple test
-        where plain equalities tie them to the row, else a correlated EXISTS."""
+        where plain equalities tie them to the row, else a correlated EXISTS.
+        """
         if env.as_set and not arm.through_reach and not arm.constants:
             # The gate is needed: with no such viewer, "none of his values" would hold.
             held = [self.emitter.truth(condition, replace(env, person=None), positive=True) for condition in tied]
@@ -226,16 +233,27 @@ class ArmEmitter:
             left: list[str] = []
             right: list[str] = []
             for condition in tied:
-                assert isinstance(condition, bound.BTest) and condition.right is not None and not isinstance(condition.right, tuple)
+                assert (
+                    isinstance(condition, bound.BTest)
+                    and condition.right is not None
+                    and not isinstance(condition.right, tuple)
+                )
                 left.append(self.emitter.value(condition.left, env))
                 right.append(self.emitter.value(condition.right, inside))
             query = sql.select(", ".join(right), sources, [*held, *gates])
             return Atom(f"({', '.join(left)}) in {sql.subquery(query)}")
-        query = self.person_query("", arm.through_reach, arm.constants, [*person, *tied], replace(env, as_set=False), gates)
+        query = self.person_query(
+            "", arm.through_reach, arm.constants, [*person, *tied], replace(env, as_set=False), gates
+        )
         return Atom(sql.exists(query))
 
     def equality(
-        self, arm: Arm, condition: bound.BoundCondition, person: list[bound.BoundCondition], env: Env, gates: Sequence[str]
+        self,
+        arm: Arm,
+        condition: bound.BoundCondition,
+        person: list[bound.BoundCondition],
+        env: Env,
+        gates: Sequence[str],
     ) -> Atom:
         """`row column = any (the people's values)`, the form that uses the column's index."""
         assert isinstance(condition, bound.BTest) and isinstance(condition.left, ColumnValue)
@@ -255,7 +273,11 @@ class ArmEmitter:
         else:
             out = self.emitter.value(right, inside)
             query = sql.select(out, sources, [*held, *gates])
-        return Atom(self.points_at(condition.left, query, env, single=not arm.through_reach and not arm.constants and not right.type.many))
+        return Atom(
+            self.points_at(
+                condition.left, query, env, single=not arm.through_reach and not arm.constants and not right.type.many
+            )
+        )
 
     def points_at(self, left: ColumnValue, query: str, env: Env, *, single: bool) -> str:
         """The row's column, or the column its lookups lead to, is among the query's values."""
@@ -289,7 +311,7 @@ def _is_equality(condition: bound.BoundCondition) -> bool:
     if isinstance(right, bound.RelationValue):
         if Side.ROW in sides(right.relation.where):
             return False
-    elif sides(right) != {Side.PERSON}:
+    elif sides(right) != _PERSON_ONLY:
         return False
     allowed = {Operator.EQ, Operator.IN, Operator.OVERLAPS}
     if condition.left.type.many:

@@ -83,13 +83,24 @@ class _Binder:
     # Names --------------------------------------------------------------------------------------------------------
 
     def table(self, name: TableName, at: Position) -> Table:
-        found = [t for t in self.catalog.tables.values() if t.name.name == name.name and name.schema in (None, t.name.schema)]
+        found = [
+            t for t in self.catalog.tables.values() if t.name.name == name.name and name.schema in (None, t.name.schema)
+        ]
         if len(found) == 1:
             return found[0]
         if found:
             choices = ", ".join(sorted(str(t.name) for t in found))
-            raise self.fail("ambiguous-table", str(name), f"table {name} exists more than once: {choices}", at, "Name the schema.")
-        view = next((v for v in self.catalog.views.values() if v.name.name == name.name and name.schema in (None, v.name.schema)), None)
+            raise self.fail(
+                "ambiguous-table", str(name), f"table {name} exists more than once: {choices}", at, "Name the schema."
+            )
+        view = next(
+            (
+                v
+                for v in self.catalog.views.values()
+                if v.name.name == name.name and name.schema in (None, v.name.schema)
+            ),
+            None,
+        )
         if view is not None:
             raise self.fail("not-a-table", str(name), f"{view.name} is a view; rules stand on tables", at)
         near = _nearest(str(name), [str(t) for t in self.catalog.tables])
@@ -109,7 +120,9 @@ class _Binder:
             self.column(table, name, at)
         # Exactly these columns, else the only lookup that uses them among others (28).
         exact = dict.fromkeys(self.lookups_of(table, step.columns))
-        candidates = exact or dict.fromkeys(hop for hop in self.lookups_of(table) if set(step.columns) < set(hop.columns))
+        candidates = exact or dict.fromkeys(
+            hop for hop in self.lookups_of(table) if set(step.columns) < set(hop.columns)
+        )
         if len(candidates) == 1:
             return next(iter(candidates))
         label = f"{table.name}.{step}"
@@ -178,7 +191,9 @@ class _Binder:
             return self.relations[declared.name]
         if declared.name in self.relations_open:
             circle = " → ".join([*self.relations_open, declared.name])
-            raise self.fail("circular-relation", declared.name, f"relations use each other in a circle: {circle}", declared.at)
+            raise self.fail(
+                "circular-relation", declared.name, f"relations use each other in a circle: {circle}", declared.at
+            )
         self.relations_open.append(declared.name)
         try:
             table = self.table(declared.table, declared.at)
@@ -189,13 +204,21 @@ class _Binder:
                 tree = self.table(declared.below.table, declared.at)
                 if len(tree.primary_key) != 1 or len(declared.below.columns) != 1:
                     raise self.fail(
-                        "tree-without-key", str(tree.name), f"`below` needs {tree.name} to have a primary key of one column", declared.at
+                        "tree-without-key",
+                        str(tree.name),
+                        f"`below` needs {tree.name} to have a primary key of one column",
+                        declared.at,
                     )
                 self.column(tree, declared.below.columns[0], declared.at)
                 below = bound.Below(tree.name, tree.primary_key[0], declared.below.columns[0])
             value = type_of(column)
             if value.many:
-                raise self.fail("array-in-relation", declared.name, f"{declared.value} is an array; a relation has one value a row", declared.at)
+                raise self.fail(
+                    "array-in-relation",
+                    declared.name,
+                    f"{declared.value} is an array; a relation has one value a row",
+                    declared.at,
+                )
             self.relations[declared.name] = bound.Relation(
                 declared.name, table.name, where, declared.value, replace(value, many=True), below
             )
@@ -235,11 +258,18 @@ class _Binder:
 
     def can(self, condition: conditions.Can, scope: _Scope) -> bound.BoundCondition:
         if not scope.can:
-            raise self.fail("can-here", str(condition.path), "`can` belongs in the rows of a rule or requirement", condition.at)
+            raise self.fail(
+                "can-here", str(condition.path), "`can` belongs in the rows of a rule or requirement", condition.at
+            )
         hops, end = self.follow(scope.table, condition.path.steps, condition.at)
         resource = next((name for name, table in self.tables.items() if table.name == end.name), None)
         if resource is None:
-            raise self.fail("no-resource", str(end.name), f"{condition.path} leads to {end.name}, which is no resource", condition.at)
+            raise self.fail(
+                "no-resource",
+                str(end.name),
+                f"{condition.path} leads to {end.name}, which is no resource",
+                condition.at,
+            )
         return bound.BCan(hops, resource, condition.action)
 
     def left(self, path: Path, scope: _Scope, at: Position) -> bound.Value:
@@ -281,12 +311,17 @@ class _Binder:
             if wanted.is_text and not wanted.collation_is_c:
                 raise self.fail(
                     "collation", subject, f"{operator} on text needs collation C; another language's order may hide rows", at,
-                    f'Give the column collation "C", or compare with eq and in.',
+                    'Give the column collation "C", or compare with eq and in.',
                 )  # fmt: skip
         elif not wanted.collation_deterministic:
             raise self.fail("collation", subject, f"{operator} needs a deterministic collation", at)
         if operator in _SUBSTRING and not wanted.is_text and not (operator is Operator.CONTAINS and wanted.many):
-            raise self.fail("not-text", subject, f"{operator} is for text{' and arrays' if operator is Operator.CONTAINS else ''}", at)
+            raise self.fail(
+                "not-text",
+                subject,
+                f"{operator} is for text{' and arrays' if operator is Operator.CONTAINS else ''}",
+                at,
+            )
 
     def operand(
         self, operand: conditions.Operand, wanted: ValueType, operator: Operator, scope: _Scope, subject: str
@@ -304,7 +339,12 @@ class _Binder:
                 declared = self.attributes.get(attribute)
                 if where is not None:
                     if not isinstance(declared, access.RelationAttribute):
-                        raise self.fail("where-without-relation", attribute, f"{attribute} is no relation, so `where` cannot narrow it", at)
+                        raise self.fail(
+                            "where-without-relation",
+                            attribute,
+                            f"{attribute} is no relation, so `where` cannot narrow it",
+                            at,
+                        )
                     table = self.table(declared.table, declared.at)
                     narrowed = self.condition(where, _Scope(Side.MEMBER, table, person=True, row=scope.row))
                 return self.comparable(self.person_value(attribute, at, narrowed), wanted, subject, at)
@@ -314,7 +354,12 @@ class _Binder:
                 return self.comparable(self.path(Side.ROW, scope.row, path, at), wanted, subject, at)
             case conditions.RelativeTime():
                 if not wanted.is_time:
-                    raise self.fail("not-a-time", subject, f"{subject} is {wanted.base}; ago and ahead need a date or timestamp", operand.at)
+                    raise self.fail(
+                        "not-a-time",
+                        subject,
+                        f"{subject} is {wanted.base}; ago and ahead need a date or timestamp",
+                        operand.at,
+                    )
                 return bound.Moment(_moment(operand, wanted), wanted.one())
             case conditions.SubjectRef(at):
                 raise self.fail("subject-here", subject, "{subject: key} belongs in data maps", at)
@@ -323,7 +368,9 @@ class _Binder:
 
     def comparable(self, value: bound.Value, wanted: ValueType, subject: str, at: Position) -> bound.Value:
         if value.type.family != wanted.family:
-            raise self.fail("type-mismatch", subject, f"{subject} is {wanted.base}, compared with {value.type.base}", at)
+            raise self.fail(
+                "type-mismatch", subject, f"{subject} is {wanted.base}, compared with {value.type.base}", at
+            )
         if not value.type.collation_deterministic:
             raise self.fail("collation", subject, "comparing needs a deterministic collation on both sides", at)
         return value
@@ -331,7 +378,9 @@ class _Binder:
     def literal(self, value: conditions.Literal, wanted: ValueType, subject: str) -> str:
         made = literal(value.value, wanted)
         if made is None:
-            raise self.fail("bad-literal", subject, f"{value.value!r} is no {wanted.base}, which {subject} is", value.at)
+            raise self.fail(
+                "bad-literal", subject, f"{value.value!r} is no {wanted.base}, which {subject} is", value.at
+            )
         return made
 
     # The whole ----------------------------------------------------------------------------------------------------
@@ -361,16 +410,29 @@ class _Binder:
         for name in reference.target.columns:
             self.column(target, name, reference.at)
         if len(reference.source.columns) != len(reference.target.columns):
-            raise self.fail("uneven-reference", str(reference.source), "both sides of a reference need as many columns", reference.at)
+            raise self.fail(
+                "uneven-reference",
+                str(reference.source),
+                "both sides of a reference need as many columns",
+                reference.at,
+            )
         if not _is_unique(target, reference.target.columns):
             raise self.fail(
                 "reference-not-unique", str(reference.target), f"{reference.target} is not unique, so a lookup may find many rows",
                 reference.at, "Add a unique constraint or unique index over exactly these columns.",
             )  # fmt: skip
         for mine, theirs in zip(reference.source.columns, reference.target.columns, strict=True):
-            left, right = type_of(self.column(source, mine, reference.at)), type_of(self.column(target, theirs, reference.at))
+            left, right = (
+                type_of(self.column(source, mine, reference.at)),
+                type_of(self.column(target, theirs, reference.at)),
+            )
             if left.family != right.family or left.many or right.many:
-                raise self.fail("type-mismatch", str(reference.source), f"{mine} is {left.base}, {theirs} is {right.base}", reference.at)
+                raise self.fail(
+                    "type-mismatch",
+                    str(reference.source),
+                    f"{mine} is {left.base}, {theirs} is {right.base}",
+                    reference.at,
+                )
         self.references.append((source.name, Hop(reference.source.columns, target.name, reference.target.columns)))
 
     def bind_people(self) -> bound.BoundPeople:
@@ -379,9 +441,19 @@ class _Binder:
         table = self.table(viewers.table, viewers.at)
         key = self.column(table, viewers.key, viewers.at)
         if key_from_text("x", key.base_type) is None:
-            raise self.fail("viewer-key-type", viewers.key, f"viewers are known by text, integers or uuid, not by {key.base_type}", viewers.at)
+            raise self.fail(
+                "viewer-key-type",
+                viewers.key,
+                f"viewers are known by text, integers or uuid, not by {key.base_type}",
+                viewers.at,
+            )
         if not _is_unique(table, (key.name,)):
-            raise self.fail("viewer-key-not-unique", viewers.key, f"{table.name}.{key.name} is not unique: one row a person is needed", viewers.at)
+            raise self.fail(
+                "viewer-key-not-unique",
+                viewers.key,
+                f"{table.name}.{key.name} is not unique: one row a person is needed",
+                viewers.at,
+            )
         if viewers.identity.kind in (access.IdentityKind.CLAIMS, access.IdentityKind.TOKEN):
             self.not_yet(f"identity: {viewers.identity.kind}", viewers.identity.at)
         self.viewers_table = table
@@ -396,7 +468,9 @@ class _Binder:
         if viewers.manager is not None:
             column = self.column(table, viewers.manager.column, viewers.manager.at)
             if type_of(column).family != type_of(key).family:
-                raise self.fail("type-mismatch", column.name, f"{column.name} does not hold keys of viewers", viewers.manager.at)
+                raise self.fail(
+                    "type-mismatch", column.name, f"{column.name} does not hold keys of viewers", viewers.manager.at
+                )
             manager = column.name
         return bound.BoundPeople(
             table=table,
@@ -409,7 +483,9 @@ class _Binder:
 
     def declare(self, attribute: access.Attribute, table: Table) -> None:
         if attribute.name == "key":
-            raise self.fail("reserved-name", "key", "`key` is the viewer's key; give the attribute another name", attribute.at)
+            raise self.fail(
+                "reserved-name", "key", "`key` is the viewer's key; give the attribute another name", attribute.at
+            )
         if not isinstance(attribute, access.ColumnAttribute) and table.column(attribute.name) is not None:
             raise self.fail(
                 "attribute-shadows-column", attribute.name, f"{attribute.name} is also a column of {table.name}", attribute.at,
@@ -431,7 +507,12 @@ class _Binder:
             members = self.table(group.members.table, group.members.at)
             column = self.column(members, group.members.value, group.members.at)
             if type_of(column).family != type_of(key).family:
-                raise self.fail("type-mismatch", column.name, f"{members.name}.{column.name} does not hold keys of viewers", group.members.at)
+                raise self.fail(
+                    "type-mismatch",
+                    column.name,
+                    f"{members.name}.{column.name} does not hold keys of viewers",
+                    group.members.at,
+                )
             where = self.condition(group.members.where, _Scope(Side.MEMBER, members))
             member_table, value = members.name, column.name
         criteria = None if group.criteria is None else self.condition(group.criteria, _Scope(Side.PERSON, table))
@@ -440,12 +521,24 @@ class _Binder:
     def bind_table(self, resource: access.Resource) -> None:
         table = self.table(resource.table, resource.at)
         if table.kind == "f":
-            raise self.fail("foreign-table", str(table.name), f"{table.name} is a foreign table: PostgreSQL has no policies for it", resource.at)
+            raise self.fail(
+                "foreign-table",
+                str(table.name),
+                f"{table.name} is a foreign table: PostgreSQL has no policies for it",
+                resource.at,
+            )
         if table.is_partition:
-            raise self.fail("partition", str(table.name), f"{table.name} is a partition; rules stand on the partitioned table", resource.at)
+            raise self.fail(
+                "partition",
+                str(table.name),
+                f"{table.name} is a partition; rules stand on the partitioned table",
+                resource.at,
+            )
         taken = next((name for name, other in self.tables.items() if other.name == table.name), None)
         if taken is not None:
-            raise self.fail("two-resources", resource.name, f"{table.name} is already the table of resource {taken}", resource.at)
+            raise self.fail(
+                "two-resources", resource.name, f"{table.name} is already the table of resource {taken}", resource.at
+            )
         self.tables[resource.name] = table
 
     def bind_resources(self) -> tuple[bound.BoundResource, ...]:
@@ -476,7 +569,9 @@ class _Binder:
         requirements = [self.attempt(lambda one=one: self.bind_requirement(one, table)) for one in resource.require]
         parents = self.parents(resource, table)
         names = [parent.resource for parent in parents]
-        combine = [self.attempt(lambda entry=entry: self.bind_combine(entry, resource, names)) for entry in resource.combine]
+        combine = [
+            self.attempt(lambda entry=entry: self.bind_combine(entry, resource, names)) for entry in resource.combine
+        ]
         covered = frozenset(action for action in Action if resource.everyone.covers(action))
         return bound.BoundResource(
             name=resource.name,
@@ -497,7 +592,13 @@ class _Binder:
             who, roles = None, who.names
             for name in roles:
                 if name not in self.catalog.roles:
-                    raise self.fail("unknown-role", name, f"there is no role {name}", rule.at, _nearest(name, list(self.catalog.roles)))
+                    raise self.fail(
+                        "unknown-role",
+                        name,
+                        f"there is no role {name}",
+                        rule.at,
+                        _nearest(name, list(self.catalog.roles)),
+                    )
         row_scope = _Scope(Side.ROW, table, person=not roles, row=table, can=not roles)
         made_who = bound.HOLDS
         if not roles:
@@ -510,8 +611,12 @@ class _Binder:
         who = None
         if requirement.who is not None:
             who = self.condition(requirement.who, _Scope(Side.PERSON, self.people_table(requirement.at)))
-        rows = self.condition(requirement.rows, _Scope(Side.ROW, table, person=self.viewers_table is not None, row=table, can=True))
-        return bound.BoundRequirement(requirement.name, who, rows, requirement.can, requirement.passes_on, requirement.at)
+        rows = self.condition(
+            requirement.rows, _Scope(Side.ROW, table, person=self.viewers_table is not None, row=table, can=True)
+        )
+        return bound.BoundRequirement(
+            requirement.name, who, rows, requirement.can, requirement.passes_on, requirement.at
+        )
 
     def parents(self, resource: access.Resource, table: Table) -> tuple[bound.BoundParent, ...]:
         found: list[bound.BoundParent] = []
@@ -547,13 +652,21 @@ class _Binder:
             who = self.condition(entry.who, _Scope(Side.PERSON, self.people_table(entry.at)))
         return bound.BoundCombine(entry.name, who, self.expression(entry.expression, resource, parents), entry.at)
 
-    def expression(self, expression: access.Expression, resource: access.Resource, parents: list[str]) -> bound.BoundExpression:
+    def expression(
+        self, expression: access.Expression, resource: access.Resource, parents: list[str]
+    ) -> bound.BoundExpression:
         match expression:
             case access.Term(name, at):
                 if name == "own":
                     return bound.BTerm(None)
                 if name not in parents:
-                    raise self.fail("unknown-term", name, f"{name} is no parent of {resource.name}", at, _nearest(name, ["own", *parents]))
+                    raise self.fail(
+                        "unknown-term",
+                        name,
+                        f"{name} is no parent of {resource.name}",
+                        at,
+                        _nearest(name, ["own", *parents]),
+                    )
                 return bound.BTerm(name)
             case access.ExpressionAnd(parts):
                 return bound.BJoin(True, tuple(self.expression(part, resource, parents) for part in parts))
@@ -563,7 +676,9 @@ class _Binder:
     def finish(self, draft: bound.BoundResource, finished: dict[str, bound.BoundResource]) -> bound.BoundResource:
         """Add what depends on parents: openness, and requirements passed on."""
         open_for = frozenset(
-            action for action in draft.open if all(passed_on(action) in finished[p.resource].open for p in draft.parents)
+            action
+            for action in draft.open
+            if all(passed_on(action) in finished[p.resource].open for p in draft.parents)
         )
         derived: list[bound.BoundRequirement] = []
         for parent in draft.parents:
@@ -603,7 +718,8 @@ def _ordered_hop(hop: Hop, columns: tuple[str, ...]) -> Hop:
 def _is_unique(table: Table, columns: tuple[str, ...]) -> bool:
     wanted = set(columns)
     return any(
-        index.unique and index.valid and not index.partial and set(index.columns[: index.key_count]) == wanted for index in table.indexes
+        index.unique and index.valid and not index.partial and set(index.columns[: index.key_count]) == wanted
+        for index in table.indexes
     )
 
 
@@ -634,7 +750,9 @@ def _needed(resource: bound.BoundResource) -> frozenset[str]:
 def _moment(relative: conditions.RelativeTime, wanted: ValueType) -> str:
     """statement_timestamp() moved in UTC by calendar months, days and seconds, as docs/meaning.md (25) says."""
     span = relative.span
-    parts = [f"{n} {unit}" for n, unit in ((span.months, "months"), (span.days, "days"), (span.seconds, "seconds")) if n]
+    parts = [
+        f"{n} {unit}" for n, unit in ((span.months, "months"), (span.days, "days"), (span.seconds, "seconds")) if n
+    ]
     sign = "-" if relative.sign < 0 else "+"
     local = f"(statement_timestamp() at time zone 'UTC' {sign} interval '{' '.join(parts) or '0 seconds'}')"
     if wanted.base == "timestamp with time zone":

@@ -89,14 +89,28 @@ class DecisionEmitter:
         return sql.exists(sql.select("", [f"{self.emitter.me} p"], [f"{sql.block('(', text, ')')} {outcome}"]))
 
     def expression(
-        self, expression: bound.BoundExpression, resource: BoundResource, action: Action, env: Env, gates: Sequence[str], *, new: bool
+        self,
+        expression: bound.BoundExpression,
+        resource: BoundResource,
+        action: Action,
+        env: Env,
+        gates: Sequence[str],
+        *,
+        new: bool,
     ) -> Formula:
         """An expression over terms; open parents have dropped out, and one left empty is false (15)."""
         made = self.partial(expression, resource, action, env, gates, new=new)
         return FALSE if made is None else made
 
     def partial(
-        self, expression: bound.BoundExpression, resource: BoundResource, action: Action, env: Env, gates: Sequence[str], *, new: bool
+        self,
+        expression: bound.BoundExpression,
+        resource: BoundResource,
+        action: Action,
+        env: Env,
+        gates: Sequence[str],
+        *,
+        new: bool,
     ) -> Formula | None:
         """An expression, or None where nothing is left of it."""
         if isinstance(expression, bound.BTerm):
@@ -144,7 +158,9 @@ class DecisionEmitter:
         """The lookup points to a row of the parent that the viewer may finally read, or update."""
         self.emitter.facts.may.setdefault((parent.resource, asked), set()).add(parent.hop.target_columns)
         assert env.row is not None
-        return self.emitter.points_into(parent.hop, env.row, qualified(self.naming.may(asked, parent.resource)), env, gates)
+        return self.emitter.points_into(
+            parent.hop, env.row, qualified(self.naming.may(asked, parent.resource)), env, gates
+        )
 
     def for_roles(self, resource: BoundResource, action: Action, env: Env, *, new: bool) -> Formula:
         """Rules for sessions without identity, by the exact name of the current role (11)."""

@@ -77,7 +77,9 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
 
 
 def _not_yet(what: str, at: Position) -> Finding:
-    return Finding("not-compiled-yet", Severity.ERROR, what, f"{what}: this release reads but does not compile it", "", at)
+    return Finding(
+        "not-compiled-yet", Severity.ERROR, what, f"{what}: this release reads but does not compile it", "", at
+    )
 
 
 def adoption(pack: Pack, rules: bound.BoundRules, catalog: Catalog) -> tuple[dict[str, Mode], tuple[Finding, ...]]:
@@ -88,7 +90,16 @@ def adoption(pack: Pack, rules: bound.BoundRules, catalog: Catalog) -> tuple[dic
     for entry in pack.settings.tables:
         found = [name for name in catalog.tables if _matches(entry.table, name)]
         if len(found) != 1:
-            findings.append(Finding("unknown-table", Severity.ERROR, str(entry.table), f"{entry.table} matches {len(found)} tables", "", entry.at))
+            findings.append(
+                Finding(
+                    "unknown-table",
+                    Severity.ERROR,
+                    str(entry.table),
+                    f"{entry.table} matches {len(found)} tables",
+                    "",
+                    entry.at,
+                )
+            )
         elif found[0] not in resources and entry.mode is not Mode.OFF:
             message = f"{found[0]} is adopted but access.yaml has no resource for it"
             findings.append(Finding("adopted-without-rules", Severity.ERROR, str(found[0]), message, "", entry.at))
@@ -99,7 +110,16 @@ def adoption(pack: Pack, rules: bound.BoundRules, catalog: Catalog) -> tuple[dic
     for resource in rules.resources:
         if modes[resource.name] is not Mode.ON and pack.settings.tables and resource.table.name not in named:
             message = f"{resource.table.name} has rules but pack.yaml does not adopt it: it stays off"
-            findings.append(Finding("not-adopted", Severity.WARNING, str(resource.table.name), message, "Add it under tables:.", resource.at))
+            findings.append(
+                Finding(
+                    "not-adopted",
+                    Severity.WARNING,
+                    str(resource.table.name),
+                    message,
+                    "Add it under tables:.",
+                    resource.at,
+                )
+            )
     return modes, tuple(findings)
 
 
@@ -122,7 +142,9 @@ def _policies(resource: bound.BoundResource, decisions: DecisionEmitter, naming:
             check = formula_text(decisions.permissive(resource, action, new, new=True))
         yield _policy(resource, naming.policy(action), command, True, naming, using, check, _why(resource, action))
         for requirement in decisions.required(resource, action):
-            held_old = None if action is Action.INSERT else formula_text(decisions.requirement(resource, requirement, old))
+            held_old = (
+                None if action is Action.INSERT else formula_text(decisions.requirement(resource, requirement, old))
+            )
             held_new = None
             if action in (Action.INSERT, Action.UPDATE):
                 held_new = formula_text(decisions.requirement(resource, requirement, new))
@@ -132,7 +154,14 @@ def _policies(resource: bound.BoundResource, decisions: DecisionEmitter, naming:
 
 
 def _policy(
-    resource: bound.BoundResource, name: str, command: str, permissive: bool, naming: Naming, using: str | None, check: str | None, why: str
+    resource: bound.BoundResource,
+    name: str,
+    command: str,
+    permissive: bool,
+    naming: Naming,
+    using: str | None,
+    check: str | None,
+    why: str,
 ) -> DesiredPolicy:
     for text in (using, check):
         if text is not None:
@@ -175,16 +204,31 @@ def _exempt(
     read = _read_by_lookup(facts, rules)
     for name in _covered(catalog, tables):
         if any(name == table or name in catalog.leaves(table) for table in read):
-            policies.append(_exempt_policy(name, naming.policy("lookup", "reads"), naming.lookup, "Blind lookups of pgerase itself."))
+            policies.append(
+                _exempt_policy(
+                    name, naming.policy("lookup", "reads"), naming.lookup, "Blind lookups of pgerase itself."
+                )
+            )
     for service in pack.settings.services:
         if service.role not in catalog.roles:
-            findings.append(Finding("unknown-role", Severity.ERROR, service.role, f"there is no role {service.role}", "", service.at))
+            findings.append(
+                Finding(
+                    "unknown-role", Severity.ERROR, service.role, f"there is no role {service.role}", "", service.at
+                )
+            )
             continue
         wanted = tables
         if service.tables is not None:
             wanted = [name for name in tables if any(_matches(one, name) for one in service.tables)]
         for name in _covered(catalog, wanted):
-            policies.append(_exempt_policy(name, naming.policy("service", service.role), service.role, f"Service {service.role}: {service.reason}."))
+            policies.append(
+                _exempt_policy(
+                    name,
+                    naming.policy("service", service.role),
+                    service.role,
+                    f"Service {service.role}: {service.reason}.",
+                )
+            )
     return policies
 
 
@@ -202,7 +246,9 @@ def _exempt_policy(table: Name, name: str, role: str, why: str) -> DesiredPolicy
     return DesiredPolicy(table, name, "SELECT", True, (role,), "true", None, f"{why} [pgerase exempt]")
 
 
-def _lookup_grants(facts: Facts, rules: bound.BoundRules, naming: Naming, views: tuple[DesiredView, ...]) -> list[DesiredGrant]:
+def _lookup_grants(
+    facts: Facts, rules: bound.BoundRules, naming: Naming, views: tuple[DesiredView, ...]
+) -> list[DesiredGrant]:
     """SELECT on what the blind views read, and USAGE on its schemas."""
     if not views:
         return []
@@ -233,7 +279,9 @@ def _members(
     app = pack.settings.app or (catalog.current_user,)
     for role in app:
         if role not in catalog.roles:
-            findings.append(Finding("unknown-role", Severity.ERROR, role, f"there is no role {role}", "", pack.settings.at))
+            findings.append(
+                Finding("unknown-role", Severity.ERROR, role, f"there is no role {role}", "", pack.settings.at)
+            )
     return [DesiredMembership(naming.viewer, role) for role in sorted({*app, *named}) if role in catalog.roles]
 
 
@@ -245,7 +293,9 @@ def _migrator(
     if migrator is None or not governed:
         return []
     if migrator not in catalog.roles:
-        findings.append(Finding("unknown-role", Severity.ERROR, migrator, f"there is no role {migrator}", "", pack.settings.at))
+        findings.append(
+            Finding("unknown-role", Severity.ERROR, migrator, f"there is no role {migrator}", "", pack.settings.at)
+        )
         return []
     if migrator in (pack.settings.app or (catalog.current_user,)):
         return []

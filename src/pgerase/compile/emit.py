@@ -43,8 +43,12 @@ class Facts:
     authority: dict[Name, set[str]] = field(default_factory=dict[Name, "set[str]"])
     person_columns: set[str] = field(default_factory=set[str])
     groups: set[str] = field(default_factory=set[str])
-    may: dict[tuple[str, Action], set[tuple[str, ...]]] = field(default_factory=dict[tuple[str, Action], "set[tuple[str, ...]]"])
-    meets: dict[tuple[str, str], set[tuple[str, ...]]] = field(default_factory=dict[tuple[str, str], "set[tuple[str, ...]]"])
+    may: dict[tuple[str, Action], set[tuple[str, ...]]] = field(
+        default_factory=dict[tuple[str, Action], "set[tuple[str, ...]]"]
+    )
+    meets: dict[tuple[str, str], set[tuple[str, ...]]] = field(
+        default_factory=dict[tuple[str, str], "set[tuple[str, ...]]"]
+    )
 
     def read(self, table: Name, columns: Iterable[str], *, decides_people: bool) -> str:
         """Note that these columns are read, and give the blind view to read them from."""
@@ -168,14 +172,14 @@ class Emitter:
                 return shape.format(f"{self.root(value.side, env)}.{ident(value.column)}")
             alias, env = env.fresh("p")
             return sql.subquery(sql.select(shape.format(f"{alias}.{ident(value.column)}"), [f"{self.me} {alias}"], []))
-        start, sources, conditions = self.root(value.side, env) if not viewer_alone else "", [], []
+        before: list[str] = []
         if viewer_alone:
             start, env = env.fresh("p")
-            sources.append(f"{self.me} {start}")
-        alias, joined, held, env = self.chain(start, value.hops, value.side, env, value.column)
-        sources += joined
-        conditions += held
-        return sql.subquery(sql.select(shape.format(f"{alias}.{ident(value.column)}"), sources, conditions))
+            before.append(f"{self.me} {start}")
+        else:
+            start = self.root(value.side, env)
+        alias, sources, conditions, _ = self.chain(start, value.hops, value.side, env, value.column)
+        return sql.subquery(sql.select(shape.format(f"{alias}.{ident(value.column)}"), [*before, *sources], conditions))
 
     def root(self, side: Side, env: Env) -> str:
         """The alias of a side's row."""
@@ -231,7 +235,9 @@ class Emitter:
         tree, env = env.fresh("t")
         found, env = env.fresh("found")
         step = sql.select(
-            f"{tree}.{ident(below.key)}", [f"{view} {tree}", f"join {found} on {tree}.{ident(below.parent)} = {found}.value"], []
+            f"{tree}.{ident(below.key)}",
+            [f"{view} {tree}", f"join {found} on {tree}.{ident(below.parent)} = {found}.value"],
+            [],
         )
         return (
             f"with recursive {found} (value) as (\n    {sql.indent(seeds)}\n    union\n    {sql.indent(step)}\n)\n"

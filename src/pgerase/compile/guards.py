@@ -59,7 +59,7 @@ def guards(
         columns = ", ".join(guard.column.name for guard in guarded)
         message = f"{name}: only super admins, and whom authority: names, may write {columns}: decisions read them"
         findings.append(Finding("authority-guarded", Severity.NOTE, str(name), message))
-    for (table_name, column), _ in granted.items():
+    for table_name, column in granted:
         if column not in emitter.facts.authority.get(table_name, set()):
             message = f"authority names {table_name}.{column}, which no decision about people reads"
             findings.append(Finding("idle-authority", Severity.WARNING, f"{table_name}.{column}", message))
@@ -77,7 +77,9 @@ def _holder(who: bound.BoundCondition | None, emitter: Emitter) -> str:
     return sql.exists(sql.select("", [f"{emitter.me} p"], held))
 
 
-def _guarded(table: Table, columns: Iterable[str], granted: Mapping[tuple[Name, str], bound.BoundAuthority]) -> Iterable[_Guard]:
+def _guarded(
+    table: Table, columns: Iterable[str], granted: Mapping[tuple[Name, str], bound.BoundAuthority]
+) -> Iterable[_Guard]:
     for name in sorted(columns):
         column = table.column(name)
         entry = granted.get((table.name, name))
@@ -89,7 +91,9 @@ def _guarded(table: Table, columns: Iterable[str], granted: Mapping[tuple[Name, 
 def _has_authority(authorities: Mapping[str, str], naming: Naming) -> DesiredFunction:
     """The one function that knows who may write guarded columns; with the caller's rights, over blind views."""
     name = Name(naming.api, "has_authority")
-    cases = "\n".join(f"    when {text_literal(key).strip()} then {sql.indent(text)}" for key, text in authorities.items())
+    cases = "\n".join(
+        f"    when {text_literal(key).strip()} then {sql.indent(text)}" for key, text in authorities.items()
+    )
     definition = (
         f"create or replace function {qualified(name)}(p_authority text)\n"
         "    returns boolean\n"
@@ -110,7 +114,8 @@ def _guard(table: Table, guarded: tuple[_Guard, ...], naming: Naming) -> tuple[D
         by_authority.setdefault(guard.authority, []).append(guard.column.name)
     columns = {guard.column.name: guard.column for guard in guarded}
     checks = "\n".join(
-        _check(table, authority, [columns[column] for column in names], naming) for authority, names in by_authority.items()
+        _check(table, authority, [columns[column] for column in names], naming)
+        for authority, names in by_authority.items()
     )
     body = f"""
 begin

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from pglast import ast, parser
-from pglast.keywords import RESERVED_KEYWORDS, TYPE_FUNC_NAME_KEYWORDS, COL_NAME_KEYWORDS
+from pglast.keywords import COL_NAME_KEYWORDS, RESERVED_KEYWORDS, TYPE_FUNC_NAME_KEYWORDS
 
 from pgerase.catalog.model import Name
 from pgerase.errors import InternalError
@@ -156,10 +156,12 @@ def both(first: Formula, second: Formula) -> Formula:
     second_arms = second.parts if isinstance(second, Or) else (second,)
     alone = [arm for arm in first_arms if _implies(arm, second_arms)]
     alone += [arm for arm in second_arms if _implies(arm, first_arms)]
-    rest = conjunction((
-        disjunction(arm for arm in first_arms if arm not in alone),
-        disjunction(arm for arm in second_arms if arm not in alone),
-    ))
+    rest = conjunction(
+        (
+            disjunction(arm for arm in first_arms if arm not in alone),
+            disjunction(arm for arm in second_arms if arm not in alone),
+        )
+    )
     return disjunction((*alone, rest))
 
 

@@ -58,7 +58,9 @@ class ValueType:
     @property
     def is_ordered(self) -> bool:
         """Whether lt … between are defined by the rule language for it."""
-        return self.base in _NUMBERS or self.base in _TIMES or self.base == "uuid" or (self.is_text and not self.is_citext)
+        return (
+            self.base in _NUMBERS or self.base in _TIMES or self.base == "uuid" or (self.is_text and not self.is_citext)
+        )
 
     @property
     def is_time(self) -> bool:
@@ -124,7 +126,7 @@ def _integer(value: Scalar, bound: int) -> str | None:
             return None
         value = int(value)
     if isinstance(value, float):
-        if value != int(value):
+        if not value.is_integer():
             return None
         value = int(value)
     if not -bound <= value < bound:

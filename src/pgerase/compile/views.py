@@ -78,7 +78,9 @@ class ViewBuilder:
                 resource = self.rules.resource(name)
                 requirement = next(one for one in resource.requirements if one.name == requirement_name)
                 # `who` is asked once, at the place of use: here only whether the rows hold.
-                formula = self.decisions.requirement(resource, replace(requirement, who=None), row_env("r", as_set=True))
+                formula = self.decisions.requirement(
+                    resource, replace(requirement, who=None), row_env("r", as_set=True)
+                )
                 made[name, requirement_name] = sql.formula_text(formula)
         views: list[DesiredView] = []
         for (name, requirement_name), condition in made.items():
@@ -161,7 +163,11 @@ class ViewBuilder:
         self.facts.authority.setdefault(people.table.name, set()).update(columns)
         me, reach = self.naming.view("me"), self.naming.view("reach")
         views = [
-            self.view(self.naming.view("person"), sql.select(listed, [f"{table} p"], []), "People, as far as decisions read them."),
+            self.view(
+                self.naming.view("person"),
+                sql.select(listed, [f"{table} p"], []),
+                "People, as far as decisions read them.",
+            ),
             self.view(
                 me,
                 sql.select(listed, [f"{self.person} p"], [f"p.{key} = {presented}", *in_force]),
@@ -169,7 +175,13 @@ class ViewBuilder:
             ),
         ]
         if manager is not None:
-            views.append(self.view(reach, self.reach_query(qualified(me), key, manager, listed, living), "The viewer and everyone below."))
+            views.append(
+                self.view(
+                    reach,
+                    self.reach_query(qualified(me), key, manager, listed, living),
+                    "The viewer and everyone below.",
+                )
+            )
         return tuple(views)
 
     def reach_query(self, me: str, key: str, manager: str, listed: str, living: list[str]) -> str:
@@ -177,7 +189,9 @@ class ViewBuilder:
         start = sql.select(f"p.{key}", [f"{me} p"], [])
         step = sql.select(f"p.{key}", ["below b", f"join {self.person} p on p.{manager} = b.key"], [])
         members = sql.select(listed, ["below b", f"join {self.person} p on p.{key} = b.key"], living)
-        return f"with recursive below (key) as (\n    {sql.indent(start)}\n    union\n    {sql.indent(step)}\n)\n{members}"
+        return (
+            f"with recursive below (key) as (\n    {sql.indent(start)}\n    union\n    {sql.indent(step)}\n)\n{members}"
+        )
 
     # Facts --------------------------------------------------------------------------------------------------------
 
@@ -214,5 +228,8 @@ def _texts(formulas: list[sql.Formula]) -> list[str]:
 def _ordered(views: tuple[DesiredView, ...]) -> tuple[DesiredView, ...]:
     """Views so that each comes after those its query names."""
     by_name = {qualified(view.name): view for view in views}
-    needs = {name: [other for other in by_name if other != name and f"{other} " in f"{view.query} "] for name, view in by_name.items()}
+    needs = {
+        name: [other for other in by_name if other != name and f"{other} " in f"{view.query} "]
+        for name, view in by_name.items()
+    }
     return tuple(by_name[name] for name in in_dependency_order(needs))
