@@ -108,10 +108,8 @@ def _shape(grant: Grant) -> tuple[Grant, tuple[str, ...]]:
             and isinstance(condition.left, ColumnValue)
         ):
             right = condition.right
-            if right.type.many:
-                text = f"array[{', '.join(right.items)}]::{array_type(right.type)}"
-            else:
-                text = right.items[0]
+            listed = f"array[{', '.join(right.items)}]::{array_type(right.type)}"
+            text = listed if right.type.many else right.items[0]
             constants.append(text)
             shaped.append(
                 replace(condition, operator=Operator.EQ, right=bound.Parameter(f"c{len(constants)}", right.type))
