@@ -19,9 +19,8 @@ def opened(world: World) -> dict[tuple[str, str], Door]:
     """Doors of this database's own roles and objects: the cluster's other roles belong to other tests."""
     catalog = world.catalog()
     strangers = {role for role in catalog.roles if not role.startswith(world.prefix)} - {"public"}
-    return {
-        (door.kind, door.name): door for door in doors(catalog, GOVERNED, world.prefix) if door.name not in strangers
-    }
+    found = doors(catalog, GOVERNED, world.prefix)
+    return {(door.kind, door.name): door for door in found if door.name.rpartition("/")[2] not in strangers}
 
 
 def severities(world: World, kind: str) -> dict[str, Severity]:
