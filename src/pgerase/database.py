@@ -6,7 +6,7 @@ bind parameters. A connection starts with an empty search_path, so that nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, TypeAlias, cast
 
@@ -73,7 +73,7 @@ class Database:
             self.connection.execute(script.encode())
 
     @contextmanager
-    def transaction(self, *, isolation: str = "", read_only: bool = False) -> Iterator[None]:
+    def transaction(self, *, isolation: str = "", read_only: bool = False) -> Generator[None]:
         """A transaction (a savepoint where one is open). `isolation` is e.g. "repeatable read". Raises DatabaseFailed."""
         with _translated(), self.connection.transaction():
             if isolation or read_only:
@@ -88,7 +88,7 @@ def identifier(*parts: str) -> str:
 
 
 @contextmanager
-def _translated(what: str = "") -> Iterator[None]:
+def _translated(what: str = "") -> Generator[None]:
     """Turn psycopg's errors into DatabaseFailed, keeping SQLSTATE, detail and hint."""
     try:
         yield
