@@ -229,7 +229,7 @@ def parse_span(text: str) -> Span:
     """A length of time such as `90 days` or `1 year 6 months`. Raises NameProblem."""
     months = days = seconds = 0
     rest = text
-    while rest:
+    while rest or text.endswith(" "):
         match = _QUANTITY.match(rest)
         if match is None or (match.end() < len(rest) and rest[match.end()] != " "):
             raise NameProblem(f"'{text}' is no length of time", "write 72 hours, 90 days, 24 months or 1 year")

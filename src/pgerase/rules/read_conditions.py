@@ -50,7 +50,7 @@ from pgerase.rules.shapes import (
 from pgerase.rules.yaml_nodes import Entry, InvalidNode, MappingNode, Node, ScalarNode, SequenceNode, describe, shorten
 
 MAXIMUM_DEPTH = 64
-MAXIMUM_EXPANSION = 100_000
+MAXIMUM_EXPANSION = 50_000
 
 ACTIONS = Choice({action.value: action for action in Action})
 _LITERAL = LiteralValue()
