@@ -197,9 +197,11 @@ CASES: dict[str, tuple[str, list[str], str]] = {
         "viewer's key",
     ),
     "relations in a circle": (
-        "version: 1\nviewers:\n  table: u\n  key: id\n  identity: role\n  attributes:\n"
-        "    - a: {from: m, where: {x: {in: {viewer: b}}}, value: v}\n"
-        "    - b: {from: m, where: {x: {in: {viewer: a}}}, value: v}",
+        (
+            "version: 1\nviewers:\n  table: u\n  key: id\n  identity: role\n  attributes:\n"
+            "    - a: {from: m, where: {x: {in: {viewer: b}}}, value: v}\n"
+            "    - b: {from: m, where: {x: {in: {viewer: a}}}, value: v}"
+        ),
         ["7:7 attribute-circle"],
         "a → b → a",
     ),
