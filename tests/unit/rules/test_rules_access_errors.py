@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from rules_support import RESOURCE, VIEWERS, findings_of, places
 
 from pgerase.rules.read_access import read_access
+from tests.unit.rules.support import RESOURCE, VIEWERS, findings_of, places
 
 
 def in_resource(text: str) -> str:

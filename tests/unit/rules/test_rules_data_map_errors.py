@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from rules_support import MAP, findings_of, places
 
 from pgerase.rules.read_data_map import read_data_map
 from pgerase.rules.read_pack import read_pack_settings
+from tests.unit.rules.support import MAP, findings_of, places
 
 
 def in_table(body: str) -> str:

@@ -76,8 +76,11 @@ def test_path_is_read(text: str, path: Path) -> None:
         "a, b.c",
         "a,",
         "a, a",
-    ]
-    + ["(a)", "a(b)c", '"a"b', "a(b,)"],
+        "(a)",
+        "a(b)c",
+        '"a"b',
+        "a(b,)",
+    ],
 )
 def test_path_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(NameProblem):

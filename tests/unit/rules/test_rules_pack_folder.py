@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
-from rules_support import VIEWERS, findings_of, places
 
 from pgerase.errors import Finding
 from pgerase.rules.pack import Existing, Mode
 from pgerase.rules.read import read_pack
 from pgerase.rules.read_access import read_access
+from tests.unit.rules.support import VIEWERS, findings_of, places
 
 ACCESS = VIEWERS + "resources:\n  a: {table: a, everyone: none}\n"
 
@@ -72,6 +72,15 @@ def test_folder_with_audit_is_refused_by_name(tmp_path: Path) -> None:
 def test_folder_without_rules_is_no_pack(tmp_path: Path) -> None:
     assert [finding.code for finding in found(tmp_path)] == ["no-pack"]
     assert [finding.code for finding in found(tmp_path / "missing")] == ["no-pack"]
+
+
+def test_folder_that_cannot_be_listed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    write(tmp_path, access=ACCESS)
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert [finding.code for finding in found(tmp_path)] == ["file-unreadable"]
 
 
 @pytest.mark.parametrize("name", ["access.yml", "acess.yaml", "Access.yaml", "data-map.yaml"])

@@ -7,7 +7,6 @@ from typing import cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rules_support import MAP, RESOURCE, VIEWERS
 
 from pgerase.rules.access import ColumnGrant, Everyone, ExpressionAnd, ExpressionOr, IdentityKind, MemberKeys, Term
 from pgerase.rules.conditions import (
@@ -48,6 +47,7 @@ from pgerase.rules.read_access import read_access
 from pgerase.rules.read_data_map import read_data_map
 from pgerase.rules.read_pack import read_pack_settings
 from pgerase.rules.templates import parse_json_path, parse_template
+from tests.unit.rules.support import MAP, RESOURCE, VIEWERS
 
 ALL = frozenset(Action)
 

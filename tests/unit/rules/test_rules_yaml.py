@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rules_support import findings_of, places
 
 from pgerase.errors import RuleFileError
 from pgerase.rules import yaml_nodes
@@ -15,6 +17,7 @@ from pgerase.rules.read_data_map import read_data_map
 from pgerase.rules.read_pack import read_pack_settings
 from pgerase.rules.reading import Reading
 from pgerase.rules.yaml_nodes import MAXIMUM_DEPTH, MappingNode, ScalarNode, compose, compose_bytes
+from tests.unit.rules.support import findings_of, places
 
 LOADERS = [yaml.BaseLoader, *([yaml.CBaseLoader] if yaml.__with_libyaml__ else [])]
 
@@ -179,51 +182,43 @@ def test_yaml_any_text_is_read_or_refused(text: str) -> None:
         findings_of(lambda read=read: read(text))
 
 
-_FRAGMENTS = st.sampled_from(
-    ["version: 1\n", "resources:", "viewers: ", "rules: ", "{", "}", "[", "]", ", ", ": ", "- ", "\n", "\n  ", "\n    "]
-    + [
-        "table",
-        "everyone",
-        "none",
-        "can",
-        "rows",
-        "name",
-        "who",
-        "eq",
-        "{viewer: key}",
-        "&a ",
-        "*a",
-        "!t ",
-        "'",
-        '"',
-        "|",
-        ">",
-    ]
-    + [
-        "a.b",
-        "(",
-        ")",
-        "~",
-        "1",
-        "\t",
-        "#",
-        "%",
-        "subjects: ",
-        "tables: ",
-        "columns: ",
-        "links: ",
-        "erase: ",
-        "\\",
-        "$",
-        "é",
-    ]
+_PIECES = (
+    "version: 1\n|resources:|viewers: |rules: |{|}|[|]|, |: |- |\n|\n  |\n    |table|everyone|none|can|rows|name|who|eq|{viewer: key}"
+    "|&a |*a|!t |'|\"|>|a.b|(|)|~|1|\t|#|%|subjects: |tables: |columns: |links: |erase: |\\|$|é|null|[]|{}|0.1|a, b|keep"
 )
+_FRAGMENTS = st.sampled_from(_PIECES.split("|"))
 
 
 @given(st.lists(_FRAGMENTS, max_size=60).map("".join))
 def test_yaml_any_fragments_are_read_or_refused(text: str) -> None:
     for read in (read_access, read_pack_settings, read_data_map):
         findings_of(lambda read=read: read(text))
+
+
+_DESIGN = {
+    name: (Path(__file__).parent / "design" / f"{name}.yaml").read_text(encoding="utf-8")
+    for name in ("pack", "access", "data_map")
+}
+_READERS: dict[str, Callable[[str], object]] = {
+    "pack": read_pack_settings,
+    "access": read_access,
+    "data_map": read_data_map,
+}
+
+
+@pytest.mark.parametrize("name", _DESIGN)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_yaml_any_damage_to_a_good_file_is_read_or_refused(name: str, data: st.DataObject) -> None:
+    """A span of a good file replaced by something else: the deepest corners of the grammar meet what they do not expect."""
+    text = _DESIGN[name]
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(text)))
+        end = start + data.draw(st.integers(0, 30))
+        text = text[:start] + "".join(data.draw(st.lists(_FRAGMENTS, max_size=3))) + text[end:]
+    for finding in findings_of(lambda: _READERS[name](text)):
+        assert finding.at is not None
+        assert finding.at.text == "" or finding.at.text in text
 
 
 @given(st.binary(max_size=100))
