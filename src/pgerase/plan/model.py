@@ -136,6 +136,9 @@ class Plan:
         naming = {Kind.POLICY, Kind.REPLACED_POLICY, Kind.VIEW, Kind.FUNCTION, Kind.TRIGGER}
         if any(step.statements and step.key.kind in naming for step in self.pending):
             roles.add(f"{self.prefix}_lookup")
+        # To make a trigger one has to be allowed to execute its function, which no PUBLIC may.
+        if any(step.statements and step.key.kind is Kind.TRIGGER for step in self.pending):
+            roles.add(f"{self.prefix}_secret")
         return tuple(sorted(role for role in roles if role is not None))
 
     @property
