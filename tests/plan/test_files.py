@@ -93,7 +93,7 @@ def test_script_looks_like_house_style(site):
     keywords = r"\b(CREATE|ALTER|DROP|GRANT|REVOKE|SELECT|POLICY|TABLE|USING|INSERT|BEGIN|COMMIT)\b"
     assert re.findall(keywords, outside) == []
     assert text.startswith("-- pgerase apply: ")
-    assert "\nbegin;\n" in text
+    assert "\nbegin isolation level read committed;\n" in text
     assert text.endswith("\ncommit;\n")
     assert not any(line != line.rstrip() for line in text.splitlines())
     # Beside the query that reads the objects back, only what was compiled may be long.
