@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from tests.fix_server import TestServer
+from tests.fix_server import TestServer, drop_named
 
 
 class FreshDatabase:
@@ -94,23 +94,6 @@ class FreshDatabase:
     def _keep(self, connection: psycopg.Connection) -> psycopg.Connection:
         self._connections.append(connection)
         return connection
-
-
-def drop_named(connection: psycopg.Connection, prefix: str) -> None:
-    """Drop every database and every role whose name begins with `prefix`."""
-    databases = connection.execute(
-        "select datname from pg_catalog.pg_database where starts_with(datname, %s) order by datname", [prefix]
-    ).fetchall()
-    for (database,) in databases:
-        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))
-    roles = connection.execute(
-        "select rolname from pg_catalog.pg_roles where starts_with(rolname, %s) order by rolname", [prefix]
-    ).fetchall()
-    if roles:
-        names = sql.SQL(", ").join(sql.Identifier(role) for (role,) in roles)
-        connection.execute(sql.SQL("drop owned by {} cascade").format(names))
-        # All in one statement: since PostgreSQL 16 a role that granted a membership goes only together with it.
-        connection.execute(sql.SQL("drop role {}").format(names))
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from pgerase.server import THROWAWAY, EmbeddedServer, ServerFailed, embedded_binaries, program_version
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from tests.fix_database import FreshDatabase
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+# Where a server comes from that outlives the run.
+GIVEN = "PGERASE_TEST_DSN"
 
 # More than the defaults: a test makes a thousand tables, another one starts twenty installs at once.
 _SETTINGS = {**THROWAWAY, "max_locks_per_transaction": "512", "shared_buffers": "256MB"}
@@ -64,7 +68,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     # `pgt` and a random word begin the names of all databases and roles of this run, so that leftovers can be found.
     run = f"pgt{secrets.token_hex(3)}"
     dsn = os.environ.get("PGERASE_TEST_DSN", "")
-    server = TestServer(dsn, run, "PGERASE_TEST_DSN", "") if dsn else _start_embedded(config, run)
+    server = TestServer(dsn, run, GIVEN, "") if dsn else _start_embedded(config, run)
     config.stash[_KEY] = server
     if server.dsn:
         try:
@@ -106,8 +110,46 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [] if server is None else [f"PostgreSQL: {server.describe()}"]
 
 
+def pytest_exception_interact(node: pytest.Item | pytest.Collector, call: pytest.CallInfo) -> None:
+    """A server that died under the run ends it: one message, not a thousand failures that all say the same."""
+    server = node.config.stash.get(_KEY, None)
+    if server is not None and server.dsn and not _answers(server.dsn):
+        node.session.shouldstop = f"the test server ({server.origin}) is gone"
+
+
+def _answers(dsn: str) -> bool:
+    try:
+        psycopg.connect(dsn, connect_timeout=10).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
+    server = config.stash.get(_KEY, None)
+    is_worker = hasattr(config, "workerinput")
+    # What an interrupted or crashed worker left on a server that outlives the run.
+    if server is not None and server.origin == GIVEN and not is_worker and _answers(server.dsn):
+        with psycopg.connect(server.dsn, autocommit=True) as connection:
+            drop_named(connection, server.run)
     _stop(config)
+
+
+def drop_named(connection: psycopg.Connection, prefix: str) -> None:
+    """Drop every database and every role whose name begins with `prefix`."""
+    databases = connection.execute(
+        "select datname from pg_catalog.pg_database where starts_with(datname, %s) order by datname", [prefix]
+    ).fetchall()
+    for (database,) in databases:
+        connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))
+    roles = connection.execute(
+        "select rolname from pg_catalog.pg_roles where starts_with(rolname, %s) order by rolname", [prefix]
+    ).fetchall()
+    if roles:
+        names = sql.SQL(", ").join(sql.Identifier(role) for (role,) in roles)
+        connection.execute(sql.SQL("drop owned by {} cascade").format(names))
+        # All in one statement: since PostgreSQL 16 a role that granted a membership goes only together with it.
+        connection.execute(sql.SQL("drop role {}").format(names))
 
 
 def _stop(config: pytest.Config) -> None:

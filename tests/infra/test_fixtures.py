@@ -7,7 +7,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from tests.fix_database import FreshDatabase, drop_named
+from tests.fix_database import FreshDatabase
 
 
 def test_owner_is_no_superuser_but_may_create_roles_and_schemas(database: FreshDatabase):
@@ -75,7 +75,6 @@ def test_drop_leaves_no_database_and_no_role(server: str, admin: psycopg.Connect
     for catalog, column in (("pg_database", "datname"), ("pg_roles", "rolname")):
         left = admin.execute(f"select {column} from pg_catalog.{catalog} where starts_with({column}, %s)", [prefix])
         assert left.fetchall() == []
-    drop_named(admin, prefix)
 
 
 def test_chinook_is_whole_and_owned_by_the_owner(chinook: FreshDatabase):

@@ -192,7 +192,9 @@ def site(database) -> Iterator[Site]:
     app, dump = database.role("app"), database.role("dump")
     made = Site(database, database.prefix, database.owner, app, dump)
     made.sql(SCHEMA)
-    made.sql(f'grant usage on schema cs to "{app}", "{dump}"; grant select on all tables in schema cs to "{app}", "{dump}"')
+    made.sql(
+        f'grant usage on schema cs to "{app}", "{dump}"; grant select on all tables in schema cs to "{app}", "{dump}"'
+    )
     made.sql(f'grant update on cs.company, cs.note to "{app}"')
     install(made.db, made.prefix)
     yield made

@@ -10,7 +10,8 @@ from enum import IntEnum
 
 from pgerase.catalog.model import Catalog, Name, Routine
 
-_WORD = re.compile(r"[\w$]+")
+# Without $, which may begin a dollar quote: names that hold one are looked for as they are.
+_WORD = re.compile(r"\w+")
 _READABLE = frozenset({"sql", "plpgsql"})
 _COMPILED = frozenset({"c", "internal"})
 _RUNS_TEXT = frozenset(
@@ -158,5 +159,5 @@ def _body(routine: Routine) -> str:
 
 def _words_of(routine: Routine) -> frozenset[str]:
     lowered = _body(routine).lower()
-    # A name that is no plain word counts as called when it stands there in quotes.
+    # A name that is no plain word is called in quotes.
     return frozenset(_WORD.findall(lowered)) | frozenset(re.findall(r'"((?:[^"]|"")+)"', lowered))

@@ -6,8 +6,9 @@ A door is open or shut in the snapshot given; what will change by enabling row s
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pgerase.catalog.model import Catalog, Grant, Name, Policy, Routine, Table, View
 from pgerase.catalog.reach import Certainty, Reach, reaching_routines, with_leaves
@@ -16,6 +17,8 @@ from pgerase.check.own import Own
 from pgerase.check.spelling import nearest, spell, spell_all, spell_routine, yaml_text
 from pgerase.errors import Finding, Severity
 from pgerase.rules.pack import AcceptedDoor
+
+_Roles: TypeAlias = Callable[[str], frozenset[str]]
 
 _READING = frozenset({"SELECT"})
 _WRITING = frozenset({"INSERT", "UPDATE", "DELETE"})
@@ -151,7 +154,7 @@ class _Search:
         for role in self.catalog.roles.values():
             if role.superuser:
                 continue
-            become = self._becomes(role.name)
+            become = self._could(role.name, self.graph.could_set, self.graph.can_set)
             for kind, targets in (("superuser", superusers), ("bypassrls", bypassing)):
                 reach = sorted((become & targets) - {role.name})
                 if reach:
@@ -163,13 +166,12 @@ class _Search:
                         f"revoke {reach[0]} from {role.name}",
                     )
 
-    def _becomes(self, role: str) -> frozenset[str]:
-        """What a role can become by memberships. Role makers before 16 could become anything: they are doors of their own."""
-        if self.catalog.server_version < _ADMIN_OPTION_NEEDED and any(
-            self.catalog.roles[name].createrole for name in self.graph.acts_as(role) if name in self.catalog.roles
-        ):
-            return self.graph.acts_as(role)
-        return self.graph.could_become(role)
+    def _could(self, role: str, could: _Roles, can: _Roles) -> frozenset[str]:
+        """What a role could become. Role makers before 16 could become nearly anybody: they are doors of their own."""
+        maker = self.catalog.server_version < _ADMIN_OPTION_NEEDED and any(
+            self.catalog.roles[name].createrole for name in self.graph.can_set(role) if name in self.catalog.roles
+        )
+        return can(role) if maker else could(role)
 
     def _owning_roles(self) -> Iterator[Door]:
         for owner in self.owners:
@@ -201,7 +203,8 @@ class _Search:
         for role in self.catalog.roles.values():
             if role.superuser or role.name in self.owners:
                 continue
-            reach = sorted(self._becomes(role.name) & set(self.owners))
+            become = self._could(role.name, self.graph.could_become, self.graph.acts_as)
+            reach = sorted(become & set(self.owners))
             if reach:
                 yield Door(
                     "owner",

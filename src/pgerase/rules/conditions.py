@@ -6,6 +6,7 @@ below has to know how a condition was spelled. What the nodes mean is in docs/me
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -187,3 +188,35 @@ class HasConsent:
 
 
 Condition: TypeAlias = All | AnyOf | Not | Test | InGroup | IsRole | Can | HasConsent
+
+
+def walk(condition: Condition) -> Iterator[Condition]:
+    """A condition and every condition below it, those inside operands (`where`) included."""
+    yield condition
+    match condition:
+        case All(terms) | AnyOf(terms):
+            for term in terms:
+                yield from walk(term)
+        case Not(term):
+            yield from walk(term)
+        case Test(operand=operand) if operand is not None:
+            for part in walk_operand(operand):
+                if isinstance(part, ViewerRef) and part.where is not None:
+                    yield from walk(part.where)
+        case _:
+            pass
+
+
+def walk_operand(operand: Operand) -> Iterator[Operand]:
+    """An operand, and the ends of a range."""
+    yield operand
+    if isinstance(operand, Range):
+        yield from walk_operand(operand.low)
+        yield from walk_operand(operand.high)
+
+
+def operands(condition: Condition) -> Iterator[Operand]:
+    """Every operand anywhere in a condition."""
+    for part in walk(condition):
+        if isinstance(part, Test) and part.operand is not None:
+            yield from walk_operand(part.operand)

@@ -36,9 +36,11 @@ class Step:
     columns: tuple[str, ...]
 
     def __str__(self) -> str:
-        if len(self.columns) == 1:
+        if len(self.columns) == 1 and "," not in self.columns[0]:
             return quote_part(self.columns[0])
-        return '"' + ", ".join(self.columns) + '"'
+        # A quoted step that holds a comma is a composite, so a name that holds one is quoted inside the quotes again.
+        inner = ", ".join(quote_part(column) for column in self.columns)
+        return '"' + inner.replace('"', '""') + '"'
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,0 +1,288 @@
+"""Rules bound to a database: names have become tables, columns and types; conditions are ready to be written as SQL.
+
+The nodes compare by meaning, not by place, so that rules of one shape can be found and folded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from pgerase.catalog.model import Column, Name, Table
+from pgerase.compile.types import ValueType
+from pgerase.errors import Position
+from pgerase.rules.conditions import Action, Operator
+
+
+class Side(StrEnum):
+    """Whose value it is: the resource's row, the person's, or the member row of a relation."""
+
+    ROW = "row"
+    PERSON = "person"
+    MEMBER = "member"
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A lookup: these columns here equal those columns of `target`, at most one row there."""
+
+    columns: tuple[str, ...]
+    target: Name
+    target_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnValue:
+    """A column, reached through `hops`."""
+
+    side: Side
+    hops: tuple[Hop, ...]
+    column: str
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A declared relation attribute: `value` of the rows of `table` where `where` (about member and person)."""
+
+    name: str
+    table: Name
+    where: BoundCondition
+    value: str
+    type: ValueType
+    below: Below | None
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """Descendants: rows of `table` whose `parent` leads to a value; `key` is what values are compared with."""
+
+    table: Name
+    key: str
+    parent: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelationValue:
+    """The person's values of a relation, narrowed at the place of use."""
+
+    relation: Relation
+    narrowed: BoundCondition
+
+    @property
+    def type(self) -> ValueType:
+        """Many values of the relation's type."""
+        return self.relation.type
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A literal or a list of them as finished SQL; `items` are the single literals."""
+
+    items: tuple[str, ...]
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A relative time as finished SQL."""
+
+    text: str
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A constant that rules of one shape differ in: column `name` of the folded constants."""
+
+    name: str
+    type: ValueType
+
+
+Value: TypeAlias = ColumnValue | RelationValue | Constant | Moment | Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class BAll:
+    """Every term holds."""
+
+    terms: tuple[BoundCondition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BAny:
+    """At least one term holds."""
+
+    terms: tuple[BoundCondition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BNot:
+    """Three-valued negation."""
+
+    term: BoundCondition
+
+
+@dataclass(frozen=True, slots=True)
+class BTest:
+    """A comparison; `right` is None for IS_NULL and IS_SET, and two values for BETWEEN."""
+
+    left: Value
+    operator: Operator
+    right: Value | tuple[Value, Value] | None
+
+
+@dataclass(frozen=True, slots=True)
+class BInGroup:
+    """The person is a member of one of these groups."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BCan:
+    """The viewer may finally do `action` to the row of `resource` that the lookup points to."""
+
+    side_hops: tuple[Hop, ...]
+    resource: str
+    action: Action
+
+
+BoundCondition: TypeAlias = BAll | BAny | BNot | BTest | BInGroup | BCan
+
+HOLDS = BAll(())
+
+
+@dataclass(frozen=True, slots=True)
+class BoundRule:
+    """A rule; `roles` is not empty for a role rule, whose `who` is then HOLDS."""
+
+    name: str
+    roles: tuple[str, ...]
+    who: BoundCondition
+    rows: BoundCondition
+    becomes: BoundCondition
+    can: frozenset[Action]
+    hierarchy: bool
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class BoundRequirement:
+    """A requirement. A passed-on one has `through` (the lookup) and `origin` (the parent's requirement) instead of rows."""
+
+    name: str
+    who: BoundCondition | None
+    rows: BoundCondition
+    can: frozenset[Action]
+    passes_on: bool
+    at: Position
+    through: Hop | None = None
+    origin: tuple[str, str] | None = None
+    """(resource, requirement name) it was passed on from."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundParent:
+    """A parent term."""
+
+    resource: str
+    hop: Hop
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class BTerm:
+    """A term of an expression: None for own, else the parent's name."""
+
+    parent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BJoin:
+    """Terms joined by AND (`every`) or OR."""
+
+    every: bool
+    parts: tuple[BoundExpression, ...]
+
+
+BoundExpression: TypeAlias = BTerm | BJoin
+
+
+@dataclass(frozen=True, slots=True)
+class BoundCombine:
+    """An inheritance rule; `who` None holds always."""
+
+    name: str
+    who: BoundCondition | None
+    expression: BoundExpression
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class BoundResource:
+    """A resource on its table. `open` holds the actions for which it is open to everyone, parents included."""
+
+    name: str
+    table: Table
+    open: frozenset[Action]
+    rules: tuple[BoundRule, ...]
+    requirements: tuple[BoundRequirement, ...]
+    parents: tuple[BoundParent, ...]
+    combine: tuple[BoundCombine, ...]
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class BoundGroup:
+    """A group. `member_table`/`member_value`/`member_where` describe members listed in a table."""
+
+    name: str
+    criteria: BoundCondition | None
+    keys: Constant | None
+    member_table: Name | None
+    member_value: str
+    member_where: BoundCondition
+    include_inactive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BoundPeople:
+    """The viewers table."""
+
+    table: Table
+    key: Column
+    active: BoundCondition
+    erased: BoundCondition | None
+    super_admin: BoundCondition | None
+    manager: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoundAuthority:
+    """Who besides super admins may write a column that decisions read; `who` None with `everyone`."""
+
+    table: Name
+    column: str
+    everyone: bool
+    who: BoundCondition | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoundRules:
+    """Everything, bound."""
+
+    people: BoundPeople | None
+    groups: tuple[BoundGroup, ...]
+    resources: tuple[BoundResource, ...]
+    """Parents and resources named in `{can: …}` before those that name them."""
+    authority: tuple[BoundAuthority, ...]
+    references: tuple[tuple[Name, Hop], ...] = field(default=())
+
+    def resource(self, name: str) -> BoundResource:
+        """The resource of that name. Raises KeyError."""
+        for resource in self.resources:
+            if resource.name == name:
+                return resource
+        raise KeyError(name)

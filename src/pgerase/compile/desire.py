@@ -1,0 +1,166 @@
+"""compile_pack: a pack and a catalog in, everything the database should hold out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pgerase.catalog.model import Catalog, Name
+from pgerase.compile import bound, sql
+from pgerase.compile.bind import bind
+from pgerase.compile.decisions import DecisionEmitter
+from pgerase.compile.desired import (
+    Desired,
+    DesiredObject,
+    DesiredPolicy,
+    DesiredRowSecurity,
+)
+from pgerase.compile.emit import Emitter, Facts, row_env
+from pgerase.compile.guards import guards
+from pgerase.compile.naming import Naming
+from pgerase.compile.sql import formula_text
+from pgerase.compile.surroundings import exempt, leaves_too, lookup_grants, matches, members, migrator, unknown_roles
+from pgerase.compile.views import ViewBuilder
+from pgerase.errors import Finding, Position, Severity
+from pgerase.rules.conditions import Action
+from pgerase.rules.pack import Mode, Pack
+
+_COMMANDS = {Action.READ: "SELECT", Action.INSERT: "INSERT", Action.UPDATE: "UPDATE", Action.DELETE: "DELETE"}
+
+
+def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
+    """What the database should hold for this pack. Findings of severity error mean that nothing of it may be applied."""
+    naming = Naming(pack.settings.prefix)
+    findings: list[Finding] = []
+    if pack.data_map is not None:
+        findings.append(_not_yet("data_map.yaml", pack.data_map.at))
+    if pack.access is None:
+        return Desired(pack.settings.prefix, (), (), tuple(findings))
+    rules, problems = bind(pack.access, catalog)
+    findings += problems
+    modes, problems = adoption(pack, rules, catalog)
+    findings += [*problems, *unknown_roles(pack, catalog)]
+    governed = [resource for resource in rules.resources if modes[resource.name] is Mode.ON]
+    if not governed or any(finding.severity is Severity.ERROR for finding in findings):
+        return Desired(pack.settings.prefix, (), (), tuple(findings))
+    facts = Facts(naming, rules.people)
+    emitter = Emitter(facts)
+    decisions = DecisionEmitter(rules, emitter)
+    policies = [policy for resource in governed for policy in _policies(resource, decisions, naming)]
+    # Twice: views decide which columns are guarded, and what guards read has to be in the views.
+    ViewBuilder(rules, catalog, facts).build()
+    guard_functions, guard_triggers, notes = guards(rules, catalog, emitter)
+    views = ViewBuilder(rules, catalog, facts).build()
+    tables = tuple(resource.table.name for resource in governed)
+    objects: list[DesiredObject] = [
+        *members(pack, rules, catalog, naming),
+        *lookup_grants(facts, rules, naming, views),
+        *views,
+        *guard_functions,
+        *guard_triggers,
+        *exempt(pack, catalog, naming, rules, facts, tables),
+        *policies,
+        *(DesiredRowSecurity(name) for name in leaves_too(catalog, tables)),
+        *migrator(pack, catalog),
+    ]
+    return Desired(pack.settings.prefix, tuple(objects), tables, (*findings, *notes))
+
+
+def _not_yet(what: str, at: Position) -> Finding:
+    return Finding(
+        "not-compiled-yet", Severity.ERROR, what, f"{what}: this release reads but does not compile it", "", at
+    )
+
+
+def adoption(pack: Pack, rules: bound.BoundRules, catalog: Catalog) -> tuple[dict[str, Mode], tuple[Finding, ...]]:
+    """The mode of every resource. Named tables have what the pack says; where it names none, all are on."""
+    findings: list[Finding] = []
+    named: dict[Name, Mode] = {}
+    resources = {resource.table.name: resource for resource in rules.resources}
+    for entry in pack.settings.tables:
+        found = [name for name in catalog.tables if matches(entry.table, name)]
+        if len(found) != 1:
+            findings.append(
+                Finding(
+                    "unknown-table",
+                    Severity.ERROR,
+                    str(entry.table),
+                    f"{entry.table} matches {len(found)} tables",
+                    "",
+                    entry.at,
+                )
+            )
+        elif found[0] not in resources and entry.mode is not Mode.OFF:
+            message = f"{found[0]} is adopted but access.yaml has no resource for it"
+            findings.append(Finding("adopted-without-rules", Severity.ERROR, str(found[0]), message, "", entry.at))
+        else:
+            named[found[0]] = entry.mode
+    default = Mode.OFF if pack.settings.tables else Mode.ON
+    modes = {resource.name: named.get(resource.table.name, default) for resource in rules.resources}
+    for resource in rules.resources:
+        if modes[resource.name] is not Mode.ON and pack.settings.tables and resource.table.name not in named:
+            message = f"{resource.table.name} has rules but pack.yaml does not adopt it: it stays off"
+            findings.append(
+                Finding(
+                    "not-adopted",
+                    Severity.WARNING,
+                    str(resource.table.name),
+                    message,
+                    "Add it under tables:.",
+                    resource.at,
+                )
+            )
+    return modes, tuple(findings)
+
+
+# Policies -------------------------------------------------------------------------------------------------------------
+
+
+def _policies(resource: bound.BoundResource, decisions: DecisionEmitter, naming: Naming) -> Iterable[DesiredPolicy]:
+    """One permissive policy a command, and one restrictive policy a requirement and command."""
+    table = resource.table.name
+    old = row_env(table.name, as_set=True)
+    new = row_env(table.name, as_set=False)
+    for action, command in _COMMANDS.items():
+        using = None if action is Action.INSERT else formula_text(decisions.permissive(resource, action, old))
+        check = None
+        if action in (Action.INSERT, Action.UPDATE):
+            check = formula_text(decisions.permissive(resource, action, new, new=True))
+        yield _policy(resource, naming.policy(action), command, True, naming, using, check, _why(resource, action))
+        for requirement in decisions.required(resource, action):
+            held_old = (
+                None if action is Action.INSERT else formula_text(decisions.requirement(resource, requirement, old))
+            )
+            held_new = None
+            if action in (Action.INSERT, Action.UPDATE):
+                held_new = formula_text(decisions.requirement(resource, requirement, new))
+            why = f"Requirement {requirement.name} ({requirement.at})."
+            name = naming.policy("require", requirement.name, action)
+            yield _policy(resource, name, command, False, naming, held_old, held_new, why)
+
+
+def _policy(
+    resource: bound.BoundResource,
+    name: str,
+    command: str,
+    permissive: bool,
+    naming: Naming,
+    using: str | None,
+    check: str | None,
+    why: str,
+) -> DesiredPolicy:
+    for text in (using, check):
+        if text is not None:
+            sql.assert_expression(text)
+    comment = f"{why} [pgerase resource={resource.name}]"
+    return DesiredPolicy(resource.table.name, name, command, permissive, (naming.viewer,), using, check, comment)
+
+
+def _why(resource: bound.BoundResource, action: Action) -> str:
+    """The sentence on a permissive policy: what lets a viewer do this, with the places in the rule files."""
+    reasons: list[str] = []
+    if action in resource.open:
+        reasons.append("everyone")
+    reasons += [f"{rule.name} ({rule.at})" for rule in resource.rules if action in rule.can]
+    reasons += [f"through {parent.resource} ({parent.at})" for parent in resource.parents]
+    reasons += [f"combined by {entry.name} ({entry.at})" for entry in resource.combine]
+    return f"Who may {action} {resource.name}: {'; '.join(reasons) or 'super admins only'}."

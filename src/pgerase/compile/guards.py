@@ -1,0 +1,191 @@
+"""Guards on columns that decide about people, so that nobody makes himself super admin, manager or member.
+
+Row security cannot compare old and new, and column privileges do not tell one viewer from another where all share a login: so
+each such table gets an AFTER ROW trigger, which sees the row as every other trigger left it. It binds members of the viewer
+role; owners, services and superusers are doors, which `verify` lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pgerase.catalog.model import Catalog, Column, Name, Table
+from pgerase.compile import bound, sql
+from pgerase.compile.desired import DesiredFunction, DesiredTrigger
+from pgerase.compile.emit import Emitter, Env
+from pgerase.compile.naming import Naming
+from pgerase.compile.sql import fit_name, ident, qualified, text_literal
+from pgerase.errors import Finding, Severity
+
+SUPER_ADMIN = "super admin"
+
+
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    """A guarded column and the authority that may write it."""
+
+    column: Column
+    authority: str
+
+
+def guards(
+    rules: bound.BoundRules, catalog: Catalog, emitter: Emitter
+) -> tuple[tuple[DesiredFunction, ...], tuple[DesiredTrigger, ...], tuple[Finding, ...]]:
+    """The guard functions and triggers for everything that decisions read of people, and notes saying what is guarded."""
+    if rules.people is None:
+        return (), (), ()
+    naming = emitter.naming
+    granted = {(entry.table, entry.column): entry for entry in rules.authority}
+    authorities: dict[str, str] = {SUPER_ADMIN: _holder(rules.people.super_admin, emitter)}
+    for entry in rules.authority:
+        if entry.who is not None:
+            authorities[f"{entry.table}.{entry.column}"] = _holder(entry.who, emitter)
+    functions: list[DesiredFunction] = []
+    triggers: list[DesiredTrigger] = []
+    findings: list[Finding] = []
+    for name in sorted(emitter.facts.authority):
+        table = catalog.tables[name]
+        guarded = tuple(_guarded(table, emitter.facts.authority[name], granted))
+        if not guarded:
+            continue
+        if table.kind == "f":
+            message = f"{name} decides about people but is a foreign table, which no trigger can guard"
+            findings.append(Finding("unguarded", Severity.WARNING, str(name), message, "Guard it where it lives."))
+            continue
+        function, trigger = _guard(table, guarded, naming)
+        functions.append(function)
+        triggers.append(trigger)
+        columns = ", ".join(guard.column.name for guard in guarded)
+        message = f"{name}: only super admins, and whom authority: names, may write {columns}: decisions read them"
+        findings.append(Finding("authority-guarded", Severity.NOTE, str(name), message))
+    for table_name, column in granted:
+        if column not in emitter.facts.authority.get(table_name, set()):
+            message = f"authority names {table_name}.{column}, which no decision about people reads"
+            findings.append(Finding("idle-authority", Severity.WARNING, f"{table_name}.{column}", message))
+    if not functions:
+        return (), (), tuple(findings)
+    return (_has_authority(authorities, naming), *functions), tuple(triggers), tuple(findings)
+
+
+def _holder(who: bound.BoundCondition | None, emitter: Emitter) -> str:
+    """An expression: the active viewer fits `who`; false for None."""
+    if who is None:
+        return "false"
+    env = Env(person="p", taken=frozenset({"p"}))
+    held = emitter.conjuncts(who, env, positive=True)
+    return sql.exists(sql.select("", [f"{emitter.me} p"], held))
+
+
+def _guarded(
+    table: Table, columns: Iterable[str], granted: Mapping[tuple[Name, str], bound.BoundAuthority]
+) -> Iterable[_Guard]:
+    for name in sorted(columns):
+        column = table.column(name)
+        entry = granted.get((table.name, name))
+        if column is None or (entry is not None and entry.everyone):
+            continue
+        yield _Guard(column, SUPER_ADMIN if entry is None else f"{table.name}.{name}")
+
+
+def _has_authority(authorities: Mapping[str, str], naming: Naming) -> DesiredFunction:
+    """The one function that knows who may write guarded columns; with the caller's rights, over blind views."""
+    name = Name(naming.api, "has_authority")
+    cases = "\n".join(
+        f"    when {text_literal(key).strip()} then {sql.indent(text)}" for key, text in authorities.items()
+    )
+    definition = (
+        f"create or replace function {qualified(name)}(p_authority text)\n"
+        "    returns boolean\n"
+        "    language sql\n"
+        "    stable\n"
+        "    parallel safe\n"
+        f"return case p_authority\n{cases}\n    else false\nend"
+    )
+    comment = "Whether the viewer may write the columns that an authority stands for. [pgerase guard]"
+    return DesiredFunction(name, "text", naming.lookup, definition, (naming.viewer,), comment)
+
+
+def _guard(table: Table, guarded: tuple[_Guard, ...], naming: Naming) -> tuple[DesiredFunction, DesiredTrigger]:
+    """The trigger function of one table and its trigger."""
+    name = Name(naming.api, fit_name(f"guard_{table.name.schema}_{table.name.name}"))
+    by_authority: dict[str, list[str]] = {}
+    for guard in guarded:
+        by_authority.setdefault(guard.authority, []).append(guard.column.name)
+    columns = {guard.column.name: guard.column for guard in guarded}
+    checks = "\n".join(
+        _check(table, authority, [columns[column] for column in names], naming)
+        for authority, names in by_authority.items()
+    )
+    body = f"""
+begin
+    -- Only those whom the rules bind are guarded: owners, services and superusers are doors, listed by verify.
+    if (
+        select r.rolsuper or not pg_catalog.pg_has_role(r.oid, {text_literal(naming.viewer)}, 'usage')
+        from pg_catalog.pg_roles r
+        where r.rolname = current_user
+    ) then
+        return null;
+    end if;
+{checks}
+    return null;
+end;
+"""
+    tag = _dollar_tag(body)
+    definition = (
+        f"create or replace function {qualified(name)}()\n"
+        "    returns trigger\n"
+        "    language plpgsql\n"
+        "    set search_path = ''\n"
+        f"as {tag}{body}{tag}"
+    )
+    what = f"Refuses changes to columns of {table.name} that decide about people, except by those with authority."
+    function = DesiredFunction(name, "", naming.lookup, definition, (), f"{what} [pgerase guard]")
+    trigger_name = naming.policy("guard")
+    trigger = (
+        f"create trigger {ident(trigger_name)}\n"
+        f"    after insert or update or delete on {qualified(table.name)}\n"
+        f"    for each row execute function {qualified(name)}()"
+    )
+    return function, DesiredTrigger(table.name, trigger_name, trigger, f"{what} [pgerase guard]")
+
+
+def _check(table: Table, authority: str, columns: list[Column], naming: Naming) -> str:
+    """Refuse to write columns without the authority they stand under."""
+    inserted = " or ".join(f"new.{ident(column.name)} is distinct from {_harmless(column)}" for column in columns)
+    updated = " or ".join(f"new.{ident(column.name)} is distinct from old.{ident(column.name)}" for column in columns)
+    named = ", ".join(column.name for column in columns)
+    message = text_literal(f"{table.name} decides about people: you may not write {named}").strip()
+    return (
+        "    if (\n"
+        "            tg_op = 'DELETE'\n"
+        f"            or tg_op = 'INSERT' and ({inserted})\n"
+        f"            or tg_op = 'UPDATE' and ({updated})\n"
+        "        )\n"
+        f"        and not {ident(naming.api)}.has_authority({text_literal(authority).strip()})\n"
+        "    then\n"
+        "        raise exception using\n"
+        "            errcode = 'insufficient_privilege',\n"
+        f"            message = {message},\n"
+        "            hint = 'Super admins may; others are named under authority: in access.yaml.',\n"
+        "            schema = tg_table_schema,\n"
+        "            table = tg_table_name;\n"
+        "    end if;"
+    )
+
+
+def _harmless(column: Column) -> str:
+    """What a new row may hold without authority: the column's constant default, else null."""
+    default = column.default
+    if default is None or "(" in default or column.generated or "current" in default.lower():
+        return f"null::{column.type}"
+    return f"({default})"
+
+
+def _dollar_tag(body: str) -> str:
+    """A dollar quote that the body does not contain."""
+    number, tag = 0, "$guard$"
+    while tag in body:
+        number += 1
+        tag = f"$guard{number}$"
+    return tag

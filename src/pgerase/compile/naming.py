@@ -1,0 +1,56 @@
+"""What pgerase calls its own roles, schemas, views and policies for one prefix. Ownership of an object starts with its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pgerase.catalog.model import Name
+from pgerase.compile.sql import fit_name
+from pgerase.rules.conditions import Action
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Names derived from a prefix."""
+
+    prefix: str
+
+    @property
+    def viewer(self) -> str:
+        """The role policies are TO."""
+        return f"{self.prefix}_viewer"
+
+    @property
+    def lookup(self) -> str:
+        """The role that owns blind views."""
+        return f"{self.prefix}_lookup"
+
+    @property
+    def api(self) -> str:
+        """The schema of functions that viewers may call."""
+        return self.prefix
+
+    @property
+    def private_roles(self) -> tuple[str, ...]:
+        """Roles that nobody may be a member of."""
+        return tuple(f"{self.prefix}_{suffix}" for suffix in ("lookup", "eraser", "secret", "masker"))
+
+    def view(self, *parts: str) -> Name:
+        """A blind view."""
+        return Name(self.lookup, fit_name("_".join(parts)))
+
+    def fact(self, table: Name) -> Name:
+        """The blind view of a table that conditions read."""
+        return self.view("fact", table.schema, table.name)
+
+    def policy(self, *parts: str) -> str:
+        """A policy's or trigger's name."""
+        return fit_name("_".join((self.prefix, *parts)))
+
+    def may(self, action: Action, resource: str) -> Name:
+        """The view of rows of a resource that the viewer may finally do something to."""
+        return self.view("may", action, resource)
+
+    def meets(self, resource: str, requirement: str) -> Name:
+        """The view of rows of a resource on which a requirement holds."""
+        return self.view("meets", resource, requirement)

@@ -1,0 +1,235 @@
+"""The blind views: people, groups, facts and decisions, owned by a role that row security does not hide anything from.
+
+Nobody has USAGE on their schema; policies reach them because names are resolved when a policy is made (field notes: traps).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pgerase.catalog.model import Catalog, Name
+from pgerase.compile import bound, sql
+from pgerase.compile.decisions import DecisionEmitter
+from pgerase.compile.desired import DesiredView
+from pgerase.compile.emit import Emitter, Env, Facts, member_columns, row_env
+from pgerase.compile.graph import in_dependency_order
+from pgerase.compile.sql import ident, qualified
+from pgerase.compile.types import key_from_text
+from pgerase.errors import InternalError
+from pgerase.rules.conditions import Action
+
+
+class ViewBuilder:
+    """Builds the views that everything emitted so far turned out to need."""
+
+    def __init__(self, rules: bound.BoundRules, catalog: Catalog, facts: Facts) -> None:
+        self.rules = rules
+        self.catalog = catalog
+        self.facts = facts
+        self.naming = facts.naming
+        self.emitter = Emitter(facts)
+        self.decisions = DecisionEmitter(rules, self.emitter)
+
+    def build(self) -> tuple[DesiredView, ...]:
+        """All views in an order in which they can be made. Emitting one may call for further ones, hence the order inside."""
+        decisions = self.decision_views()
+        meets = self.requirement_views()
+        groups = self.group_views()
+        people = self.people_views() if self.rules.people is not None else ()
+        facts = self.fact_views()
+        # A requirement's view may ask decisions and a decision's view requirements: order them by who needs whom.
+        return (*facts, *people, *groups, *_ordered((*decisions, *meets)))
+
+    def view(self, name: Name, query: str, comment: str, *, readable: bool = True) -> DesiredView:
+        """A blind view; `readable` by viewers where policies name it."""
+        sql.assert_query(query)
+        return DesiredView(name, self.naming.lookup, query, (self.naming.viewer,) if readable else (), comment)
+
+    # Decisions and requirements -----------------------------------------------------------------------------------
+
+    def decision_views(self) -> tuple[DesiredView, ...]:
+        """A view for every decision that is asked for, found again and again until none is new."""
+        made: dict[tuple[str, Action], str] = {}
+        while pending := [key for key in sorted(self.facts.may) if key not in made]:
+            for name, action in pending:
+                resource = self.rules.resource(name)
+                env = row_env("r", as_set=True)
+                made[name, action] = sql.formula_text(
+                    self.decisions.whole(resource, action, env, new=action is Action.INSERT)
+                )
+        views: list[DesiredView] = []
+        for (name, action), condition in made.items():
+            resource = self.rules.resource(name)
+            columns = _all_columns(self.facts.may[name, action])
+            views.append(
+                self.view(
+                    self.naming.may(action, name),
+                    _rows_where(resource, columns, condition),
+                    f"Rows of {name} that the viewer may finally {action}.",
+                )
+            )
+        return tuple(views)
+
+    def requirement_views(self) -> tuple[DesiredView, ...]:
+        """A view of the rows that meet a requirement passed on, for every one that children ask for."""
+        made: dict[tuple[str, str], str] = {}
+        while pending := [key for key in sorted(self.facts.meets) if key not in made]:
+            for name, requirement_name in pending:
+                resource = self.rules.resource(name)
+                requirement = next(one for one in resource.requirements if one.name == requirement_name)
+                # `who` is asked once, at the place of use: here only whether the rows hold.
+                formula = self.decisions.requirement(
+                    resource, replace(requirement, who=None), row_env("r", as_set=True)
+                )
+                made[name, requirement_name] = sql.formula_text(formula)
+        views: list[DesiredView] = []
+        for (name, requirement_name), condition in made.items():
+            columns = _all_columns(self.facts.meets[name, requirement_name])
+            views.append(
+                self.view(
+                    self.naming.meets(name, requirement_name),
+                    _rows_where(self.rules.resource(name), columns, condition),
+                    f"Rows of {name} that meet requirement {requirement_name}.",
+                )
+            )
+        return tuple(views)
+
+    # People -------------------------------------------------------------------------------------------------------
+
+    def group_views(self) -> tuple[DesiredView, ...]:
+        """A view of members for every group that is asked for."""
+        people = self.rules.people
+        views: list[DesiredView] = []
+        for group in self.rules.groups:
+            if group.name not in self.facts.groups or people is None:
+                continue
+            env = Env(person="p", taken=frozenset({"p"}))
+            key = self.facts.person(people.key.name)
+            ways: list[sql.Formula] = []
+            if group.criteria is not None:
+                ways.append(self.emitter.truth(group.criteria, env, positive=True))
+            if group.keys is not None and group.keys.items:
+                ways.append(sql.Atom(f"p.{key} in ({', '.join(group.keys.items)})"))
+            if group.member_table is not None:
+                ways.append(sql.Atom(self.listed(group, f"p.{key}", env)))
+            conditions = [sql.disjunction(ways)]
+            if not group.include_inactive:
+                conditions += self.in_force(people, env)
+            query = sql.select(f"p.{key}", [f"{self.person} p"], _texts(conditions))
+            views.append(self.view(self.naming.view("group", group.name), query, f"Members of group {group.name}."))
+        return tuple(views)
+
+    def listed(self, group: bound.BoundGroup, key: str, env: Env) -> str:
+        """The person is listed in the group's table."""
+        assert group.member_table is not None
+        alias, inside = env.fresh("m")
+        inside = replace(inside, member=alias)
+        columns = {group.member_value, *member_columns(group.member_where)}
+        view = self.facts.read(group.member_table, columns, decides_people=True)
+        held = self.emitter.conjuncts(group.member_where, inside, positive=True)
+        return sql.exists(sql.select("", [f"{view} {alias}"], [f"{alias}.{ident(group.member_value)} = {key}", *held]))
+
+    @property
+    def person(self) -> str:
+        """The view of all people."""
+        return qualified(self.naming.view("person"))
+
+    def in_force(self, people: bound.BoundPeople, env: Env) -> list[sql.Formula]:
+        """The person is not erased and is active, both known (6)."""
+        return [*self.not_erased(people, env), self.emitter.truth(people.active, env, positive=True)]
+
+    def not_erased(self, people: bound.BoundPeople, env: Env) -> list[sql.Formula]:
+        """The person is known not to be erased."""
+        if people.erased is None:
+            return []
+        text = sql.formula_text(self.emitter.truth(people.erased, env, positive=False))
+        return [sql.Atom(f"{sql.block('(', text, ')')} is false")]
+
+    def people_views(self) -> tuple[DesiredView, ...]:
+        """person, me and reach."""
+        people = self.rules.people
+        assert people is not None
+        env = Env(person="p", taken=frozenset({"p"}))
+        key = self.facts.person(people.key.name)
+        presented = key_from_text(f"(select {ident(self.naming.api)}.current_viewer())", people.key.base_type)
+        if presented is None:
+            raise InternalError(f"unsupported key type {people.key.base_type} was not refused when binding")
+        in_force = _texts(self.in_force(people, env))
+        living = _texts(self.not_erased(people, env))
+        manager = self.facts.person(people.manager) if people.manager is not None else None
+        columns = sorted(self.facts.person_columns)
+        listed = ", ".join(f"p.{ident(column)}" for column in columns)
+        table = qualified(people.table.name)
+        self.facts.authority.setdefault(people.table.name, set()).update(columns)
+        me, reach = self.naming.view("me"), self.naming.view("reach")
+        views = [
+            self.view(
+                self.naming.view("person"),
+                sql.select(listed, [f"{table} p"], []),
+                "People, as far as decisions read them.",
+            ),
+            self.view(
+                me,
+                sql.select(listed, [f"{self.person} p"], [f"p.{key} = {presented}", *in_force]),
+                "The viewer's own row; empty unless the identity is valid and the person active.",
+            ),
+        ]
+        if manager is not None:
+            views.append(
+                self.view(
+                    reach,
+                    self.reach_query(qualified(me), key, manager, listed, living),
+                    "The viewer and everyone below.",
+                )
+            )
+        return tuple(views)
+
+    def reach_query(self, me: str, key: str, manager: str, listed: str, living: list[str]) -> str:
+        """The viewer and everybody from whom managers lead to him; erased ones are passed through but are not members (7)."""
+        start = sql.select(f"p.{key}", [f"{me} p"], [])
+        step = sql.select(f"p.{key}", ["below b", f"join {self.person} p on p.{manager} = b.key"], [])
+        members = sql.select(listed, ["below b", f"join {self.person} p on p.{key} = b.key"], living)
+        return (
+            f"with recursive below (key) as (\n    {sql.indent(start)}\n    union\n    {sql.indent(step)}\n)\n{members}"
+        )
+
+    # Facts --------------------------------------------------------------------------------------------------------
+
+    def fact_views(self) -> tuple[DesiredView, ...]:
+        """One view a table that conditions look something up in, with the columns they read."""
+        views: list[DesiredView] = []
+        for table in sorted(self.facts.tables):
+            columns = ", ".join(f"t.{ident(column)}" for column in sorted(self.facts.tables[table]))
+            query = sql.select(columns, [f"{qualified(table)} t"], [])
+            views.append(self.view(self.naming.fact(table), query, f"{table}, as far as conditions read it."))
+        return tuple(views)
+
+
+def _rows_where(resource: bound.BoundResource, columns: tuple[str, ...], condition: str) -> str:
+    listed = ", ".join(f"r.{ident(column)}" for column in columns)
+    where = "" if condition == "true" else f"\nwhere {sql.indent(condition)}"
+    return f"select {listed}\nfrom {qualified(resource.table.name)} r{where}"
+
+
+def _all_columns(keys: set[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({column for key in keys for column in key}))
+
+
+def _texts(formulas: list[sql.Formula]) -> list[str]:
+    """Formulas as texts that are safe next to AND."""
+    made: list[str] = []
+    for formula in formulas:
+        text = sql.formula_text(formula)
+        if text != "true":
+            made.append(sql.block("(", text, ")") if isinstance(formula, sql.Or) and formula.parts else text)
+    return made
+
+
+def _ordered(views: tuple[DesiredView, ...]) -> tuple[DesiredView, ...]:
+    """Views so that each comes after those its query names."""
+    by_name = {qualified(view.name): view for view in views}
+    needs = {
+        name: [other for other in by_name if other != name and f"{other} " in f"{view.query} "]
+        for name, view in by_name.items()
+    }
+    return tuple(by_name[name] for name in in_dependency_order(needs))

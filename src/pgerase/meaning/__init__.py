@@ -1,0 +1,8 @@
+"""The reference evaluation: what a rule file means, decided in ordinary Python over rows (DESIGN.md, Promise 3).
+
+Shares nothing with the compiler below the rule models and the catalog model, so that comparing the two is a proof.
+"""
+
+from pgerase.meaning.decide import Meaning, Session
+
+__all__ = ["Meaning", "Session"]

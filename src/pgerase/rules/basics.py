@@ -1,0 +1,38 @@
+"""Shapes that every rule file uses: names, paths, lengths of time, the version."""
+
+from __future__ import annotations
+
+from pgerase.rules.names_read import parse_name, parse_path, parse_span, parse_step, parse_table, parse_table_columns
+from pgerase.rules.reading import Reading
+from pgerase.rules.shapes import Definitions, OneOrMany, Parsed, Schema, Shape, optional, required
+from pgerase.rules.yaml_nodes import Node, ScalarNode, describe
+
+NAME = Parsed("a name", parse_name)
+NAMES = OneOrMany(NAME)
+TABLE = Parsed("a table", parse_table)
+TABLE_COLUMNS = Parsed("columns of a table", parse_table_columns)
+STEP = Parsed("a lookup column", parse_step)
+FORWARD_PATH = Parsed("a column or a dotted lookup", lambda text: parse_path(text, backwards=False))
+ANY_PATH = Parsed("a path", lambda text: parse_path(text, backwards=True))
+SPAN = Parsed("a length of time", parse_span, r"^[0-9]+ [a-z]+( [0-9]+ [a-z]+)*$")
+
+
+class Version(Shape[int]):
+    """The version of the grammar: 1."""
+
+    what = "the version 1"
+
+    def read(self, node: Node, reading: Reading) -> int:
+        if isinstance(node, ScalarNode) and node.value == 1 and node.text == "1":
+            return 1
+        reading.fail(
+            "wrong-version", f"this release reads version 1, not {describe(node)}", node.at, "write version: 1"
+        )
+
+    def schema(self, definitions: Definitions) -> Schema:
+        return {"const": 1}
+
+
+_SUMMARY = "The version of this grammar: 1."
+VERSION = required("version", Version(), _SUMMARY)
+OPTIONAL_VERSION = optional("version", Version(), _SUMMARY)
