@@ -88,7 +88,8 @@ class Site:
 
     def seen(self, statement: str, viewer: int | None = None) -> list[tuple]:
         """What the application's login gets, as a viewer or as nobody."""
-        with psycopg.connect(self.database.dsn(self.app), autocommit=True) as connection, connection.transaction():
+        limited = "-c statement_timeout=10s"
+        with psycopg.connect(self.database.dsn(self.app), autocommit=True, options=limited) as connection, connection.transaction():
             if viewer is not None:
                 connection.execute("select set_config('cs.viewer', %s, true)", [str(viewer)])
             return connection.execute(statement).fetchall()
@@ -207,6 +208,6 @@ def impatient() -> Callable[[], Patience]:
 
     def make(attempts: int = 3) -> Patience:
         ticks = iter(range(attempts + 1))
-        return Patience(seconds=attempts - 1, pause=lambda seconds: None, clock=lambda: next(ticks))
+        return Patience(seconds=attempts, pause=lambda seconds: None, clock=lambda: next(ticks))
 
     return make

@@ -69,6 +69,7 @@ def make_plan(
         rule_files=rule_files,
         relied_on=tables,
         fingerprint=fingerprint(catalog, ledger, desired.prefix, tables),
+        last_run=ledger.last_run,
         steps=steps,
         findings=(*desired.findings, *adopted.findings, *builder.findings),
     )

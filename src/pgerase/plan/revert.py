@@ -70,6 +70,7 @@ def _plan(
         rule_files=(),
         relied_on=tables,
         fingerprint=fingerprint(catalog, ledger, prefix, tables),
+        last_run=ledger.last_run,
         steps=tuple(steps),
         said=said,
     )
