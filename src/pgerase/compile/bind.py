@@ -479,6 +479,7 @@ class _Binder:
             erased=None if viewers.erased is None else self.condition(viewers.erased, scope),
             super_admin=None if viewers.super_admin is None else self.condition(viewers.super_admin, scope),
             manager=manager,
+            become=viewers.identity.kind is not access.IdentityKind.ROLE,
         )
 
     def declare(self, attribute: access.Attribute, table: Table) -> None:

@@ -45,7 +45,9 @@ class DecisionEmitter:
             return FALSE
         ways: list[Formula] = []
         if people.super_admin is not None:
-            ways.append(ArmEmitter(self.emitter, resource.table).me_gate((people.super_admin,), env))
+            arms = ArmEmitter(self.emitter, resource.table)
+            gate = arms.wide_gate if people.become else arms.me_gate
+            ways.append(gate((people.super_admin,), env))
         ways.append(self.combined(resource, action, env, new=new))
         granted = disjunction(ways)
         anyone = self.anyone(())

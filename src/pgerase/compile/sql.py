@@ -73,7 +73,7 @@ def select(value: str, sources: Iterable[str], conditions: Iterable[str]) -> str
     lines = [f"select {value}".rstrip()]
     joined = [*sources]
     if joined:
-        rest = (source if source.startswith("join ") else f"cross join {source}" for source in joined[1:])
+        rest = (indent(source if source.startswith("join ") else f"cross join {source}") for source in joined[1:])
         lines.append("\n    ".join([f"from {joined[0]}", *rest]))
     held = [condition for condition in conditions if condition != "true"]
     if held:
