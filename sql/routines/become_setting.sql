@@ -34,7 +34,7 @@ begin
 
     perform pg_catalog.set_config(
         'pgerase.viewer',
-        p_viewer || '@' || extract(epoch from pg_catalog.now())::text,
+        p_viewer || '@' || extract(epoch from pg_catalog.now())::pg_catalog.text,
         true
     );
 end;
