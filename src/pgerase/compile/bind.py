@@ -312,11 +312,11 @@ class _Binder:
                         raise self.fail("where-without-relation", attribute, f"{attribute} is no relation, so `where` cannot narrow it", at)
                     table = self.table(declared.table, declared.at)
                     narrowed = self.condition(where, _Scope(Side.MEMBER, table, person=True, row=scope.row))
-                return self.comparable(self.person_value(attribute, at, narrowed), wanted, subject, at)
+                return self.comparable(self.person_value(attribute, at, narrowed), wanted, operator, subject, at)
             case conditions.RowRef(path, at):
                 if scope.row is None:
                     raise self.fail("row-here", str(path), "{row: …} has no meaning here", at)
-                return self.comparable(self.path(Side.ROW, scope.row, path, at), wanted, subject, at)
+                return self.comparable(self.path(Side.ROW, scope.row, path, at), wanted, operator, subject, at)
             case conditions.RelativeTime():
                 if not wanted.is_time:
                     raise self.fail("not-a-time", subject, f"{subject} is {wanted.base}; ago and ahead need a date or timestamp", operand.at)
@@ -326,11 +326,15 @@ class _Binder:
             case conditions.Range(at=at):
                 raise self.fail("range-here", subject, f"{operator} does not take two values", at)
 
-    def comparable(self, value: bound.Value, wanted: ValueType, subject: str, at: Position) -> bound.Value:
+    def comparable(
+        self, value: bound.Value, wanted: ValueType, operator: Operator, subject: str, at: Position
+    ) -> bound.Value:
         if value.type.family != wanted.family:
             raise self.fail("type-mismatch", subject, f"{subject} is {wanted.base}, compared with {value.type.base}", at)
         if not value.type.collation_deterministic:
             raise self.fail("collation", subject, "comparing needs a deterministic collation on both sides", at)
+        if operator in _ORDERED and value.type.is_text and not value.type.collation_is_c:
+            raise self.fail("collation", subject, f"{operator} on text needs collation C on both sides", at)
         return value
 
     def literal(self, value: conditions.Literal, wanted: ValueType, subject: str) -> str:
@@ -575,10 +579,14 @@ class _Binder:
             origin = finished[parent.resource]
             for requirement in origin.requirements:
                 if requirement.passes_on:
-                    derived.append(replace(
-                        requirement, name=f"{requirement.name} of {origin.name}", rows=bound.HOLDS,
-                        through=parent.hop, origin=(origin.name, requirement.name),
-                    ))  # fmt: skip
+                    # Every lookup there, also those that `inherits` does not name (docs/meaning.md, 33).
+                    hops = list(dict.fromkeys(hop for hop in self.lookups_of(draft.table) if hop.target == origin.table.name))
+                    for hop in hops:
+                        through = f" by {', '.join(hop.columns)}" if len(hops) > 1 else ""
+                        derived.append(replace(
+                            requirement, name=f"{requirement.name} of {origin.name}{through}", rows=bound.HOLDS,
+                            through=hop, origin=(origin.name, requirement.name),
+                        ))  # fmt: skip
                 elif draft.rules and not requirement.passes_on:
                     self.findings.append(Finding(
                         "opens-past-requirement", Severity.NOTE, draft.name,
