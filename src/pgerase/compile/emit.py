@@ -171,7 +171,8 @@ class Emitter:
             if not viewer_alone:
                 return shape.format(f"{self.root(value.side, env)}.{ident(value.column)}")
             alias, env = env.fresh("p")
-            return sql.subquery(sql.select(shape.format(f"{alias}.{ident(value.column)}"), [f"{self.me} {alias}"], []))
+            query = sql.select(shape.format(f"{alias}.{ident(value.column)}"), [f"{self.me} {alias}"], [])
+            return _as_array(value, sql.subquery(query), shape)
         before: list[str] = []
         if viewer_alone:
             start, env = env.fresh("p")
@@ -179,7 +180,8 @@ class Emitter:
         else:
             start = self.root(value.side, env)
         alias, sources, conditions, _ = self.chain(start, value.hops, value.side, env, value.column)
-        return sql.subquery(sql.select(shape.format(f"{alias}.{ident(value.column)}"), [*before, *sources], conditions))
+        query = sql.select(shape.format(f"{alias}.{ident(value.column)}"), [*before, *sources], conditions)
+        return _as_array(value, sql.subquery(query), shape)
 
     def root(self, side: Side, env: Env) -> str:
         """The alias of a side's row."""
@@ -466,6 +468,11 @@ def member_columns(condition: bound.BoundCondition) -> set[str]:
     return found
 
 
+def _as_array(value: ColumnValue, found: str, shape: str) -> str:
+    """The subquery as one array: bare inside `any (…)` it would be rows to compare with instead."""
+    return f"{found}::{array_type(value.type)}" if value.type.many and shape == "{}" else found
+
+
 def _key_type(people: bound.BoundPeople) -> ValueType:
     return ValueType(people.key.base_type)
 
@@ -475,7 +482,8 @@ def _compare(kind: ValueType, operator: Operator, left: str, right: str) -> str:
     if operator in _SIGNS:
         return f"{left} {kind.operator(_SIGNS[operator])} {right}"
     if kind.is_citext:
-        left, right = f"lower({left}::text)", f"lower({right}::text)"
+        # Case as stored (docs/meaning.md, 4), also where citext's own overloads of these functions are on the path.
+        left, right = f"{left}::text", f"{right}::text"
     if operator is Operator.CONTAINS:
         return f"strpos({left}, {right}) > 0"
     if operator is Operator.STARTS_WITH:
