@@ -358,7 +358,7 @@ def _is_equality(condition: bound.BoundCondition) -> bool:
         return False
     allowed = {Operator.EQ, Operator.IN, Operator.OVERLAPS}
     if condition.left.type.many:
-        return condition.operator in allowed | {Operator.CONTAINS} and not condition.left.type.is_citext
+        return condition.operator in allowed | {Operator.CONTAINS} and condition.left.type.overlaps_with(right.type)
     return condition.operator in allowed
 
 

@@ -413,7 +413,8 @@ class Emitter:
         values = _without_nulls(test.left, left)
         guards = [*_nullable(test.left, left), right]
         if operator in _EQUALS or operator is Operator.CONTAINS:
-            if positive and isinstance(test.left, ColumnValue) and not kind.is_citext:
+            assert test.right is not None and not isinstance(test.right, tuple)
+            if positive and isinstance(test.left, ColumnValue) and kind.overlaps_with(test.right.type):
                 return f"{left} && array[{right}]::{kind.base}[]"
             held = f"{right} {kind.operator('=')} any ({values})"
             return held if positive else _known(guards, held)
@@ -427,14 +428,18 @@ class Emitter:
         """Many against many: some pair; no shared element for ne and not_in."""
         kind, operator = test.left.type, test.operator
         assert test.right is not None and not isinstance(test.right, tuple)
-        cast = "" if kind.base == test.right.type.base != "character varying" else f"::{kind.base}[]"
-        if operator in _EQUALS or operator is Operator.CONTAINS:
-            return f"{left} && {right}{cast}"
-        if operator in _DIFFERS:
-            return f"not ({left} && {right}{cast})"
-        pair = _compare(kind.one(), operator, "e.v", "f.v")
+        shares = operator in _EQUALS or operator is Operator.CONTAINS
+        if kind.overlaps_with(test.right.type) and (shares or operator in _DIFFERS):
+            overlap = f"{left} && {right}::{kind.base}[]"
+            return overlap if shares else f"not ({overlap})"
+        asked = Operator.EQ if shares or operator in _DIFFERS else operator
+        pair = _compare(kind.one(), asked, "e.v", "f.v")
         found = f"exists (select from unnest({left}) e (v) cross join unnest({right}) f (v) where {pair})"
-        return found if positive else _known([*_nullable(test.left, left), *_nullable(test.right, right)], found)
+        if operator in _DIFFERS:
+            found = f"not {found}"
+        elif positive:
+            return found
+        return _known([*_nullable(test.left, left), *_nullable(test.right, right)], found)
 
 
 def replace_left(test: bound.BTest) -> bound.BTest:

@@ -67,6 +67,11 @@ class ValueType:
         """Whether `{ago: …}` can be compared with it."""
         return self.base in _TIMES
 
+    def overlaps_with(self, other: ValueType) -> bool:
+        """Whether arrays of both can meet in `&&` without a cast that changes values (1.5 is no 2)."""
+        spelled_alike = {self.base, other.base} <= {"text", "character varying"}
+        return not self.is_citext and (self.base == other.base or spelled_alike)
+
     def one(self) -> ValueType:
         """The element's type."""
         return ValueType(self.base, False, self.enum, self.collation_is_c, self.collation_deterministic)
