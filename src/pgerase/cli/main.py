@@ -32,7 +32,9 @@ COMMANDS = {
     "uninstall": Entry("pgerase.cli.install:uninstall", "Remove what install made; tables stay as they are."),
     "plan": Entry("pgerase.cli.plan:plan", "Show what the rule files would change."),
     "apply": Entry("pgerase.cli.plan:apply", "Carry out a plan, in one transaction."),
-    "revert": Entry("pgerase.cli.plan:revert", "Put policies, flags and grants back as they were before the first apply."),
+    "revert": Entry(
+        "pgerase.cli.plan:revert", "Put policies, flags and grants back as they were before the first apply."
+    ),
     "off": Entry("pgerase.cli.plan:off", "The emergency exit: stop governing one table, now."),
     "drift": Entry("pgerase.cli.plan:drift", "Compare what apply left with what is there."),
     "render": Entry("pgerase.cli.plan:render", "Write the plan as SQL files for psql, Flyway and the like."),
