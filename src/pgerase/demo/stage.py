@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -16,7 +16,7 @@ from pgerase.apply.programs import Program, dumping, find_pg_dump
 from pgerase.database import Database, connection_environment, identifier
 from pgerase.demo.casts import Cast, Measure
 from pgerase.errors import DatabaseFailed
-from pgerase.server import SUPERUSER, EmbeddedServer
+from pgerase.server import SUPERUSER, EmbeddedServer, ServerFailed, embedded_binaries
 from pgerase.session import Key, as_viewer
 
 _FILES = ("schema.sql", "seed.sql", "roles.sql")
@@ -164,9 +164,15 @@ class Stage:
         """pg_dump of the whole database, with its own settings and rights, and of the server's roles. Raises Refused."""
         return self._dump("pg_dump", "--create") + self._dump("pg_dumpall", "--globals-only")
 
+    def _own_pg_dump(self) -> Path | None:
+        """That of the server, else that of the embedded package, which is newer than any server; None where neither has one."""
+        folders = [self._server.bin]
+        with suppress(ServerFailed):
+            folders.append(embedded_binaries())
+        return next((folder / "pg_dump" for folder in folders if (folder / "pg_dump").is_file()), None)
+
     def _dump(self, program: str, *arguments: str) -> str:
-        beside = self._server.bin / "pg_dump"
-        found = find_pg_dump(self.superuser.server_version // 10000, beside if beside.is_file() else None)
+        found = find_pg_dump(self.superuser.server_version // 10000, self._own_pg_dump())
         environment = connection_environment(self._server.dsn(self._cast.database), self.superuser)
         with dumping(Program(found.path.with_name(program), found.major), environment, arguments) as output:
             text = output.read().decode()
