@@ -13,7 +13,6 @@ from pgerase.compile.emit import Emitter, Env, asks_decision, sides
 from pgerase.compile.sql import FALSE, Atom, Formula, Or, both, conjunction, disjunction, qualified, text_literal
 from pgerase.rules.conditions import Action
 
-
 _NEED_READ = (Action.UPDATE, Action.DELETE)
 
 

@@ -27,9 +27,12 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A write by the first part, rolled back again. `allowed`: whether it has to change rows; else none, or be refused."""
+    """A write by the first part, rolled back again. `allowed`: whether it has to change rows; else none, or be refused.
 
-    wish: str
+    `claim` says in words what then holds.
+    """
+
+    claim: str
     statement: str
     allowed: bool
 
@@ -76,7 +79,11 @@ _CUSTOMER_SUCCESS: Final = Cast(
     schema="cs",
     login="cs_web",
     parts=(
-        Part("a CSM", f"select u.user_id as key, {_PERSON} as person from cs.app_user as u where u.user_name = 'carla' and u.title = 'CSM'"),
+        Part(
+            "a CSM",
+            f"select u.user_id as key, {_PERSON} as person from cs.app_user as u"
+            " where u.user_name = 'carla' and u.title = 'CSM'",
+        ),
         Part(
             "her manager",
             f"select u.user_id as key, {_PERSON} as person from cs.app_user as u"
@@ -110,21 +117,32 @@ _CUSTOMER_SUCCESS: Final = Cast(
     keys="select company_id as key from cs.company",
     example=("cs.relationship_type", "csp_read"),
     shown=(
-        r"^\+ membership ",
-        r"^\+ view csp_lookup\.reach ",
+        r"^\+ membership cs_web ",
         r"^\+ view csp_lookup\.reach$",
-        r"^\+ policy csp_\w+ on cs\.company ",
         r"^\+ trigger csp_guard on cs\.app_user ",
+        r"^\+ policy csp_(read|require_tenant_read) on cs\.company ",
         r"^\+ row security cs\.company ",
     ),
     attempts=(
-        Attempt("to change an account of hers", "update cs.company set health = 'green' where company_id = 1", allowed=True),
-        Attempt("to change one she only reads", "update cs.company set health = 'green' where company_id = 11", allowed=False),
-        Attempt("to become a super admin", "update cs.app_user set is_super_admin = true where user_name = 'carla'", allowed=False),
+        Attempt(
+            "she changes an account of hers",
+            "update cs.company set health = 'green' where company_id = 1",
+            allowed=True,
+        ),
+        Attempt(
+            "she does not change one that she only reads",
+            "update cs.company set health = 'green' where company_id = 11",
+            allowed=False,
+        ),
+        Attempt(
+            "she does not make herself a super admin",
+            "update cs.app_user set is_super_admin = true where user_name = 'carla'",
+            allowed=False,
+        ),
     ),
     meddling=(
         Meddling(
-            "a report showed too little, and there was no time",
+            "a report showed too little, and somebody was in a hurry",
             "create policy quick_fix on cs.company for select using (true)",
             named="policy quick_fix on cs.company",
             undo="drop policy quick_fix on cs.company",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TextIO
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 _WIDEST = 100
 _INDENT = 4
+_GAP = 2
+_NARROWEST = 20
 
 
 class Teller:
@@ -27,20 +28,20 @@ class Teller:
     def act(self, title: str) -> None:
         """Begin a part of the story."""
         self._acts += 1
-        self._console.print()
-        self._console.print(Text(f"{self._acts}. {title}", style="bold"))
+        self._print("", "")
+        self._print(f"{self._acts}. {title}", "bold")
 
     def say(self, text: str) -> None:
         """Narration: what is about to happen. Never what came of it."""
-        self._console.print(Text(text))
+        self._hanging(text, indent=0, hang=0, style="")
 
     def command(self, words: str) -> None:
         """A command or a statement as it is run."""
-        self._console.print(_hanging(f"$ {words}", indent=2, hang=4, style="bold cyan"))
+        self._hanging(f"$ {words}", indent=2, hang=4, style="bold cyan")
 
     def statement(self, who: str, sql: str) -> None:
         """A statement as it is run, and by whom."""
-        self._console.print(_hanging(f"{who}=> {sql};", indent=2, hang=4, style="bold cyan"))
+        self._hanging(f"{who}=> {sql};", indent=2, hang=4, style="bold cyan")
 
     def said(self, lines: Sequence[str], shown: Sequence[str] = ()) -> None:
         """What a command or the database said. With `shown`, the lines that match one of these patterns and the last one.
@@ -56,48 +57,47 @@ class Teller:
             self._left_out(left_out)
             left_out = 0
             extra = len(line) - len(line.lstrip())
-            self._console.print(_hanging(line.lstrip(), indent=_INDENT + extra, hang=2, style=_style(line)))
+            self._hanging(line.lstrip(), indent=_INDENT + extra, hang=2, style=_style(line))
 
     def _left_out(self, count: int) -> None:
         if count:
-            self._console.print(Text(f"{' ' * _INDENT}({count} more line{'' if count == 1 else 's'})", style="dim"))
+            self._print(f"{' ' * _INDENT}({count} more line{'' if count == 1 else 's'})", "dim")
 
     def rows(self, titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[bool]) -> None:
-        """A table, by title whether its column is aligned to the right."""
-        table = Table(box=None, pad_edge=False, header_style="underline", padding=(0, 2, 0, 0))
-        for title, numbers in zip(titles, right, strict=True):
-            table.add_column(title, justify="right" if numbers else "left", overflow="fold", no_wrap=numbers)
-        for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        self._console.print(Padding(table, (0, 0, 0, _INDENT)))
+        """A table, by title whether its column is aligned to the right; the last column may take several lines."""
+        widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+        widths[-1] = max(self._console.width - _INDENT - sum(widths[:-1]) - _GAP * (len(widths) - 1), _NARROWEST)
+        for number, row in enumerate((titles, *rows)):
+            folded = wrap(row[-1], widths[-1]) or [""]
+            cells = [
+                cell.rjust(width) if numbers else cell.ljust(width)
+                for cell, width, numbers in zip(row[:-1], widths, right, strict=False)
+            ]
+            for last in folded:
+                line = " " * _INDENT + (" " * _GAP).join([*cells, last])
+                self._print(line.rstrip(), "dim" if number == 0 else "")
+                cells = [" " * width for width in widths[:-1]]
 
     def holds(self, claim: str) -> None:
         """Something that was looked at and found so."""
         self.held.append(claim)
-        line = Text.assemble(("ok", "bold green"), f"  {claim}")
-        self._console.print(Padding(line, (0, 0, 0, _INDENT)))
+        self._hanging(f"ok  {claim}", indent=_INDENT, hang=4, style="green")
 
+    def _hanging(self, text: str, *, indent: int, hang: int, style: str) -> None:
+        """A paragraph whose further lines are indented more."""
+        lines = wrap(
+            text,
+            self._console.width,
+            initial_indent=" " * indent,
+            subsequent_indent=" " * (indent + hang),
+            break_on_hyphens=False,
+        )
+        for line in lines or [""]:
+            self._print(line, style)
 
-def _hanging(text: str, *, indent: int, hang: int, style: str) -> Padding:
-    """A paragraph whose further lines are indented more, unless it fits."""
-    return Padding(_Hanging(Text(text, style=style), hang), (0, 0, 0, indent))
-
-
-class _Hanging:
-    """Text whose lines after the first are moved to the right."""
-
-    def __init__(self, text: Text, hang: int) -> None:
-        self._text = text
-        self._hang = hang
-
-    def __rich_console__(self, console: Console, options: object) -> list[Text]:
-        width = getattr(options, "max_width", console.width)
-        lines = self._text.wrap(console, max(width - self._hang, 20))
-        for line in lines[1:]:
-            line.pad_left(self._hang)
-        for line in lines:
-            line.rstrip()
-        return list(lines)
+    def _print(self, line: str, style: str) -> None:
+        # The width was kept where lines were made; a word longer than a line goes on as it is.
+        self._console.print(Text(line, style=style), soft_wrap=True)
 
 
 def _style(line: str) -> str:
