@@ -87,10 +87,10 @@ def differences(
     deployment: Deployment,
     truth: psycopg.Connection,
     table: sql.Composable,
+    *,
     key: str,
     expected: str,
     viewers: Iterable[str | None],
-    *,
     role: str = "",
     fewer: bool = False,
 ) -> list[str]:

@@ -34,9 +34,9 @@ def test_p5_p7_every_employee_reads_and_updates_what_plain_sql_says(
         chinook_deployed,
         chinook_truth,
         sql.Identifier("public", table),
-        TABLES[table],
-        table,
-        (*EVERYBODY, *STRANGERS),
+        key=TABLES[table],
+        expected=table,
+        viewers=(*EVERYBODY, *STRANGERS),
     )
     assert found == []
 

@@ -60,9 +60,9 @@ def test_p1_to_p8_every_viewer_reads_and_updates_what_plain_sql_says(
         customer_success,
         customer_success_truth,
         sql.Identifier("cs", table),
-        TABLES[table],
-        table,
-        CHARACTERISTIC if table in DEEP else [*viewers, *STRANGERS],
+        key=TABLES[table],
+        expected=table,
+        viewers=CHARACTERISTIC if table in DEEP else [*viewers, *STRANGERS],
         role=customer_success.roles["web"],
     )
     assert found == []
@@ -83,9 +83,9 @@ def test_p5_p12_a_partition_named_directly_shows_no_more_than_the_whole(
         customer_success,
         customer_success_truth,
         sql.Identifier("cs", leaf),
-        "activity_id::text",
-        leaf,
-        [*viewers, *STRANGERS],
+        key="activity_id::text",
+        expected=leaf,
+        viewers=[*viewers, *STRANGERS],
         role=customer_success.roles["web"],
         fewer=True,
     )

@@ -38,9 +38,9 @@ def test_p2_p5_p9_all_staff_read_and_update_what_plain_sql_says(
         pagila_deployed,
         pagila_truth,
         sql.Identifier("public", table),
-        TABLES[table],
-        table,
-        [*viewers, *STRANGERS],
+        key=TABLES[table],
+        expected=table,
+        viewers=[*viewers, *STRANGERS],
     )
     assert found == []
 
@@ -57,7 +57,13 @@ def test_p12_a_partition_named_directly_shows_no_more_than_the_whole(
     # Whoever has to do with stores 1 and 2, and a few who have not.
     viewers = ["1", "2", "6", "27", "36", "1421", "1436", "1471", "0", "3", "500", "1499", *STRANGERS]
     found = differences(
-        pagila_deployed, pagila_truth, sql.Identifier("public", leaf), "payment_id::text", leaf, viewers, fewer=True
+        pagila_deployed,
+        pagila_truth,
+        sql.Identifier("public", leaf),
+        key="payment_id::text",
+        expected=leaf,
+        viewers=viewers,
+        fewer=True,
     )
     assert found == []
 
