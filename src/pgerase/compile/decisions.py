@@ -30,13 +30,19 @@ class DecisionEmitter:
 
         `new`: the row is the one written, so rules' `becomes` stand in for their `rows`.
         """
-        people = self.for_people(resource, action, env, new=new)
+        people = self.grants_to_people(resource, action, env, new=new)
         roles = self.for_roles(resource, action, env, new=new)
         if action in (Action.UPDATE, Action.DELETE):
             # Sessions with and without identity never meet, so what each may read is joined to its own.
-            people = both(people, self.for_people(resource, Action.READ, env, new=False))
             roles = both(roles, self.for_roles(resource, Action.READ, env, new=False))
         return disjunction((people, roles))
+
+    def grants_to_people(self, resource: BoundResource, action: Action, env: Env, *, new: bool = False) -> Formula:
+        """What people are granted; for update and delete with what read takes."""
+        people = self.for_people(resource, action, env, new=new)
+        if action in (Action.UPDATE, Action.DELETE):
+            people = both(people, self.for_people(resource, Action.READ, env, new=False))
+        return people
 
     def for_people(self, resource: BoundResource, action: Action, env: Env, *, new: bool) -> Formula:
         """super_admin(v) or the combined terms."""
@@ -189,8 +195,12 @@ class DecisionEmitter:
     # Whole decisions ----------------------------------------------------------------------------------------------
 
     def whole(self, resource: BoundResource, action: Action, env: Env, *, new: bool = False) -> Formula:
-        """The final decision on a row, requirements included."""
-        parts = [self.permissive(resource, action, env, new=new)]
+        """The final decision on a row for somebody with an identity, requirements included.
+
+        Parent terms and `{can: …}` ask it. They are nothing to a session without identity (docs/meaning.md, 11), which would
+        otherwise be let from a parent that it may read to all its children.
+        """
+        parts = [self.grants_to_people(resource, action, env, new=new)]
         parts += [self.requirement(resource, one, env) for one in self.required(resource, action)]
         return conjunction(parts)
 
