@@ -106,8 +106,8 @@ def draw_time(rng: Random, kind: str, pools: Pools) -> str:
     return moment.isoformat() if kind == "tstz" else moment.replace(tzinfo=None).isoformat()
 
 
-def draw_data(rng: Random, variant: Variant, pools: Pools, resources: tuple[str, ...]) -> Data:
-    """Rows for every table; new and changed ones for these."""
+def draw_data(rng: Random, variant: Variant, pools: Pools, resources: dict[str, list[Col]]) -> Data:
+    """Rows for every table; new and changed ones for these, changed mostly in the columns given."""
     sizes = {}
     for table in TABLES.values():
         size = rng.choice((table.rows - 1, table.rows, table.rows + 1))
@@ -123,7 +123,7 @@ def draw_data(rng: Random, variant: Variant, pools: Pools, resources: tuple[str,
             rows.append(_row(rng, variant, table, number, rid, pools, sizes))
         data.rows[table.name] = rows
     _people(rng, variant, data.rows["person"])
-    for name in resources:
+    for name, telling in resources.items():
         table = TABLES[name]
         data.new[name] = []
         for number in range(3):
@@ -133,13 +133,13 @@ def draw_data(rng: Random, variant: Variant, pools: Pools, resources: tuple[str,
                 model = rng.choice(data.rows[name])
                 row = {**model, **{column: row[column] for column in table.key}, RID: rid}
                 if rng.random() < 0.5:
-                    _change(rng, variant, table, row, pools, sizes)
+                    _change(rng, variant, table, telling, row, pools, sizes)
             data.new[name].append(row)
         data.changed[name] = []
         for model in rng.sample(data.rows[name], min(3, len(data.rows[name]))):
             row = dict(model)
             for _ in range(rng.choice((1, 1, 2))):
-                _change(rng, variant, table, row, pools, sizes)
+                _change(rng, variant, table, telling, row, pools, sizes)
             if table.key == ("id",) and rng.random() < 0.1:
                 row["id"] = json_key(variant, name, FRESH + 50 + len(data.changed[name]))
             data.changed[name].append(row)
@@ -158,9 +158,14 @@ def _row(
     return {**row, RID: rid, MARK: None}
 
 
-def _change(rng: Random, variant: Variant, table: Tab, row: Row, pools: Pools, sizes: dict[str, int]) -> None:
+def _change(
+    rng: Random, variant: Variant, table: Tab, telling: list[Col], row: Row, pools: Pools, sizes: dict[str, int]
+) -> None:
     fixed = {*table.key} - {"part"}
-    column = rng.choice([column for column in table.columns if column.name not in fixed])
+    telling = [column for column in telling if column.name not in fixed]
+    if not telling or rng.random() < 0.25:
+        telling = [column for column in table.columns if column.name not in fixed]
+    column = rng.choice(telling)
     row[column.name] = draw_value(rng, variant, column, pools, sizes)
 
 

@@ -134,8 +134,13 @@ class RuleDrawer:
         order = ["territory", "dept", "team", "person", "account", "deal", "task", "event", "log", "step", "member", "tmember", "glist"]
         weights = {"account": 0.9, "task": 0.75, "step": 0.6, "log": 0.5, "event": 0.5, "deal": 0.5, "person": 0.45}
         # Few, so that what they become stays small: a file of a dozen tells no more than several of four.
-        wanted = rng.choices((1, 2, 3, 4, 5), (1, 3, 5, 4, 1))[0]
-        picked = sorted(order, key=lambda name: rng.random() ** (1 / weights.get(name, 0.25)), reverse=True)[:wanted]
+        wanted = rng.choices((1, 2, 3, 4), (1, 4, 5, 1))[0]
+        picked = rng.choices(list(weights), list(weights.values()))
+        while len(picked) < wanted:
+            near = [look.target for name in picked for look in TABLES[name].lookups]
+            near += [table.name for table in TABLES.values() if any(look.target in picked for look in table.lookups)]
+            near = [name for name in near if name not in picked] or [name for name in order if name not in picked]
+            picked.append(rng.choice([*near, *(name for name in near if name in weights)]))
         chosen = [name for name in order if name in picked]
         if self.chance(0.25):
             rng.shuffle(chosen)
@@ -260,12 +265,13 @@ class RuleDrawer:
         who = Scope(PEOPLE, person=True, groups=True, viewer=True)
         parents = [look for look in TABLES[name].lookups if look.target in self.earlier and look.target != name]
         inherits: dict[str, Look] = {}
+        several = self.chance(0.3)
         for look in parents:
-            if look.target not in inherits and self.chance(0.55):
+            if look.target not in inherits and (several or self.chance(0.55)):
                 inherits[look.target] = look
         if self.may_pass_on(name, names) and self.chance(0.45):
             drawn["passes_on"] = True
-        rules = [self.rule(f"rule {number}", rows, who) for number in range(rng.choices((0, 1, 2, 3), (1, 4, 4, 2))[0])]
+        rules = [self.rule(f"rule {number}", rows, who) for number in range(rng.choices((0, 1, 2, 3), (1, 5, 4, 1))[0])]
         for rule in list(rules):
             if self.chance(0.35):
                 rules += self.alike(rule)
@@ -358,7 +364,7 @@ class RuleDrawer:
         rng = self.rng
         drawn: dict[str, Any] = {"name": f"must {number}", "rows": self.likely(self.condition(rows, 1))}
         if self.chance(0.45):
-            drawn["who"] = self.condition(who, 1)
+            drawn["who"] = self.condition(who, int(self.chance(0.3)))
         if self.chance(0.5):
             drawn["can"] = sorted(rng.sample(ACTIONS, rng.randint(1, 2)))
         if self.chance(0.4):
@@ -373,8 +379,8 @@ class RuleDrawer:
 
     def combine(self, terms: list[str], who: Scope) -> list[dict[str, Any]]:
         entries = [
-            {"name": f"entry {number}", "who": self.condition(who, 1), "expression": self.expression(terms, 1)}
-            for number in range(self.rng.choices((0, 1, 2), (3, 4, 2))[0])
+            {"name": f"entry {number}", "who": self.condition(who, int(self.chance(0.25))), "expression": self.expression(terms, 1)}
+            for number in range(self.rng.choices((0, 1, 2), (3, 5, 1))[0])
         ]
         if not entries or self.chance(0.3):
             entries.append({"name": "the rest", "expression": self.expression(terms, 2)})
@@ -392,7 +398,7 @@ class RuleDrawer:
     def condition(self, scope: Scope, depth: int) -> Condition:
         rng = self.rng
         form = rng.choices(
-            ("test", "two", "all", "any", "not", "terms"), (5, 1, 1.2, 1.4, 1.3, 0.7) if depth > 0 else (1, 0.15, 0, 0, 0, 0)
+            ("test", "two", "all", "any", "not", "terms"), (6, 1, 1.2, 1.4, 1.3, 0.6) if depth > 0 else (1, 0.15, 0, 0, 0, 0)
         )[0]
         if form == "test":
             return self.leaf(scope)
@@ -401,7 +407,7 @@ class RuleDrawer:
         if form == "not":
             return {"not": self.condition(scope, depth - 1)}
         if form == "terms":
-            letters = {letter: self.condition(scope, depth - 1) for letter in ("A", "B", "C")[: rng.randint(2, 3)]}
+            letters = {letter: self.condition(scope, 0) for letter in ("A", "B", "C")[: rng.randint(2, 3)]}
             logic = {2: ("A and not B", "A or B", "not (A and B)"), 3: ("A and (B or not C)", "A or (B and C)", "not A or (B and not C)")}
             return {"terms": letters, "logic": rng.choice(logic[len(letters)])}
         return {form: [self.condition(scope, depth - 1) for _ in range(rng.choices((1, 2, 3), (1, 5, 2))[0])]}
@@ -521,7 +527,7 @@ class RuleDrawer:
         if scope.viewer:
             kinds += ["viewer"] * 5
         if scope.row:
-            kinds += ["row"]
+            kinds += ["row"] * (8 if scope.row != scope.table else 1)
         kind = rng.choice(kinds)
         if kind == "viewer":
             fits = [one for one in self.attributes if self.comparable(one.kind, column.kind)]
@@ -538,7 +544,7 @@ class RuleDrawer:
                 return None
             chosen = rng.choice(fits)
             operand: dict[str, Any] = {"viewer": chosen.name}
-            if chosen.relation and self.chance(0.3):
+            if chosen.relation and self.chance(0.4):
                 operand["where"] = self.condition(Scope(chosen.relation, viewer=True, row=scope.row), 1 if self.chance(0.3) else 0)
             return operand
         for _ in range(6):

@@ -31,11 +31,11 @@ from tests.property.laboratory import (
     differences,
 )
 from tests.property.shrink import Case, shrink
-from tests.property.world import Variant
+from tests.property.world import TABLES, Variant
 
 STATES = 2
 """States of the data a rule file."""
-LARGEST = 60_000
+LARGEST = 40_000
 """Characters of SQL: planning more takes seconds a statement, and shows nothing that smaller files do not."""
 ALTERED = 5
 """Every so many files are tried a second time, altered in ways that tell what must come out."""
@@ -49,7 +49,7 @@ class Tally:
 
     files: int = 0
     refused: int = 0
-    large: int = 0
+    trimmed: int = 0
     cases: int = 0
     altered: int = 0
     codes: Counter[str] = field(default_factory=Counter)
@@ -78,7 +78,7 @@ class Tally:
             f"{what} {self.allowed[what] / max(1, self.allowed[what] + self.denied[what]):.0%}" for what in self.allowed
         )
         return (
-            f"{self.cases} cases of {self.files} rule files ({self.refused} refused, {self.large} too large,"
+            f"{self.cases} cases of {self.files} rule files ({self.refused} refused, {self.trimmed} trimmed,"
             f" {self.altered} altered); allowed: {shares}"
         )
 
@@ -136,16 +136,21 @@ class Trials:
         rng, pools, drawn = draw_file(self.seed, number, laboratory.variant, laboratory.logins[::-1])
         tally.files += 1
         compiled = laboratory.compile(drawn.spec)
+        if isinstance(compiled, Compiled) and len(laboratory.script(compiled.desired)) > LARGEST:
+            tally.trimmed += 1
+            while isinstance(compiled, Compiled) and len(laboratory.script(compiled.desired)) > LARGEST and _trim(drawn):
+                compiled = laboratory.compile(drawn.spec)
         if isinstance(compiled, Refused):
             tally.refused += 1
             tally.codes.update({finding.code for finding in compiled.findings})
             return
-        if len(laboratory.script(compiled.desired)) > LARGEST:
-            tally.large += 1
-            return
+        telling = {
+            table: [column for column in TABLES[table].columns if laboratory.variant.n(column.name) in str(resource)]
+            for table, resource in zip(drawn.resources, drawn.spec["resources"].values(), strict=True)
+        }
         states = [
             (data, draw_viewers(rng, laboratory.variant, data))
-            for data in (draw_data(rng, laboratory.variant, pools, drawn.resources) for _ in range(STATES))
+            for data in (draw_data(rng, laboratory.variant, pools, telling) for _ in range(STATES))
         ]
         seen = self._compare(number, drawn.spec, compiled, states)
         if number % ALTERED == 0:
@@ -288,6 +293,23 @@ class Trials:
 
 class _Differs(Exception):
     pass
+
+
+def _trim(drawn: Drawn) -> bool:
+    """Take the last resource away, which no other one needs, or the last part of the only one; False where nothing is left."""
+    resources = drawn.spec["resources"]
+    if len(resources) > 1:
+        resources.popitem()
+        drawn.resources = drawn.resources[:-1]
+        return True
+    (resource,) = resources.values()
+    for part in ("combine", "require", "rules"):
+        if part in resource:
+            resource[part] = resource[part][:-1]
+            if not resource[part]:
+                del resource[part]
+            return True
+    return False
 
 
 def _rows(data: Data) -> Iterator[str]:

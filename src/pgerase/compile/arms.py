@@ -320,7 +320,7 @@ class ArmEmitter:
     def points_at(self, left: ColumnValue, query: str, env: Env, *, single: bool) -> str:
         """The row's column, or the column its lookups lead to, is among the query's values."""
         if left.type.many:
-            return f"{self.emitter.value(left, env)} && {sql.array_of(query)}::{left.type.base}[]"
+            return f"{self.emitter.value(left, env)} && {sql.array_of(query)}::{array_type(left.type)}"
         sign = left.type.operator("=")
         among = sql.subquery(query) if single else f"any ({sql.array_of(query)})"
         if not left.hops:
@@ -358,7 +358,9 @@ def _is_equality(condition: bound.BoundCondition) -> bool:
         return False
     allowed = {Operator.EQ, Operator.IN, Operator.OVERLAPS}
     if condition.left.type.many:
-        return condition.operator in allowed | {Operator.CONTAINS} and condition.left.type.overlaps_with(right.type)
+        if condition.left.type.is_citext or not condition.left.type.holds_all_of(right.type):
+            return False
+        return condition.operator in allowed | {Operator.CONTAINS}
     return condition.operator in allowed
 
 
