@@ -158,6 +158,11 @@ def test_definer_function_of_a_service_is_left_out(world: World) -> None:
     assert ("function", "app.f()") not in impacts(world)
 
 
+def test_definer_procedure_is_called_a_procedure(world: World) -> None:
+    world.do("create procedure app.p() language sql security definer as 'delete from app.note'")
+    assert impacts(world)["procedure", "app.p()"].acknowledged_by == "procedure"
+
+
 def test_a_loop_of_functions_ends(world: World) -> None:
     world.do(
         "create function app.a() returns bigint language plpgsql as 'begin return app.b(); end';"
@@ -275,10 +280,10 @@ def test_a_grant_to_public_is_every_role(world: World) -> None:
 def test_role_that_dumps_through_pg_read_all_data(world: World) -> None:
     world.admin("grant pg_read_all_data to {other}, {etl}")
     found = impacts(world)
-    assert "pg_dump" in found["role", world.other].effect
-    assert ("role", world.etl) not in found
+    assert "pg_dump" in found["dump_role", world.other].effect
+    assert ("dump_role", world.etl) not in found
     world.admin("alter role {other} bypassrls")
-    assert ("role", world.other) not in impacts(world)
+    assert ("dump_role", world.other) not in impacts(world)
 
 
 def test_owner_who_is_not_the_migrator_has_to_be_acknowledged(world: World) -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from pgerase.check.server_version import judge_server
-from pgerase.errors import Severity
+from pgerase.errors import Position, Severity
+from pgerase.rules.pack import AcceptedDoor
 
 
 @pytest.mark.parametrize("version", [150019, 160015, 170011, 180006, 150030])
@@ -51,3 +52,13 @@ def test_an_unknown_major_is_an_error(version: int, what: str) -> None:
         Severity.ERROR,
         f"upgrade {'the server' if what == 'server' else what}",
     )
+
+
+def test_a_server_below_the_floor_may_be_accepted_for_exactly_its_version() -> None:
+    def accepted(kind: str, name: str) -> tuple[AcceptedDoor, ...]:
+        return (AcceptedDoor(kind, name, "upgrade is planned", Position("pack.yaml", 1, 1)),)
+
+    assert judge_server(150018, accepted("server", "15.18")) == ()
+    assert judge_server(150017, accepted("server", "15.18")) != ()
+    assert judge_server(150018, accepted("superuser", "15.18")) != ()
+    assert judge_server(140018, accepted("server", "14.18")) != ()

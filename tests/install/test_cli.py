@@ -30,12 +30,13 @@ def test_install_upgrade_uninstall(pgerase) -> None:
     assert code == 0
     assert f"+ role {pgerase.prefix}_viewer" in out
     assert out.splitlines()[-1].startswith(f"install {pgerase.prefix}: ")
-    assert f"+ role {pgerase.prefix}_viewer" in err
+    assert err == ""
     for command in ("install", "upgrade"):
         code, out, err = pgerase(command, *prefix)
         assert (code, out, err) == (0, f"{command} {pgerase.prefix}: nothing to do\n", "")
     code, out, err = pgerase("uninstall", *prefix, "--yes")
     assert code == 3
+    assert f"- role {pgerase.prefix}_viewer" in err
     assert "--allow-drop" in err
     code, out, _ = pgerase("uninstall", *prefix, "--yes", "--allow-drop")
     assert code == 0
@@ -47,6 +48,7 @@ def test_install_upgrade_uninstall(pgerase) -> None:
 def test_nothing_is_changed_where_nobody_can_be_asked(pgerase) -> None:
     code, out, err = pgerase("install", "--prefix", pgerase.prefix)
     assert (code, out) == (3, "")
+    assert f"+ role {pgerase.prefix}_viewer" in err
     assert "--yes" in err
     assert pgerase("upgrade", "--prefix", pgerase.prefix)[0] == 3
 

@@ -205,6 +205,15 @@ def test_identity_set_for_the_session_is_presented_and_invalid(web, how) -> None
             assert who(web, connection) == ("42", None)
 
 
+def test_client_that_cannot_call_a_function_may_set_the_stamped_value_itself(web) -> None:
+    connection = web.connect()
+    with connection.transaction():
+        stamped = web.sql("select set_config('P.viewer', '42@' || extract(epoch from now())::text, true)")
+        connection.execute(stamped)
+        assert who(web, connection)[1] == "42"
+    assert who(web, connection) == (None, None)
+
+
 def test_empty_setting_counts_as_none(web) -> None:
     connection = web.connect()
     connection.execute(f"set {web.prefix}.viewer = ''".encode())

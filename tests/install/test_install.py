@@ -261,16 +261,22 @@ def test_unusual_prefix_works(database, ending) -> None:
         assert (key, raw[:2]) == ("7", "7@")
 
 
-def test_reserved_word_as_prefix_works(database, admin) -> None:
-    taken = admin.execute("select count(*) from pg_roles where rolname like 'select\\_%'").fetchone()
-    assert taken == (0,), "left over from an earlier run"
-    try:
-        run(database.dsn(), "select")
-        assert run(database.dsn(), "select").steps == ()
-    finally:
-        with Database.open(database.dsn()) as connection:
-            uninstall(connection, "select")
-    assert admin.execute("select count(*) from pg_roles where rolname like 'select\\_%'").fetchone() == (0,)
+def test_two_prefixes_in_one_database_do_not_meet(database) -> None:
+    first, second = database.prefix, f"{database.prefix}_b"
+    assert run(database.dsn(), first).steps
+    assert run(database.dsn(), second).steps
+    assert run(database.dsn(), first).steps == ()
+    web = database.role("web")
+    with database.connect() as owner:
+        for prefix in (first, second):
+            owner.execute(sql.SQL("grant {} to {}").format(sql.Identifier(f"{prefix}_viewer"), sql.Identifier(web)))
+    with database.connect(web) as connection, connection.transaction():
+        connection.execute(f"select {first}.become('1')".encode())
+        both = connection.execute(f"select {first}.current_viewer(), {second}.current_viewer()".encode())
+        assert both.fetchone() == ("1", None)
+    with Database.open(database.dsn()) as connection:
+        assert uninstall(connection, first).left == ()
+    assert run(database.dsn(), second).steps == ()
 
 
 def test_everything_in_the_ledger_is_commented(database) -> None:

@@ -65,7 +65,7 @@ def refuse(plan: Plan, *, allow_drop: bool) -> None:
 def _until_locked(database: Database, plan: Plan, patience: Patience, watch: Watch) -> int:
     for _ in patience.attempts():
         try:
-            with database.transaction():
+            with database.transaction(isolation="read committed"):
                 take_locks(database, plan)
                 _refuse_stale(database, plan)
                 return _run(database, plan, watch)

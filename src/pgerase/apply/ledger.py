@@ -110,10 +110,15 @@ def read_installed(database: Database, prefix: str) -> Installed:
 
 
 def drift(database: Database, prefix: str) -> tuple[Finding, ...]:
-    """Every difference between what apply and install left and what is there, as of one moment.
+    """Every difference between what apply and install left and what is there, as of one moment or in the open transaction.
 
     Raises Refused and DatabaseFailed as `read_state`.
     """
+    if database.in_transaction:
+        return _drift(database, prefix)
     with database.transaction(isolation="repeatable read", read_only=True):
-        catalog, ledger = read_state(database, prefix)
-        return find_drift(catalog, ledger, prefix, read_installed(database, prefix))
+        return _drift(database, prefix)
+
+
+def _drift(database: Database, prefix: str) -> tuple[Finding, ...]:
+    return find_drift(*read_state(database, prefix), prefix, read_installed(database, prefix))

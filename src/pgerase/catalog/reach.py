@@ -61,8 +61,18 @@ class Reach:
 
 def with_leaves(catalog: Catalog, governed: Collection[Name]) -> frozenset[Name]:
     """The governed tables that exist, together with all their leaves."""
-    present = {name for name in governed if name in catalog.tables}
-    return frozenset(present.union(*(catalog.leaves(name) for name in present)))
+    children: defaultdict[Name, list[Name]] = defaultdict(list)
+    for table in catalog.tables.values():
+        for parent in table.parents:
+            children[parent].append(table.name)
+    found = {name for name in governed if name in catalog.tables}
+    frontier = list(found)
+    while frontier:
+        for child in children.get(frontier.pop(), ()):
+            if child not in found:
+                found.add(child)
+                frontier.append(child)
+    return frozenset(found)
 
 
 class Mentions:

@@ -19,6 +19,11 @@ def spell_routine(routine: Routine) -> str:
     return f"{spell(routine.name)}({routine.identity})"
 
 
+def routine_kind(routine: Routine) -> str:
+    """`function` or `procedure`, as pack.yaml calls it."""
+    return "procedure" if routine.definition.startswith("CREATE OR REPLACE PROCEDURE") else "function"
+
+
 def spell_all(names: Sequence[Name], limit: int = 5) -> str:
     """Names in words, cut after `limit`."""
     shown = ", ".join(spell(name) for name in names[:limit])

@@ -26,9 +26,17 @@ class Entry:
 
 
 COMMANDS = {
+    "demo": Entry("pgerase.cli.demo:demo", "The whole story on a private PostgreSQL that goes away afterwards."),
     "install": Entry("pgerase.cli.install:install", "Make roles, schemas, ledger and functions in a database."),
     "upgrade": Entry("pgerase.cli.install:upgrade", "Bring what is installed to this version."),
     "uninstall": Entry("pgerase.cli.install:uninstall", "Remove what install made; tables stay as they are."),
+    "plan": Entry("pgerase.cli.plan:plan", "Show what would change, with locks and who sees more or less."),
+    "apply": Entry("pgerase.cli.plan:apply", "Carry out a plan, whole or not at all."),
+    "revert": Entry("pgerase.cli.plan:revert", "Put everything back as it was before the first apply."),
+    "off": Entry("pgerase.cli.plan:off", "Stop governing one table, now."),
+    "drift": Entry("pgerase.cli.plan:drift", "Compare what was applied with what is there."),
+    "render": Entry("pgerase.cli.plan:render", "Write the plan as SQL files for psql, Flyway and the like."),
+    "backup-check": Entry("pgerase.cli.plan:backup_check", "Are dumps whole?"),
 }
 
 
@@ -78,14 +86,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Never raises; what goes wrong is printed."""
     settings = Settings()
     try:
-        result = cli.main(
-            args=list(sys.argv[1:] if arguments is None else arguments),
-            prog_name="pgerase",
-            standalone_mode=False,
-            obj=settings,
-        )
+        return perform(settings, sys.argv[1:] if arguments is None else arguments)
+    except click.Abort:
+        print_error(settings, kind="Refused", message="interrupted", code=ExitCode.REFUSED)
+        return ExitCode.REFUSED
+
+
+def perform(settings: Settings, arguments: Sequence[str]) -> int:
+    """Run one command, print what goes wrong, and return its exit code. Raises click.Abort where it is interrupted."""
+    try:
+        result = cli.main(args=list(arguments), prog_name="pgerase", standalone_mode=False, obj=settings)
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except click.Abort:
+        raise
     except BrokenPipeError:
         # Whoever read our output has enough; there is nobody left to tell.
         sys.stderr.close()
@@ -100,9 +114,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _explain(settings: Settings, error: Exception) -> int:
     """Print what went wrong and return the exit code that says so."""
     match error:
-        case click.Abort():
-            print_error(settings, kind="Refused", message="interrupted", code=ExitCode.REFUSED)
-            return ExitCode.REFUSED
         case click.ClickException():
             where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "pgerase"
             hint = f"see `{where} --help`"

@@ -129,8 +129,8 @@ def _decide(found: Survey, names: Names, identity: IdentityKind | None, *, must_
 
 def _lock(database: Database, names: Names) -> None:
     """Be the only installer of this prefix in this database until the transaction ends."""
-    key = f"pgerase install {names.prefix}"
-    database.rows("select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 0))", [key])
+    lock = "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 0))"
+    database.rows(lock, [names.lock_key])
     if database.server_version >= 160000:
         # Roles made here must not make their maker a member that inherits or sets.
         database.rows("select pg_catalog.set_config('createrole_self_grant', '', true)")

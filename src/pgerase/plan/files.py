@@ -26,9 +26,10 @@ def script(plan: Plan) -> str:
         f"-- pgerase {plan.action.value}: {_counted(counts)}",
         f"-- plan {plan.sha256}",
         f"-- for PostgreSQL {plan.server_version // 10000}; to be run as the role that installed pgerase",
-        "-- All or nothing. It waits for no table: where one is in use it fails, and can be run again.",
+        "-- All or nothing. It waits for no table: where one is in use it fails, and can be run again;",
+        "-- where another run came between, it fails for good: render again.",
     ]
-    sections = ["\n".join(head), "begin;"]
+    sections = ["\n".join(head), "begin isolation level read committed;"]
     for number, piece in enumerate(pieces, start=1):
         sections.append(f"-- {number:04} {_safe(piece.what)}\n{piece.sql.rstrip()}")
     sections.append("commit;")
@@ -57,7 +58,12 @@ def summary(plan: Plan) -> str:
 
 
 def _counted(counts: Mapping[Change, int]) -> str:
-    words = ((Change.CREATE, "to create"), (Change.ALTER, "to alter"), (Change.DROP, "to drop"), (Change.SAME, "the same"))
+    words = (
+        (Change.CREATE, "to create"),
+        (Change.ALTER, "to alter"),
+        (Change.DROP, "to drop"),
+        (Change.SAME, "the same"),
+    )
     return ", ".join(f"{counts.get(change, 0)} {word}" for change, word in words)
 
 

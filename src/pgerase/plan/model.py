@@ -90,7 +90,7 @@ class Step:
 class Plan:
     """Everything an apply will do, in order, and what it was made from.
 
-    `findings` of severity error are refusals: such a plan can be read but not applied. `fingerprint` covers `relied_on` (tables),
+    `last_run` is the newest run it knew of. `findings` of severity error are refusals: such a plan can be read but not applied. `fingerprint` covers `relied_on` (tables),
     the ledger and the live state of everything of pgerase's own. `said` are sentences for whoever decides.
     """
 
@@ -102,6 +102,7 @@ class Plan:
     rule_files: tuple[tuple[str, str], ...]
     relied_on: tuple[Name, ...]
     fingerprint: str
+    last_run: int
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...] = ()
     said: tuple[str, ...] = ()
@@ -136,6 +137,9 @@ class Plan:
         naming = {Kind.POLICY, Kind.REPLACED_POLICY, Kind.VIEW, Kind.FUNCTION, Kind.TRIGGER}
         if any(step.statements and step.key.kind in naming for step in self.pending):
             roles.add(f"{self.prefix}_lookup")
+        # To make a trigger one has to be allowed to execute its function, which no PUBLIC may.
+        if any(step.statements and step.key.kind is Kind.TRIGGER for step in self.pending):
+            roles.add(f"{self.prefix}_secret")
         return tuple(sorted(role for role in roles if role is not None))
 
     @property
@@ -204,6 +208,7 @@ def _encode(plan: Plan) -> dict[str, Any]:
         "rule_files": [list(pair) for pair in plan.rule_files],
         "relied_on": [[name.schema, name.name] for name in plan.relied_on],
         "fingerprint": plan.fingerprint,
+        "last_run": plan.last_run,
         "steps": [step_data(step) for step in plan.steps],
         "findings": [encode_finding(finding) for finding in plan.findings],
         "said": list(plan.said),
@@ -264,6 +269,7 @@ def read_plan(text: str) -> Plan:
             rule_files=tuple((path, sha) for path, sha in values["rule_files"]),
             relied_on=tuple(Name(schema, name) for schema, name in values["relied_on"]),
             fingerprint=values["fingerprint"],
+            last_run=values["last_run"],
             steps=tuple(_decode_step(step) for step in values["steps"]),
             findings=tuple(_decode_finding(finding) for finding in values["findings"]),
             said=tuple(values["said"]),

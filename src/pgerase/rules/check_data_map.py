@@ -139,7 +139,7 @@ def _check_table(table: MappedTable, data_map: DataMap, reading: Reading) -> Non
         reading.error("no-links", f"{table.table} belongs to nobody: it has neither subject nor links", table.at)
     if isinstance(table.of, OfSelf) and table.subject is None:
         reading.error("no-subject", f"{table.table} is no subject's table, so its columns are not of self", table.of.at)
-    _check_columns(table, subjects, reading)
+    _check_columns(table, reading)
     for files in table.files:
         recipients = {recipient.name: recipient for recipient in data_map.recipients}
         recipient = recipients.get(files.recipient)
@@ -174,7 +174,7 @@ def _check_link(link: Link, subject: Subject, reading: Reading) -> None:
             pass
 
 
-def _check_columns(table: MappedTable, subjects: dict[str, Subject], reading: Reading) -> None:
+def _check_columns(table: MappedTable, reading: Reading) -> None:
     paths = {link.path for link in table.links}
     for column in table.columns:
         if not isinstance(column, PersonalColumn):

@@ -82,7 +82,7 @@ class JsonArray:
     items: tuple[JsonValue, ...]
 
 
-JsonValue: TypeAlias = None | int | float | bool | Template | JsonObject | JsonArray
+JsonValue: TypeAlias = int | float | bool | Template | JsonObject | JsonArray | None
 
 
 @dataclass(frozen=True, slots=True)

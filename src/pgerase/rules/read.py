@@ -25,7 +25,7 @@ def read_pack(folder: str | os.PathLike[str]) -> Pack:
     reading = Reading()
     path = Path(folder)
     whole = Position(str(path), 1, 1)
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112 - unlike Path.is_dir it never raises
         reading.error("no-pack", f"{path} is not a folder", whole, "a pack is a folder with rule files")
         reading.finish()
     files = Folder(path, reading)
@@ -55,7 +55,13 @@ def read_pack(folder: str | os.PathLike[str]) -> Pack:
 def _refuse_misspelled(path: Path, files: Folder, reading: Reading) -> None:
     """`acces.yaml` or `access.yml` beside the others would silently mean no rules at all."""
     read = {name for name, _ in files.files}
-    for entry in sorted(path.iterdir()):
+    try:
+        entries = sorted(path.iterdir())
+    except OSError as error:
+        message = f"cannot list {path}: {error.strerror or error}"
+        reading.error("file-unreadable", message, Position(str(path), 1, 1))
+        return
+    for entry in entries:
         if entry.suffix.lower() not in (".yaml", ".yml") or entry.name in read or entry.name in _FILES:
             continue
         close = difflib.get_close_matches(entry.stem.lower(), [name.removesuffix(".yaml") for name in _FILES], 1, 0.8)

@@ -160,7 +160,7 @@ class _Noted(Shape[tuple[str, str, str, Position]]):
         name = Text().schema(definitions)
         return {
             "type": "object",
-            "properties": {kind: name for kind in self._kinds} | {"because": {"description": _BECAUSE.summary} | name},
+            "properties": dict.fromkeys(self._kinds, name) | {"because": {"description": _BECAUSE.summary} | name},
             "required": ["because"],
             "minProperties": 2,
             "maxProperties": 2,

@@ -22,9 +22,10 @@ from pgerase.rules.data_map import (
     RowWord,
     Unlink,
 )
-from pgerase.rules.read_conditions import DATA_MAP, ConditionShape
+from pgerase.rules.read_conditions import ConditionShape
 from pgerase.rules.read_treatments import EXEMPTION, FOR, FROM, LAW, TREATMENTS
 from pgerase.rules.reading import Reading
+from pgerase.rules.scopes import DATA_MAP
 from pgerase.rules.shapes import (
     ByKind,
     Choice,
@@ -142,7 +143,7 @@ def _rule(fields: Fields) -> RowRule:
     )
 
 
-def _rules(rules: tuple[RowRule, ...], at: Position, reading: Reading) -> tuple[RowRule, ...]:
+def _rules(rules: tuple[RowRule, ...], _at: Position, reading: Reading) -> tuple[RowRule, ...]:
     *others, last = rules
     for rule in others:
         if rule.when is None:
