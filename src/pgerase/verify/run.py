@@ -30,6 +30,7 @@ from pgerase.verify.model import Sample, ShadowCount, Verdict, VerifyReport, uns
 from pgerase.verify.needs import Needs, find_needs
 from pgerase.verify.probes import Design, Probes, design
 from pgerase.verify.shadow import compare_shadow
+from pgerase.verify.statements import Statements
 from pgerase.verify.statics import compare_statics
 from pgerase.verify.subject import Expectations, Governed
 from pgerase.verify.viewers import Population, Viewer, sample_viewers
@@ -80,7 +81,7 @@ def verify(
     run = _Run(database, pack, pack.access, wanted, accepted, statics=statics, progress=progress)
     try:
         tables = read_catalog(database)
-        with database.transaction(isolation="repeatable read"):
+        with database.own_statements(), database.transaction(isolation="repeatable read"):
             run.begin(tables)
             run.shadow() if shadow else run.everything()
             raise _Done  # noqa: TRY301 - rolls back: nothing is kept
@@ -192,6 +193,8 @@ class _Run:
         self.catalog = before
         self._database.run(f"set local lock_timeout = '{_WAIT}'")
         self._database.run("set local row_security = on")
+        # Plans are made once a table and role, not once a viewer: nothing in them depends on who the viewer is.
+        self._database.run("set local plan_cache_mode = force_generic_plan")
         wanted = [resource.table for resource in self._access.resources]
         for name, table in sorted(before.tables.items()):
             if table.kind != "f" and any(one.name == name.name and one.schema in (None, name.schema) for one in wanted):
@@ -330,18 +333,20 @@ class _Run:
         """Look and try, as everybody who was chosen."""
         identity = Identity(self._database, self._names.api)
         self._progress(f"looking as {len(self._viewers)} viewers at {len(prepared.tables)} tables")
-        live = Live(self._database, catalog, cast, identity, prepared.expectations, self.collector)
+        statements = Statements(self._database)
+        live = Live(self._database, statements, catalog, cast, identity, prepared.expectations, self.collector)
         live.compare(prepared.tables, prepared.viewers)
         self._progress("trying writes on clones")
-        probes = Probes(self._database, cast, identity, prepared.expectations, self.collector)
+        probes = Probes(self._database, statements, cast, identity, prepared.expectations, self.collector)
         for planned, clone, actor in prepared.writes:
             probes.carry_out(planned, clone, actor)
         if prepared.authority is not None:
             columns = {planned.table.name: planned.columns for planned, _, _ in prepared.guards}
             writers = guard_viewers(prepared.viewers, prepared.authority, columns, self._sample)
-            guards = GuardProbes(self._database, cast, identity, prepared.authority, self.collector)
+            guards = GuardProbes(self._database, statements, cast, identity, prepared.authority, self.collector)
             for planned, clone, actor in prepared.guards:
                 guards.carry_out(planned, clone, actor, writers)
+        statements.close()
         with borrowed(self._database, self._names.lookup):
             blind = Blind(self._database, catalog, self._names.lookup)
             for one in prepared.tables:
