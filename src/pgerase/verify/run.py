@@ -56,12 +56,13 @@ def verify(
     allow_superuser: bool = False,
     shadow: bool = False,
     statics: bool = True,
+    behaviour: bool = True,
     progress: Callable[[str], None] = _quiet,
 ) -> VerifyReport:
     """Compare what the database returns and refuses with what the pack's rules mean, and judge what stands around them.
 
     `accepted` are doors besides those of pack.yaml. `shadow` looks at the tables in mode shadow instead. `statics=False` leaves the
-    comparison with plan and ledger, the doors and the server out, so that only behaviour is looked at.
+    comparison with plan and ledger, the doors and the server out, so that only behaviour is looked at; `behaviour=False` the rest.
 
     Whatever could not be looked at is a finding of severity error; the report is ok only where everything was seen and right.
     Raises Refused as a superuser without `allow_superuser`, where pgerase is not installed (but for shadow) and for a pack without
@@ -78,7 +79,7 @@ def verify(
             hint="Connect as the role that installed pgerase; or give --allow-superuser, which acts as others all the same.",
         )
     wanted = sample or Sample()
-    run = _Run(database, pack, pack.access, wanted, accepted, statics=statics, progress=progress)
+    run = _Run(database, pack, pack.access, wanted, accepted, statics=statics, behaviour=behaviour, progress=progress)
     try:
         tables = read_catalog(database)
         with database.own_statements(), database.transaction(isolation="repeatable read"):
@@ -119,6 +120,7 @@ class _Run:
         accepted: Collection[AcceptedDoor],
         *,
         statics: bool,
+        behaviour: bool,
         progress: Callable[[str], None],
     ) -> None:
         self._database = database
@@ -127,6 +129,7 @@ class _Run:
         self._sample = sample
         self._accepted = accepted
         self._statics = statics
+        self._behaves = behaviour
         self._progress = progress
         self._names = Names(pack.settings.prefix)
         self.catalog: Catalog | None = None
@@ -163,6 +166,8 @@ class _Run:
             compare_statics(self._pack, catalog, ledger, installed, desired, self._accepted, self.collector)
         if not desired.governed:
             self._nothing(desired)
+            return
+        if not self._behaves:
             return
         cast = Cast(self._database, catalog, self._names.viewer, self._pack.settings.app)
         try:
