@@ -55,6 +55,11 @@ class Database:
         """Whether a transaction is open on this connection, failed or not."""
         return self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
 
+    @property
+    def closed(self) -> bool:
+        """Whether the connection was closed, or lost."""
+        return self.connection.closed
+
     def rows(self, statement: str, parameters: Parameters = None) -> list[Row]:
         """Run one statement and return its rows as dicts; empty where it returns none. Raises DatabaseFailed."""
         with _translated(), self.connection.cursor(row_factory=dict_row) as cursor:
@@ -67,6 +72,28 @@ class Database:
         if len(rows) != 1 or len(rows[0]) != 1:
             raise DatabaseFailed(f"expected one value, got {len(rows)} rows")
         return next(iter(rows[0].values()))
+
+    @contextmanager
+    def own_statements(self) -> Generator[None]:
+        """For a block that prepares statements by name: the driver prepares none, and so never deallocates any.
+
+        After a rollback it would otherwise throw away its own with all others. Raises DatabaseFailed.
+        """
+        before = self.connection.prepare_threshold
+        self.connection.prepare_threshold = None
+        with _translated():
+            # What the driver has prepared so far is forgotten by this rollback.
+            with self.connection.transaction(force_rollback=True):
+                self.connection.execute("select 1")
+        try:
+            yield
+        finally:
+            self.connection.prepare_threshold = before
+
+    def affected(self, statement: str, parameters: Parameters = None) -> int:
+        """Run one statement and return how many rows it changed. Raises DatabaseFailed."""
+        with _translated():
+            return self.connection.execute(cast(LiteralString, statement), parameters).rowcount
 
     def run(self, script: str, *, what: str = "") -> None:
         """Run a script of any number of statements without parameters. Raises DatabaseFailed, naming `what`."""
@@ -86,6 +113,11 @@ class Database:
 def identifier(*parts: str) -> str:
     """A dotted identifier, each part double-quoted."""
     return sql.Identifier(*parts).as_string(None)
+
+
+def with_parameters(text: str) -> str:
+    """SQL text as a statement with parameters has to spell it: names may hold percent signs."""
+    return text.replace("%", "%%")
 
 
 def connection_environment(dsn: str, like: Database) -> dict[str, str]:
