@@ -402,7 +402,7 @@ def measure_wide(owner: str) -> list[Line]:
             watcher.start()
             began = time.perf_counter()
             try:
-                apply_plan(opened, plan, allow_drop=True, patience=Patience(attempts=5))
+                apply_plan(opened, plan, allow_drop=True, patience=Patience(seconds=2.0))
                 raise SystemExit("apply went through a lock that was held")
             except Refused:
                 refused = 1000 * (time.perf_counter() - began)

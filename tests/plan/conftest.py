@@ -89,7 +89,10 @@ class Site:
     def seen(self, statement: str, viewer: int | None = None) -> list[tuple]:
         """What the application's login gets, as a viewer or as nobody."""
         limited = "-c statement_timeout=10s"
-        with psycopg.connect(self.database.dsn(self.app), autocommit=True, options=limited) as connection, connection.transaction():
+        with (
+            psycopg.connect(self.database.dsn(self.app), autocommit=True, options=limited) as connection,
+            connection.transaction(),
+        ):
             if viewer is not None:
                 connection.execute("select set_config('cs.viewer', %s, true)", [str(viewer)])
             return connection.execute(statement).fetchall()
@@ -182,9 +185,7 @@ def changed(desired: Desired, name: str, **values: object) -> Desired:
         return isinstance(one, DesiredView) and one.name.name == name
 
     assert any(is_meant(one) for one in desired.objects)
-    return replace(
-        desired, objects=tuple(replace(one, **values) if is_meant(one) else one for one in desired.objects)
-    )
+    return replace(desired, objects=tuple(replace(one, **values) if is_meant(one) else one for one in desired.objects))
 
 
 @pytest.fixture

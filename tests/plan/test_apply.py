@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import psycopg
 import pytest
-from tests.plan.conftest import changed
 
 from pgerase.apply.execute import apply_plan
 from pgerase.apply.ledger import read_state
+from pgerase.apply.locks import Patience
 from pgerase.errors import DatabaseFailed, Refused, StalePlan
 from pgerase.plan.model import read_plan
 from pgerase.plan.script import body
+from tests.plan.conftest import changed
 
 STATE = """
 select (select count(*) from pg_policy),
@@ -174,8 +175,6 @@ def test_two_applies_at_once_do_not_interleave(site):
     assert inside.wait(20)
     second = site.open()
     with pytest.raises(Refused, match="another apply or install") as refused:
-        from pgerase.apply.locks import Patience
-
         apply_plan(second, plan, patience=Patience(seconds=0))
     assert not isinstance(refused.value, StalePlan)
     # One that waits finds, when it is its turn, that the database is no longer what it was planned for.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 
 import pytest
-from tests.plan.conftest import COMPANY, NOTE, PAYMENT
 
 from pgerase.apply.backup import Verdict, check_backup, count_copied
 from pgerase.apply.programs import find_pg_dump
 from pgerase.catalog.model import Name
 from pgerase.database import Database
 from pgerase.errors import Refused
+from tests.plan.conftest import COMPANY, NOTE, PAYMENT
 
 
 @pytest.fixture
@@ -128,4 +128,4 @@ COPY cs.note (id) FROM stdin;
         Name('S "x".y', "a (b"): 0,
         Name("cs", "note"): 1,
     }
-    assert (COMPANY, NOTE, PAYMENT) == (Name("cs", "company"), Name("cs", "note"), Name("cs", "payment"))
+    assert (Name("cs", "company"), Name("cs", "note"), Name("cs", "payment")) == (COMPANY, NOTE, PAYMENT)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.plan.conftest import COMPANY, LEAVES, NOTE, PAYMENT, changed
 
 from pgerase.catalog.model import Name
-from pgerase.compile.desired import DesiredGrant, DesiredPolicy, DesiredRowSecurity, DesiredView
-from pgerase.errors import Refused
+from pgerase.compile.desired import Desired, DesiredGrant, DesiredPolicy, DesiredRowSecurity, DesiredView
+from pgerase.errors import Finding, Refused, Severity
 from pgerase.plan.model import Change, Effect, read_plan
+from tests.plan.conftest import COMPANY, LEAVES, NOTE, PAYMENT, changed
 
 
 def pending(plan):
@@ -120,7 +120,9 @@ def test_comment_alone_is_an_alteration_without_rebuilding(site):
     step = only(site.plan(other))
     assert step.before == ()
     site.apply(other)
-    comment = site.admin("select obj_description(oid, 'pg_policy') from pg_policy where polname = %s", [f"{site.prefix}_note"])
+    comment = site.admin(
+        "select obj_description(oid, 'pg_policy') from pg_policy where polname = %s", [f"{site.prefix}_note"]
+    )
     assert comment == [("It's \\ here; -- and\nthere $$ [pgerase rule=note]",)]
 
 
@@ -170,9 +172,9 @@ def test_what_held_before_is_left_by_revert(site):
     site.apply(desired)
     assert site.plan(desired).pending == ()
     site.revert()
-    assert site.admin("select relrowsecurity, relforcerowsecurity from pg_class where oid = 'cs.company'::regclass") == [
-        (True, False)
-    ]
+    assert site.admin(
+        "select relrowsecurity, relforcerowsecurity from pg_class where oid = 'cs.company'::regclass"
+    ) == [(True, False)]
     assert site.admin("select pg_has_role(%s, %s, 'usage')", [site.app, f"{site.prefix}_viewer"]) == [(True,)]
     assert site.admin("select has_schema_privilege(%s, 'cs', 'usage')", [f"{site.prefix}_lookup"]) == [(True,)]
     assert site.admin("select setconfig from pg_db_role_setting where setrole = %s::regrole", [f'"{site.owner}"']) == [
@@ -184,7 +186,9 @@ def test_grants_on_columns_are_applied_and_taken_back(site):
     viewer = f"{site.prefix}_viewer"
     desired = site.desired(DesiredGrant("table", "cs.company", 'SELECT (id, "name")', viewer))
     site.apply(desired)
-    held = "select has_column_privilege(%s, 'cs.company', c, 'select') from unnest(array['id', 'name', 'owner_id']) as c"
+    held = (
+        "select has_column_privilege(%s, 'cs.company', c, 'select') from unnest(array['id', 'name', 'owner_id']) as c"
+    )
     assert site.admin(held, [viewer]) == [(True,), (True,), (False,)]
     assert site.plan(desired).pending == ()
     site.revert()
@@ -236,3 +240,22 @@ def test_leaves_are_locked_for_triggers_on_their_parent(site):
     assert {lock.table for lock in step.locks} == {PAYMENT, *LEAVES}
     site.apply(site.desired(on_payment))
     assert site.plan(site.desired(on_payment)).pending == ()
+
+
+def test_what_cannot_be_compiled_drops_nothing(site):
+    site.apply(site.desired())
+    finding = Finding("not-compiled-yet", Severity.ERROR, "data_map.yaml", "not yet")
+    plan = site.plan(Desired(site.prefix, (), (), (finding,)))
+    assert (plan.steps, plan.refusals) == ((), (finding,))
+    with pytest.raises(Refused):
+        site.apply(Desired(site.prefix, (), (), (finding,)))
+
+
+def test_an_applier_without_inherit(site):
+    site.admin(f'alter role "{site.owner}" noinherit')
+    plan = site.plan(site.desired())
+    if site.db.server_version < 160000:
+        assert [finding.code for finding in plan.refusals] == ["applier-noinherit"]
+    else:
+        site.apply(site.desired())
+        assert site.plan(site.desired()).pending == ()

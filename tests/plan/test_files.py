@@ -6,12 +6,12 @@ import re
 import subprocess
 
 import pytest
-from tests.plan.conftest import changed
 
 from pgerase.apply.ledger import drift, read_state
 from pgerase.plan.files import lines, script
 from pgerase.plan.model import Change
 from pgerase.plan.revert import make_revert
+from tests.plan.conftest import changed
 
 
 @pytest.fixture
@@ -32,12 +32,18 @@ def test_psql_applies_and_reverts_like_apply(site, psql, pg_dump):
     assert (done.returncode, done.stderr) == (0, "")
     assert site.plan(desired).pending == ()
     assert drift(site.db, site.prefix) == ()
-    by_psql = {key: (row.deparsed, row.source_sha256, row.undo) for key, row in read_state(site.db, site.prefix)[1].rows.items()}
+    by_psql = {
+        key: (row.deparsed, row.source_sha256, row.undo)
+        for key, row in read_state(site.db, site.prefix)[1].rows.items()
+    }
     done = psql(script(make_revert(*read_state(site.db, site.prefix), site.prefix, "test")))
     assert (done.returncode, done.stderr) == (0, "")
     assert pg_dump(site.database, "--schema=cs") == before
     site.apply(desired)
-    by_apply = {key: (row.deparsed, row.source_sha256, row.undo) for key, row in read_state(site.db, site.prefix)[1].rows.items()}
+    by_apply = {
+        key: (row.deparsed, row.source_sha256, row.undo)
+        for key, row in read_state(site.db, site.prefix)[1].rows.items()
+    }
     assert by_psql == by_apply
 
 
@@ -71,7 +77,9 @@ def test_hostile_text_stays_inside_constants(site, psql):
     assert all("drop table" not in line.partition("--")[2] for line in text.splitlines() if line.startswith("--"))
     done = psql(text)
     assert (done.returncode, done.stderr) == (0, "")
-    comment = site.admin("select obj_description(oid, 'pg_policy') from pg_policy where polname = %s", [f"{site.prefix}_note"])
+    comment = site.admin(
+        "select obj_description(oid, 'pg_policy') from pg_policy where polname = %s", [f"{site.prefix}_note"]
+    )
     assert comment == [(nasty,)]
 
 
@@ -105,7 +113,9 @@ def test_lines_say_what_how_and_where(site):
     text = lines(site.plan(desired))
     assert f"+ policy {site.prefix}_note on cs.note [widen] (locks cs.note: access exclusive)" in text
     assert "+ row security cs.note [narrow] (locks cs.note: access exclusive)" in text
-    assert text[-1].startswith(f"{len(desired.objects)} to create, 0 to alter, 0 to drop, 0 the same; locks 5 tables; plan ")
+    assert text[-1].startswith(
+        f"{len(desired.objects)} to create, 0 to alter, 0 to drop, 0 the same; locks 5 tables; plan "
+    )
     site.apply(desired)
     (last,) = lines(site.plan(desired))
     assert last == f"nothing to do: 0 to create, 0 to alter, 0 to drop, {len(desired.objects)} the same"

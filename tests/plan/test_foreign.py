@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.plan.conftest import COMPANY, LEAVES, NOTE, PAYMENT, changed
 
 from pgerase.apply.ledger import read_state
 from pgerase.catalog.model import Name
@@ -12,6 +11,7 @@ from pgerase.errors import Refused
 from pgerase.plan.foreign import fence
 from pgerase.plan.model import Effect
 from pgerase.rules.pack import Existing
+from tests.plan.conftest import COMPANY, LEAVES, NOTE, PAYMENT, changed
 
 EVERYBODY = "create policy everybody on cs.company for select using (id < 6)"
 
@@ -42,7 +42,7 @@ def test_policies_on_ungoverned_tables_are_nobodys_business(site):
 
 def test_replaced_policies_go_and_come_back_exactly(site, pg_dump):
     site.sql(
-        f"{EVERYBODY}; create policy \"It's\" on cs.company as restrictive for update to \"{site.app}\""
+        f'{EVERYBODY}; create policy "It\'s" on cs.company as restrictive for update to "{site.app}"'
         " using (name <> E'a\\\\b') with check (id > 0); alter table cs.company enable row level security;"
         " comment on policy everybody on cs.company is 'All of us; -- really'"
     )
@@ -82,9 +82,10 @@ def test_fenced_policies_stay_and_show_no_more_than_ours(site):
     assert site.seen("select id from cs.company order by id", viewer=1) == [(1,), (4,), (7,)]
     assert site.plan(desired).pending == ()
     # Someone who is no viewer goes on as before: the fence is for viewers.
-    assert site.admin("select polroles::regrole[]::text from pg_policy where polname like %s", [f"{site.prefix}_fence%"]) == [
-        (f"{{{site.prefix}_viewer}}",)
-    ] * 4
+    assert (
+        site.admin("select polroles::regrole[]::text from pg_policy where polname like %s", [f"{site.prefix}_fence%"])
+        == [(f"{{{site.prefix}_viewer}}",)] * 4
+    )
     # Nothing of ours lets anybody insert, whatever the other policy says.
     site.sql(f'grant insert on cs.company to "{site.app}"')
     with pytest.raises(Exception, match="violates row-level security"):
@@ -119,7 +120,9 @@ def test_a_leaf_follows_its_table(site):
 @pytest.mark.parametrize("existing", [Existing.REFUSE, Existing.REPLACE, Existing.FENCE])
 @pytest.mark.parametrize("to", ["public", "{prefix}_eraser", "{prefix}_lookup"])
 def test_restrictive_policies_that_bind_exempt_roles_are_always_refused(site, existing, to):
-    site.admin(f"create policy half on cs.note as restrictive using (id > 4); alter policy half on cs.note to {to.format(prefix=site.prefix)}")
+    site.admin(
+        f"create policy half on cs.note as restrictive using (id > 4); alter policy half on cs.note to {to.format(prefix=site.prefix)}"
+    )
     site.adopt(NOTE, existing)
     assert refusals(site.plan(site.desired())) == {("restrictive-binds-exempt", "policy half on cs.note")}
 
@@ -132,9 +135,7 @@ def test_names_of_ours_that_others_took_are_refused_and_untouched(site):
         f" create trigger {prefix}_guard_note before insert on cs.note for each row execute function cs.f()"
     )
     site.admin(f"create view {prefix}_lookup.my_company as select 1 as id")
-    site.sql(
-        f"create function {prefix}.guard_note() returns trigger language plpgsql as 'begin return null; end'"
-    )
+    site.sql(f"create function {prefix}.guard_note() returns trigger language plpgsql as 'begin return null; end'")
     plan = site.plan(site.desired())
     assert {code for code, _ in refusals(plan)} == {"name-collision"}
     assert {subject for _, subject in refusals(plan)} == {
@@ -164,7 +165,12 @@ def test_a_marked_policy_that_no_rule_wants_is_dropped(site):
     site.apply(site.desired())
     site.admin(f"delete from {site.prefix}_internal.applied_object where identity like '%%\\_tenant on%%'")
     less = site.desired()
-    less = type(less)(less.prefix, tuple(one for one in less.objects if getattr(one, "name", "") != f"{site.prefix}_tenant"), less.governed, ())
+    less = type(less)(
+        less.prefix,
+        tuple(one for one in less.objects if getattr(one, "name", "") != f"{site.prefix}_tenant"),
+        less.governed,
+        (),
+    )
     (step,) = site.plan(less).pending
     assert (str(step.key), step.destructive) == (f"policy {site.prefix}_tenant on cs.note", True)
 
@@ -178,7 +184,11 @@ def test_a_renamed_table_takes_its_policies_along(site):
 
     desired = site.desired()
     moved = [
-        replace(one, table=remark, **({"definition": one.definition.replace("cs.note", "cs.remark")} if hasattr(one, "definition") else {}))
+        replace(
+            one,
+            table=remark,
+            **({"definition": one.definition.replace("cs.note", "cs.remark")} if hasattr(one, "definition") else {}),
+        )
         if getattr(one, "table", None) == NOTE
         else one
         for one in desired.objects

@@ -114,7 +114,9 @@ def deployments(
     made.drop()
 
 
-def deploy_customer_success(deployments: Deployments, template: FreshDatabase, pack: Path = CUSTOMER_SUCCESS) -> Deployment:
+def deploy_customer_success(
+    deployments: Deployments, template: FreshDatabase, pack: Path = CUSTOMER_SUCCESS
+) -> Deployment:
     """A copy of the platform with the shipped pack, or another one, and the shipped grants."""
     return deployments.deploy(
         template,

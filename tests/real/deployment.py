@@ -16,13 +16,10 @@ from psycopg import sql
 from psycopg.abc import Query
 
 from pgerase.apply.execute import apply_plan
-from pgerase.apply.ledger import read_state
-from pgerase.compile import compile_pack
+from pgerase.cli.plan import _plan as plan_as_the_command_does
 from pgerase.database import Database
 from pgerase.install import install
-from pgerase.plan.build import plan_pack
 from pgerase.plan.model import Plan
-from pgerase.rules.pack import Pack
 from pgerase.rules.read import read_pack
 from tests.fix_database import FreshDatabase
 
@@ -54,10 +51,11 @@ class Deployment:
         if viewer is not None:
             connection.execute(sql.SQL("select {}.become(%s)").format(sql.Identifier(self.prefix)), [viewer])
 
-    def plan(self) -> tuple[Pack, Plan]:
-        """What applying the pack would change now, as the owner."""
+    def plan(self) -> Plan:
+        """What applying the pack would change now, as the owner and with all that `pgerase plan` asks to be acknowledged."""
         with Database.open(self.database.dsn()) as database:
-            return _plan(database, self.folder)
+            plan, _, _ = plan_as_the_command_does(database, read_pack(self.folder))
+        return plan
 
     def apply(self) -> Plan:
         """Install, plan and apply as the owner; the plan that was carried out. Fails on any finding that refuses."""
@@ -65,16 +63,12 @@ class Deployment:
             pack = read_pack(self.folder)
             identity = pack.access.viewers.identity.kind if pack.access and pack.access.viewers else None
             install(database, self.prefix, identity=identity)
-            _, plan = _plan(database, self.folder)
-            assert plan.refusals == (), "\n".join(f"{each.code} {each.subject}: {each.message}" for each in plan.refusals)
+            plan, _, _ = plan_as_the_command_does(database, pack)
+            assert plan.refusals == (), "\n".join(
+                f"{each.code} {each.subject}: {each.message}" for each in plan.refusals
+            )
             apply_plan(database, plan)
         return plan
-
-
-def _plan(database: Database, folder: Path) -> tuple[Pack, Plan]:
-    pack = read_pack(folder)
-    catalog, ledger = read_state(database, pack.settings.prefix)
-    return pack, plan_pack(pack, compile_pack(pack, catalog), catalog, ledger)
 
 
 def copy_pack(source: Path, target: Path, *, prefix: str, roles: Mapping[str, str], app: str) -> Path:
@@ -93,10 +87,10 @@ def differences(
     deployment: Deployment,
     truth: psycopg.Connection,
     table: sql.Composable,
+    *,
     key: str,
     expected: str,
     viewers: Iterable[str | None],
-    *,
     role: str = "",
     fewer: bool = False,
 ) -> list[str]:

@@ -34,9 +34,9 @@ def test_p5_p7_every_employee_reads_and_updates_what_plain_sql_says(
         chinook_deployed,
         chinook_truth,
         sql.Identifier("public", table),
-        TABLES[table],
-        table,
-        (*EVERYBODY, *STRANGERS),
+        key=TABLES[table],
+        expected=table,
+        viewers=(*EVERYBODY, *STRANGERS),
     )
     assert found == []
 
@@ -61,9 +61,10 @@ def test_p7_p12_sums_and_counts_are_of_what_one_may_see(
 ):
     with chinook_deployed.session(viewer) as connection:
         assert connection.execute("select count(*) from public.customer").fetchone() == (customers,)
-        assert connection.execute(
-            "select count(*), coalesce(sum(total), 0)::text from public.invoice"
-        ).fetchone() == (invoices, total)
+        assert connection.execute("select count(*), coalesce(sum(total), 0)::text from public.invoice").fetchone() == (
+            invoices,
+            total,
+        )
 
 
 def _customer(representative: str) -> str:
@@ -148,10 +149,18 @@ def test_p4_p5_p7_writes_follow_who_looks_after_the_customer(
         ("2", "update public.employee set reports_to = 2 where employee_id = 2", "refused"),
         ("6", "update public.employee set reports_to = 6 where employee_id = 3", "0"),
         ("3", "update public.employee set employee_id = 900 where employee_id = 3", "refused"),
-        ("2", "insert into public.employee (employee_id, last_name, first_name, reports_to) values (900, 'x', 'y', 2)", "refused"),
+        (
+            "2",
+            "insert into public.employee (employee_id, last_name, first_name, reports_to) values (900, 'x', 'y', 2)",
+            "refused",
+        ),
         ("3", "delete from public.employee where employee_id = 3", "0"),
         ("1", "update public.employee set reports_to = 6 where employee_id = 3", "1"),
-        ("1", "insert into public.employee (employee_id, last_name, first_name, reports_to) values (900, 'x', 'y', 2)", "1"),
+        (
+            "1",
+            "insert into public.employee (employee_id, last_name, first_name, reports_to) values (900, 'x', 'y', 2)",
+            "1",
+        ),
     ],
 )
 def test_p1_nobody_makes_himself_super_admin_or_manager(
@@ -176,5 +185,5 @@ def test_tables_left_off_are_as_they_were(chinook_deployed: Deployment):
 
 
 def test_a_second_plan_is_empty(chinook_deployed: Deployment):
-    _, plan = chinook_deployed.plan()
+    plan = chinook_deployed.plan()
     assert plan.pending == ()

@@ -35,7 +35,13 @@ STRANGERS = (NOBODY, "424242", "-1", "abc", "99999999999999999999", "null")
 
 CHARACTERISTIC = (
     *("100", "110", "111", "130", "131"),  # the VP, directors, managers, one of them above an erased manager
-    *("1001", "1014", "1023", "1024", "1026"),  # CSMs: Carla, a contractor, two memberships, reports to nobody left, no region
+    *(
+        "1001",
+        "1014",
+        "1023",
+        "1024",
+        "1026",
+    ),  # CSMs: Carla, a contractor, two memberships, reports to nobody left, no region
     *("201", "203", "205", "206"),  # specialists: renewals, operations, implementation, an account executive
     *("301", "303", "501"),  # a partner, the partner above, another tenant
     *("900", "590", "901", "1003", "1025"),  # super admins, an inactive one, an inactive and an erased CSM
@@ -54,9 +60,9 @@ def test_p1_to_p8_every_viewer_reads_and_updates_what_plain_sql_says(
         customer_success,
         customer_success_truth,
         sql.Identifier("cs", table),
-        TABLES[table],
-        table,
-        CHARACTERISTIC if table in DEEP else [*viewers, *STRANGERS],
+        key=TABLES[table],
+        expected=table,
+        viewers=CHARACTERISTIC if table in DEEP else [*viewers, *STRANGERS],
         role=customer_success.roles["web"],
     )
     assert found == []
@@ -77,9 +83,9 @@ def test_p5_p12_a_partition_named_directly_shows_no_more_than_the_whole(
         customer_success,
         customer_success_truth,
         sql.Identifier("cs", leaf),
-        "activity_id::text",
-        leaf,
-        [*viewers, *STRANGERS],
+        key="activity_id::text",
+        expected=leaf,
+        viewers=[*viewers, *STRANGERS],
         role=customer_success.roles["web"],
         fewer=True,
     )
@@ -154,7 +160,9 @@ def _insert_user(tenant: int = 1) -> str:
 
 
 def _insert_note(cta: int, author: int, state: str = "draft") -> str:
-    return f"insert into cs.note (note_id, cta_id, author_id, body, state) values (90001, {cta}, {author}, 'x', '{state}')"
+    return (
+        f"insert into cs.note (note_id, cta_id, author_id, body, state) values (90001, {cta}, {author}, 'x', '{state}')"
+    )
 
 
 COMPANY = [
@@ -410,5 +418,5 @@ def test_the_nightly_service_reads_everything(customer_success: Deployment):
 
 
 def test_a_second_plan_is_empty(customer_success: Deployment):
-    _, plan = customer_success.plan()
+    plan = customer_success.plan()
     assert plan.pending == ()

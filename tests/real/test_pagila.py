@@ -38,9 +38,9 @@ def test_p2_p5_p9_all_staff_read_and_update_what_plain_sql_says(
         pagila_deployed,
         pagila_truth,
         sql.Identifier("public", table),
-        TABLES[table],
-        table,
-        [*viewers, *STRANGERS],
+        key=TABLES[table],
+        expected=table,
+        viewers=[*viewers, *STRANGERS],
     )
     assert found == []
 
@@ -57,7 +57,13 @@ def test_p12_a_partition_named_directly_shows_no_more_than_the_whole(
     # Whoever has to do with stores 1 and 2, and a few who have not.
     viewers = ["1", "2", "6", "27", "36", "1421", "1436", "1471", "0", "3", "500", "1499", *STRANGERS]
     found = differences(
-        pagila_deployed, pagila_truth, sql.Identifier("public", leaf), "payment_id::text", leaf, viewers, fewer=True
+        pagila_deployed,
+        pagila_truth,
+        sql.Identifier("public", leaf),
+        key="payment_id::text",
+        expected=leaf,
+        viewers=viewers,
+        fewer=True,
     )
     assert found == []
 
@@ -168,7 +174,11 @@ def test_p4_p5_managers_change_and_staff_take_back(
         (MANAGER, f"update public.store set manager_staff_id = {CLERK} where store_id = 1", "refused"),
         (MANAGER, "update public.store set last_update = '2022-09-01Z' where store_id = 1", "1"),
         (MANAGER, "update public.store set last_update = '2022-09-01Z' where store_id = 25", "0"),
-        (CLERK, f"insert into public.store (store_id, manager_staff_id, address_id) values (900, {CLERK}, 1)", "refused"),
+        (
+            CLERK,
+            f"insert into public.store (store_id, manager_staff_id, address_id) values (900, {CLERK}, 1)",
+            "refused",
+        ),
         # Whether somebody still works here is the manager's, by declared authority.
         (MANAGER, f"update public.staff set active = false where staff_id = {CLERK}", "1"),
         (CLERK, f"update public.staff set active = false where staff_id = {CLERK}", "refused"),
@@ -207,7 +217,7 @@ def test_p12_what_will_answer_differently_has_to_be_acknowledged(
             text = text[:start] + text[end:]
         (tmp_path / file.name).write_text(text, encoding="utf-8")
     unacknowledged = Deployment(pagila_deployed.database, tmp_path, pagila_deployed.roles)
-    _, plan = unacknowledged.plan()
+    plan = unacknowledged.plan()
     named = {finding.subject for finding in plan.findings if finding.severity is Severity.ERROR}
     for name in (
         "public.customer_list",
@@ -223,5 +233,5 @@ def test_p12_what_will_answer_differently_has_to_be_acknowledged(
 
 
 def test_a_second_plan_is_empty(pagila_deployed: Deployment):
-    _, plan = pagila_deployed.plan()
+    plan = pagila_deployed.plan()
     assert plan.pending == ()

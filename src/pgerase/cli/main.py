@@ -30,15 +30,13 @@ COMMANDS = {
     "install": Entry("pgerase.cli.install:install", "Make roles, schemas, ledger and functions in a database."),
     "upgrade": Entry("pgerase.cli.install:upgrade", "Bring what is installed to this version."),
     "uninstall": Entry("pgerase.cli.install:uninstall", "Remove what install made; tables stay as they are."),
-    "plan": Entry("pgerase.cli.plan:plan", "Show what the rule files would change."),
-    "apply": Entry("pgerase.cli.plan:apply", "Carry out a plan, in one transaction."),
-    "revert": Entry(
-        "pgerase.cli.plan:revert", "Put policies, flags and grants back as they were before the first apply."
-    ),
-    "off": Entry("pgerase.cli.plan:off", "The emergency exit: stop governing one table, now."),
-    "drift": Entry("pgerase.cli.plan:drift", "Compare what apply left with what is there."),
+    "plan": Entry("pgerase.cli.plan:plan", "Show what would change, with locks and who sees more or less."),
+    "apply": Entry("pgerase.cli.plan:apply", "Carry out a plan, whole or not at all."),
+    "revert": Entry("pgerase.cli.plan:revert", "Put everything back as it was before the first apply."),
+    "off": Entry("pgerase.cli.plan:off", "Stop governing one table, now."),
+    "drift": Entry("pgerase.cli.plan:drift", "Compare what was applied with what is there."),
     "render": Entry("pgerase.cli.plan:render", "Write the plan as SQL files for psql, Flyway and the like."),
-    "backup-check": Entry("pgerase.cli.plan:backup_check", "Dump the governed tables, and count what is in the dump."),
+    "backup-check": Entry("pgerase.cli.plan:backup_check", "Are dumps whole?"),
 }
 
 

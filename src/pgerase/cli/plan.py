@@ -21,7 +21,7 @@ from pgerase.cli.output import confirm, finding_data, findings_text, print_resul
 from pgerase.cli.settings import Settings, common_options
 from pgerase.compile.desired import Desired, DesiredMembership, DesiredPolicy
 from pgerase.database import Database
-from pgerase.errors import ExitCode, Refused, RuleFileError, Severity, StalePlan, UsageError
+from pgerase.errors import ExitCode, RuleFileError, Severity, StalePlan, UsageError
 from pgerase.plan.build import plan_pack
 from pgerase.plan.files import lines, script, summary
 from pgerase.plan.model import Applied, Ledger, Plan, read_plan, step_data
@@ -70,10 +70,9 @@ def plan(settings: Settings, exit_code: bool, output: Path | None, as_sql: bool,
             text = [findings_text(made.findings), *text]
         print_result(settings, text, _data(made, same=same))
     if made.refusals:
-        raise Refused(
-            f"{len(made.refusals)} finding(s) stand in the way of this plan",
-            hint="Settle each of them in the rule files or the database, then plan again.",
-        )
+        # The findings were the result: an error after it would make two results of one.
+        progress(f"error: {len(made.refusals)} finding(s) stand in the way: settle each of them, then plan again")
+        return ExitCode.REFUSED
     return ExitCode.NO if exit_code and made.pending else ExitCode.DONE
 
 

@@ -15,7 +15,7 @@ from pgerase.catalog.model import Table
 from pgerase.compile import bound, sql
 from pgerase.compile.bound import ColumnValue, Side
 from pgerase.compile.emit import Emitter, Env, sides
-from pgerase.compile.sql import Atom, Formula, conjunction, disjunction, ident
+from pgerase.compile.sql import Atom, Formula, conjunction, disjunction, ident, text_literal
 from pgerase.compile.types import array_type
 from pgerase.rules.conditions import Operator
 
@@ -137,20 +137,51 @@ class ArmEmitter:
 
     def __init__(self, emitter: Emitter, table: Table) -> None:
         self.emitter = emitter
+        self.table = table
         self.range = key_range(table)
+        self.indexed = {
+            index.columns[0] for index in table.indexes if index.valid and not index.partial and index.columns
+        }
 
     def gate(self, query: str, env: Env) -> Formula:
         """All rows if the query finds anything, none otherwise; by a range of the key where an index can serve it.
 
-        The planner takes half a percent of the table for the range, and would read a page of rows in key order in the hope of
-        meeting some; the second test, which says the same once more, brings its estimate down to next to nothing.
+        Nothing is added that an index could not serve: one such arm makes PostgreSQL test the whole OR row by row, and then
+        every array in it is searched from end to end.
         """
         if self.range is None or not env.as_set:
             return Atom(sql.exists(query))
         column, low, high = self.range
-        bound_below = sql.subquery(f"select {low}\nwhere {sql.exists(query)}")
-        again = sql.subquery(f"select 1\nwhere {sql.exists(query)}")
-        return conjunction([Atom(f"{env.row}.{ident(column)} between {bound_below} and {high}"), Atom(f"{again} = 1")])
+        return Atom(f"{env.row}.{ident(column)} between {_if_found(low, query)} and {high}")
+
+    def wide_gate(self, conditions: Iterable[bound.BoundCondition], env: Env) -> Formula:
+        """All rows if the viewer himself fits, for the few who may see everything; costs others nothing.
+
+        A range whose end is unknown while planning is taken for half a percent of the table, and pages in key order would be
+        read in the hope of meeting such rows. So `become` leaves a hint for the planner: without it the range is known to be
+        empty. The hint decides nothing: who sets it himself fails the second test, and for who fits without it (promoted
+        within this very transaction) there is the list of keys.
+        """
+        query = self.person_query("", False, (), conditions, env)
+        if self.range is None or not env.as_set:
+            return Atom(sql.exists(query))
+        column, low, high = self.range
+        mine = f"{env.row}.{ident(column)}"
+        hint = f"current_setting({text_literal(self.emitter.naming.wide_hint).strip()}, true)"
+        hinted = f"{mine} >= case when {hint} = 'yes' then {low} end"
+        alias, _ = env.fresh("a")
+        everything = self.emitter.facts.read(self.table.name, {column}, decides_people=False)
+        # By a range again, which the planner thinks short: the cost of reading all keys would call for JIT where none is read.
+        promoted = f"{hint} is distinct from 'yes'\n    and {sql.exists(query)}"
+        chosen = f"select {low}\nwhere {promoted}"
+        key = f"{alias}.{ident(column)}"
+        unhinted = sql.select(key, [f"{everything} {alias}"], [f"{key} between {sql.subquery(chosen)} and {high}"])
+        return disjunction(
+            [
+                conjunction([Atom(hinted), Atom(f"{mine} >= {_if_found(low, query)}")]),
+                Atom(f"{mine} = any ({sql.array_of(unhinted)})"),
+            ]
+        )
 
     def me_gate(self, conditions: Iterable[bound.BoundCondition], env: Env, extra: Iterable[str] = ()) -> Formula:
         """All rows if the viewer himself fits the conditions."""
@@ -179,8 +210,9 @@ class ArmEmitter:
             name, inside = inside.fresh("k")
             inside = replace(inside, constants=name)
             columns = ", ".join(f"c{number + 1}" for number in range(len(constants[0])))
-            rows = ",\n    ".join(f"({', '.join(row)})" for row in constants)
-            sources.append(f"{sql.block('(values ', rows, ')')} {name} ({columns})")
+            rows = ",\n".join(f"({', '.join(row)})" for row in constants)
+            values = sql.block("(", f"values\n    {sql.indent(rows)}", ")")
+            sources.append(f"{values} {name} ({columns})")
         return sources, inside
 
     def arms(self, arms: Iterable[Arm], env: Env, gates: Sequence[str] = ()) -> Formula:
@@ -204,11 +236,19 @@ class ArmEmitter:
         if not env.as_set:
             return conjunction([*on_row, self.one_person(arm, person, tied, env, gates)])
         equalities = [condition for condition in tied if _is_equality(condition)]
-        prefilters = [self.equality(arm, condition, person, env, gates) for condition in equalities]
+        # An array that no index serves only repeats what the test for one person says.
+        served = [condition for condition in equalities if self.is_indexed(condition)] or equalities[:1]
+        prefilters = [self.equality(arm, condition, person, env, gates) for condition in served]
         exact = len(tied) == 1 and bool(equalities) and not _is_narrowed_by_row(tied[0])
         if exact:
             return conjunction([*prefilters, *on_row])
         return conjunction([*prefilters, *on_row, self.one_person(arm, person, tied, env, gates)])
+
+    def is_indexed(self, condition: bound.BoundCondition) -> bool:
+        """Whether an index begins with the row's side of an equality."""
+        assert isinstance(condition, bound.BTest) and isinstance(condition.left, ColumnValue)
+        left = condition.left
+        return (left.hops[0].columns[0] if left.hops else left.column) in self.indexed
 
     def one_person(
         self,
@@ -299,6 +339,11 @@ class ArmEmitter:
         return f"({', '.join(mine)}) in {sql.subquery(found)}"
 
 
+def _if_found(value: str, query: str) -> str:
+    """A scalar subquery: the value if the query finds anything, else null."""
+    return sql.subquery(f"select {value}\nwhere {sql.exists(query)}")
+
+
 def _is_equality(condition: bound.BoundCondition) -> bool:
     """A test that a column of the row equals one of a person's values: what an array can stand for."""
     if not isinstance(condition, bound.BTest) or condition.right is None or isinstance(condition.right, tuple):
@@ -313,7 +358,7 @@ def _is_equality(condition: bound.BoundCondition) -> bool:
         return False
     allowed = {Operator.EQ, Operator.IN, Operator.OVERLAPS}
     if condition.left.type.many:
-        return condition.operator in allowed | {Operator.CONTAINS} and not condition.left.type.is_citext
+        return condition.operator in allowed | {Operator.CONTAINS} and condition.left.type.overlaps_with(right.type)
     return condition.operator in allowed
 
 

@@ -347,11 +347,11 @@ class _Binder:
                         )
                     table = self.table(declared.table, declared.at)
                     narrowed = self.condition(where, _Scope(Side.MEMBER, table, person=True, row=scope.row))
-                return self.comparable(self.person_value(attribute, at, narrowed), wanted, subject, at)
+                return self.comparable(self.person_value(attribute, at, narrowed), wanted, operator, subject, at)
             case conditions.RowRef(path, at):
                 if scope.row is None:
                     raise self.fail("row-here", str(path), "{row: …} has no meaning here", at)
-                return self.comparable(self.path(Side.ROW, scope.row, path, at), wanted, subject, at)
+                return self.comparable(self.path(Side.ROW, scope.row, path, at), wanted, operator, subject, at)
             case conditions.RelativeTime():
                 if not wanted.is_time:
                     raise self.fail(
@@ -366,13 +366,17 @@ class _Binder:
             case conditions.Range(at=at):
                 raise self.fail("range-here", subject, f"{operator} does not take two values", at)
 
-    def comparable(self, value: bound.Value, wanted: ValueType, subject: str, at: Position) -> bound.Value:
+    def comparable(
+        self, value: bound.Value, wanted: ValueType, operator: Operator, subject: str, at: Position
+    ) -> bound.Value:
         if value.type.family != wanted.family:
             raise self.fail(
                 "type-mismatch", subject, f"{subject} is {wanted.base}, compared with {value.type.base}", at
             )
         if not value.type.collation_deterministic:
             raise self.fail("collation", subject, "comparing needs a deterministic collation on both sides", at)
+        if operator in _ORDERED and value.type.is_text and not value.type.collation_is_c:
+            raise self.fail("collation", subject, f"{operator} on text needs collation C on both sides", at)
         return value
 
     def literal(self, value: conditions.Literal, wanted: ValueType, subject: str) -> str:
@@ -479,6 +483,7 @@ class _Binder:
             erased=None if viewers.erased is None else self.condition(viewers.erased, scope),
             super_admin=None if viewers.super_admin is None else self.condition(viewers.super_admin, scope),
             manager=manager,
+            become=viewers.identity.kind is not access.IdentityKind.ROLE,
         )
 
     def declare(self, attribute: access.Attribute, table: Table) -> None:

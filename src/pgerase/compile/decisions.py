@@ -13,6 +13,8 @@ from pgerase.compile.emit import Emitter, Env, asks_decision, sides
 from pgerase.compile.sql import FALSE, Atom, Formula, Or, both, conjunction, disjunction, qualified, text_literal
 from pgerase.rules.conditions import Action
 
+_NEED_READ = (Action.UPDATE, Action.DELETE)
+
 
 class DecisionEmitter:
     """Writes decisions for all resources of one pack."""
@@ -30,13 +32,18 @@ class DecisionEmitter:
 
         `new`: the row is the one written, so rules' `becomes` stand in for their `rows`.
         """
-        people = self.for_people(resource, action, env, new=new)
+        # Sessions with and without identity never meet, so what each may read is joined to its own.
         roles = self.for_roles(resource, action, env, new=new)
-        if action in (Action.UPDATE, Action.DELETE):
-            # Sessions with and without identity never meet, so what each may read is joined to its own.
-            people = both(people, self.for_people(resource, Action.READ, env, new=False))
+        if action in _NEED_READ:
             roles = both(roles, self.for_roles(resource, Action.READ, env, new=False))
-        return disjunction((people, roles))
+        return disjunction((self.for_viewer(resource, action, env, new=new), roles))
+
+    def for_viewer(self, resource: BoundResource, action: Action, env: Env, *, new: bool) -> Formula:
+        """What a viewer is granted; for update and delete it includes what read takes."""
+        granted = self.for_people(resource, action, env, new=new)
+        if action in _NEED_READ:
+            return both(granted, self.for_people(resource, Action.READ, env, new=False))
+        return granted
 
     def for_people(self, resource: BoundResource, action: Action, env: Env, *, new: bool) -> Formula:
         """super_admin(v) or the combined terms."""
@@ -45,7 +52,9 @@ class DecisionEmitter:
             return FALSE
         ways: list[Formula] = []
         if people.super_admin is not None:
-            ways.append(ArmEmitter(self.emitter, resource.table).me_gate((people.super_admin,), env))
+            arms = ArmEmitter(self.emitter, resource.table)
+            gate = arms.wide_gate if people.become else arms.me_gate
+            ways.append(gate((people.super_admin,), env))
         ways.append(self.combined(resource, action, env, new=new))
         granted = disjunction(ways)
         anyone = self.anyone(())
@@ -205,8 +214,11 @@ class DecisionEmitter:
     # Whole decisions ----------------------------------------------------------------------------------------------
 
     def whole(self, resource: BoundResource, action: Action, env: Env, *, new: bool = False) -> Formula:
-        """The final decision on a row, requirements included."""
-        parts = [self.permissive(resource, action, env, new=new)]
+        """The final decision on a row for a viewer, requirements included: what parent terms and `{can: …}` ask.
+
+        A session without identity has no part in it, whatever role rules give it here (11).
+        """
+        parts = [self.for_viewer(resource, action, env, new=new)]
         parts += [self.requirement(resource, one, env) for one in self.required(resource, action)]
         return conjunction(parts)
 

@@ -53,11 +53,11 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     tables = tuple(resource.table.name for resource in governed)
     objects: list[DesiredObject] = [
         *members(pack, rules, catalog, naming),
-        *lookup_grants(facts, rules, naming, views),
+        *lookup_grants(catalog, facts, rules, naming, tables),
         *views,
         *guard_functions,
         *guard_triggers,
-        *exempt(pack, catalog, naming, rules, facts, tables),
+        *exempt(pack, catalog, naming, tables),
         *policies,
         *(DesiredRowSecurity(name) for name in leaves_too(catalog, tables)),
         *migrator(pack, catalog),

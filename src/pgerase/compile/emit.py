@@ -171,7 +171,8 @@ class Emitter:
             if not viewer_alone:
                 return shape.format(f"{self.root(value.side, env)}.{ident(value.column)}")
             alias, env = env.fresh("p")
-            return sql.subquery(sql.select(shape.format(f"{alias}.{ident(value.column)}"), [f"{self.me} {alias}"], []))
+            query = sql.select(shape.format(f"{alias}.{ident(value.column)}"), [f"{self.me} {alias}"], [])
+            return _as_array(value, sql.subquery(query), shape)
         before: list[str] = []
         if viewer_alone:
             start, env = env.fresh("p")
@@ -179,7 +180,8 @@ class Emitter:
         else:
             start = self.root(value.side, env)
         alias, sources, conditions, _ = self.chain(start, value.hops, value.side, env, value.column)
-        return sql.subquery(sql.select(shape.format(f"{alias}.{ident(value.column)}"), [*before, *sources], conditions))
+        query = sql.select(shape.format(f"{alias}.{ident(value.column)}"), [*before, *sources], conditions)
+        return _as_array(value, sql.subquery(query), shape)
 
     def root(self, side: Side, env: Env) -> str:
         """The alias of a side's row."""
@@ -411,7 +413,8 @@ class Emitter:
         values = _without_nulls(test.left, left)
         guards = [*_nullable(test.left, left), right]
         if operator in _EQUALS or operator is Operator.CONTAINS:
-            if positive and isinstance(test.left, ColumnValue) and not kind.is_citext:
+            assert test.right is not None and not isinstance(test.right, tuple)
+            if positive and isinstance(test.left, ColumnValue) and kind.overlaps_with(test.right.type):
                 return f"{left} && array[{right}]::{kind.base}[]"
             held = f"{right} {kind.operator('=')} any ({values})"
             return held if positive else _known(guards, held)
@@ -425,14 +428,18 @@ class Emitter:
         """Many against many: some pair; no shared element for ne and not_in."""
         kind, operator = test.left.type, test.operator
         assert test.right is not None and not isinstance(test.right, tuple)
-        cast = "" if kind.base == test.right.type.base != "character varying" else f"::{kind.base}[]"
-        if operator in _EQUALS or operator is Operator.CONTAINS:
-            return f"{left} && {right}{cast}"
-        if operator in _DIFFERS:
-            return f"not ({left} && {right}{cast})"
-        pair = _compare(kind.one(), operator, "e.v", "f.v")
+        shares = operator in _EQUALS or operator is Operator.CONTAINS
+        if kind.overlaps_with(test.right.type) and (shares or operator in _DIFFERS):
+            overlap = f"{left} && {right}::{kind.base}[]"
+            return overlap if shares else f"not ({overlap})"
+        asked = Operator.EQ if shares or operator in _DIFFERS else operator
+        pair = _compare(kind.one(), asked, "e.v", "f.v")
         found = f"exists (select from unnest({left}) e (v) cross join unnest({right}) f (v) where {pair})"
-        return found if positive else _known([*_nullable(test.left, left), *_nullable(test.right, right)], found)
+        if operator in _DIFFERS:
+            found = f"not {found}"
+        elif positive:
+            return found
+        return _known([*_nullable(test.left, left), *_nullable(test.right, right)], found)
 
 
 def replace_left(test: bound.BTest) -> bound.BTest:
@@ -466,6 +473,11 @@ def member_columns(condition: bound.BoundCondition) -> set[str]:
     return found
 
 
+def _as_array(value: ColumnValue, found: str, shape: str) -> str:
+    """The subquery as one array: bare inside `any (…)` it would be rows to compare with instead."""
+    return f"{found}::{array_type(value.type)}" if value.type.many and shape == "{}" else found
+
+
 def _key_type(people: bound.BoundPeople) -> ValueType:
     return ValueType(people.key.base_type)
 
@@ -475,7 +487,8 @@ def _compare(kind: ValueType, operator: Operator, left: str, right: str) -> str:
     if operator in _SIGNS:
         return f"{left} {kind.operator(_SIGNS[operator])} {right}"
     if kind.is_citext:
-        left, right = f"lower({left}::text)", f"lower({right}::text)"
+        # Case as stored (docs/meaning.md, 4), also where citext's own overloads of these functions are on the path.
+        left, right = f"{left}::text", f"{right}::text"
     if operator is Operator.CONTAINS:
         return f"strpos({left}, {right}) > 0"
     if operator is Operator.STARTS_WITH:

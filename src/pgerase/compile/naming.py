@@ -31,6 +31,11 @@ class Naming:
         return self.prefix
 
     @property
+    def wide_hint(self) -> str:
+        """The setting by which `become` tells the planner of a viewer who may see everything."""
+        return f"{self.prefix}.wide"
+
+    @property
     def private_roles(self) -> tuple[str, ...]:
         """Roles that nobody may be a member of."""
         return tuple(f"{self.prefix}_{suffix}" for suffix in ("lookup", "eraser", "secret", "masker"))

@@ -29,7 +29,11 @@ def ident(name: str) -> str:
         raise InternalError(f"not an identifier: {name!r}")
     if _PLAIN.match(name) and name not in _KEYWORDS:
         return name
-    return '"' + name.replace('"', '""') + '"'
+    quoted = '"' + name.replace('"', '""') + '"'
+    if "\n" in name:
+        # Fragments are moved right line by line, so no line may begin inside a name.
+        return "U&" + quoted.replace("\\", "\\\\").replace("\n", "\\000A")
+    return quoted
 
 
 def qualified(name: Name) -> str:
@@ -42,7 +46,10 @@ def text_literal(value: str) -> str:
     if "\x00" in value:
         raise InternalError("a NUL byte cannot be stored in PostgreSQL")
     quoted = "'" + value.replace("'", "''") + "'"
-    return " E" + quoted.replace("\\", "\\\\") if "\\" in value else quoted
+    if "\\" in value or "\n" in value:
+        # Line breaks are spelt out: fragments are moved right line by line, and no line may begin inside a literal.
+        return " E" + quoted.replace("\\", "\\\\").replace("\n", "\\n")
+    return quoted
 
 
 def fit_name(name: str, *, salt: str = "") -> str:
@@ -73,7 +80,7 @@ def select(value: str, sources: Iterable[str], conditions: Iterable[str]) -> str
     lines = [f"select {value}".rstrip()]
     joined = [*sources]
     if joined:
-        rest = (source if source.startswith("join ") else f"cross join {source}" for source in joined[1:])
+        rest = (indent(source if source.startswith("join ") else f"cross join {source}") for source in joined[1:])
         lines.append("\n    ".join([f"from {joined[0]}", *rest]))
     held = [condition for condition in conditions if condition != "true"]
     if held:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compile import bound, sql
-from pgerase.compile.desired import DesiredGrant, DesiredMembership, DesiredPolicy, DesiredRoleSetting, DesiredView
+from pgerase.compile.desired import DesiredGrant, DesiredMembership, DesiredPolicy, DesiredRoleSetting
 from pgerase.compile.emit import Facts
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import qualified
@@ -38,15 +38,15 @@ def leaves_too(catalog: Catalog, tables: Iterable[Name]) -> list[Name]:
     return list(dict.fromkeys(name for table in tables for name in (table, *catalog.leaves(table))))
 
 
-def exempt(
-    pack: Pack, catalog: Catalog, naming: Naming, rules: bound.BoundRules, facts: Facts, tables: tuple[Name, ...]
-) -> list[DesiredPolicy]:
-    """SELECT for pgerase's own lookup role on what it reads, and for services, on every governed table and leaf."""
-    read = set(leaves_too(catalog, _read_by_lookup(facts, rules)))
+def exempt(pack: Pack, catalog: Catalog, naming: Naming, tables: tuple[Name, ...]) -> list[DesiredPolicy]:
+    """SELECT for pgerase's own lookup role and for services, on every governed table and leaf.
+
+    The lookup role reads those as well that no blind view selects from: verify and backup-check compare with all rows, and
+    where row security is forced nobody else but a superuser could show them.
+    """
     policies = [
         _exempt_policy(name, naming.policy("lookup", "reads"), naming.lookup, "Blind lookups of pgerase itself.")
         for name in leaves_too(catalog, tables)
-        if name in read
     ]
     for service in pack.settings.services:
         wanted = [
@@ -72,13 +72,19 @@ def _exempt_policy(table: Name, name: str, role: str, why: str) -> DesiredPolicy
 
 
 def lookup_grants(
-    facts: Facts, rules: bound.BoundRules, naming: Naming, views: tuple[DesiredView, ...]
+    catalog: Catalog, facts: Facts, rules: bound.BoundRules, naming: Naming, governed: tuple[Name, ...]
 ) -> list[DesiredGrant]:
-    """SELECT on what the blind views read, and USAGE on its schemas."""
-    if not views:
-        return []
-    tables = sorted(_read_by_lookup(facts, rules))
-    schemas = sorted({table.schema for table in tables})
+    """SELECT on what the blind views read and on every governed table, and USAGE on schemas that are not everybody's.
+
+    The tables' owner could not even give USAGE on schema public: it belongs to the database's owner.
+    """
+    tables = sorted({*_read_by_lookup(facts, rules), *governed})
+    open_to_all = {
+        schema.name
+        for schema in catalog.schemas.values()
+        if any(grant.grantee == "public" and grant.privilege == "USAGE" for grant in schema.grants)
+    }
+    schemas = sorted({table.schema for table in tables} - open_to_all)
     api = sql.ident(naming.api)
     return [
         # Guards and their question live where viewers may call them, with the views' owner as theirs.

@@ -67,6 +67,11 @@ class ValueType:
         """Whether `{ago: …}` can be compared with it."""
         return self.base in _TIMES
 
+    def overlaps_with(self, other: ValueType) -> bool:
+        """Whether arrays of both can meet in `&&` without a cast that changes values (1.5 is no 2)."""
+        spelled_alike = {self.base, other.base} <= {"text", "character varying"}
+        return not self.is_citext and (self.base == other.base or spelled_alike)
+
     def one(self) -> ValueType:
         """The element's type."""
         return ValueType(self.base, False, self.enum, self.collation_is_c, self.collation_deterministic)
@@ -171,14 +176,16 @@ def array_type(wanted: ValueType) -> str:
 
 
 def key_from_text(source: str, base: str) -> str | None:
-    """An expression that turns presented identity text into a key of type `base`, null where it is none. None: unsupported."""
+    """An expression that turns presented identity text into a key of type `base`, null where it is none. None: unsupported.
+
+    Only the text that PostgreSQL prints for a key stands for it (docs/meaning.md, 32).
+    """
     if base in ("text", "character varying"):
         return source
     if base in INTEGERS:
-        # Only as PostgreSQL prints it: no leading zero, no plus sign; nineteen digits compare as text with the largest.
-        plain = f"{source} ~ '^(0|-?[1-9][0-9]{{0,17}})$'"
-        longest = f"{source} ~ '^[1-9][0-9]{{18}}$' and {source} <= '9223372036854775807' collate \"C\""
-        return f"case\n    when {plain}\n        or {longest}\n    then {source}::bigint\nend"
+        digits = f"substring({source} from '^(?:0|-?[1-9][0-9]{{0,18}})$')::numeric"
+        fits = f"k.v between {-(2**63)} and {2**63 - 1}"
+        return f"(select case when {fits} then k.v::bigint end from (select {digits}) k (v))"
     if base == "uuid":
         return f"substring({source} from '^[0-9a-f]{{8}}-(?:[0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}}$')::uuid"
     return None

@@ -18,6 +18,8 @@ from pgerase.compile.types import key_from_text
 from pgerase.errors import InternalError
 from pgerase.rules.conditions import Action
 
+_WITHOUT_EQUALITY = {"json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle"}
+
 
 class ViewBuilder:
     """Builds the views that everything emitted so far turned out to need."""
@@ -162,36 +164,38 @@ class ViewBuilder:
         table = qualified(people.table.name)
         self.facts.authority.setdefault(people.table.name, set()).update(columns)
         me, reach = self.naming.view("me"), self.naming.view("reach")
+        everybody = sql.select(listed, [f"{table} p"], [])
+        presented_row = sql.select(listed, [f"{self.person} p"], [f"p.{key} = {sql.indent(presented)}", *in_force])
         views = [
+            self.view(self.naming.view("person"), everybody, "People, as far as decisions read them."),
             self.view(
-                self.naming.view("person"),
-                sql.select(listed, [f"{table} p"], []),
-                "People, as far as decisions read them.",
-            ),
-            self.view(
-                me,
-                sql.select(listed, [f"{self.person} p"], [f"p.{key} = {presented}", *in_force]),
-                "The viewer's own row; empty unless the identity is valid and the person active.",
+                me, presented_row, "The viewer's own row; empty unless the identity is valid and the person active."
             ),
         ]
         if manager is not None:
-            views.append(
-                self.view(
-                    reach,
-                    self.reach_query(qualified(me), key, manager, listed, living),
-                    "The viewer and everyone below.",
-                )
-            )
+            query = self.reach_query(qualified(me), key, manager, columns, living)
+            views.append(self.view(reach, query, "The viewer and everyone below."))
         return tuple(views)
 
-    def reach_query(self, me: str, key: str, manager: str, listed: str, living: list[str]) -> str:
-        """The viewer and everybody from whom managers lead to him; erased ones are passed through but are not members (7)."""
-        start = sql.select(f"p.{key}", [f"{me} p"], [])
-        step = sql.select(f"p.{key}", ["below b", f"join {self.person} p on p.{manager} = b.key"], [])
-        members = sql.select(listed, ["below b", f"join {self.person} p on p.{key} = b.key"], living)
-        return (
-            f"with recursive below (key) as (\n    {sql.indent(start)}\n    union\n    {sql.indent(step)}\n)\n{members}"
-        )
+    def reach_query(self, me: str, key: str, manager: str, columns: list[str], living: list[str]) -> str:
+        """The viewer and everybody from whom managers lead to him; erased ones are passed through but are not members (7).
+
+        The walk carries what decisions read of each person, so that nobody has to be looked up a second time. Where that holds
+        a type without equality, which UNION needs, it carries keys alone.
+        """
+        people = self.rules.people
+        assert people is not None
+        types = {column.name: column.base_type for column in people.table.columns}
+        whole = not any(types[column] in _WITHOUT_EQUALITY for column in columns)
+        listed = ", ".join(f"p.{ident(column)}" for column in columns)
+        carried = listed if whole else f"p.{key}"
+        start = sql.select(carried, [f"{me} p"], [])
+        step = sql.select(carried, ["below b", f"join {self.person} p on p.{manager} = b.{key}"], [])
+        if whole:
+            members = sql.select(listed, ["below p"], living)
+        else:
+            members = sql.select(listed, ["below b", f"join {self.person} p on p.{key} = b.{key}"], living)
+        return f"with recursive below as (\n    {sql.indent(start)}\n    union\n    {sql.indent(step)}\n)\n{members}"
 
     # Facts --------------------------------------------------------------------------------------------------------
 

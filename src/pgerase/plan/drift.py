@@ -9,6 +9,7 @@ from typing import Any
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.errors import Finding, Severity
+from pgerase.plan.family import below, children
 from pgerase.plan.foreign import foreign_policies
 from pgerase.plan.model import Ledger, Recorded, decoded
 from pgerase.plan.objects import Key, Kind
@@ -85,8 +86,9 @@ class _Look:
 
     def leaves(self) -> Iterator[Finding]:
         """Leaves attached or created later: read directly, they answer by no rule; dumped by a service, with no rows."""
+        family = children(self._catalog)
         for top in self._governed:
-            for leaf in self._catalog.leaves(top):
+            for leaf in below(family, top):
                 table = self._catalog.tables[leaf]
                 if leaf in self._governed:
                     continue

@@ -58,7 +58,12 @@ def summary(plan: Plan) -> str:
 
 
 def _counted(counts: Mapping[Change, int]) -> str:
-    words = ((Change.CREATE, "to create"), (Change.ALTER, "to alter"), (Change.DROP, "to drop"), (Change.SAME, "the same"))
+    words = (
+        (Change.CREATE, "to create"),
+        (Change.ALTER, "to alter"),
+        (Change.DROP, "to drop"),
+        (Change.SAME, "the same"),
+    )
     return ", ".join(f"{counts.get(change, 0)} {word}" for change, word in words)
 
 

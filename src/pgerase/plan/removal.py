@@ -9,6 +9,7 @@ from typing import Any
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compile.desired import DesiredGrant, DesiredPolicy, DesiredRoleSetting
 from pgerase.errors import InternalError
+from pgerase.plan.family import below, children
 from pgerase.plan.model import Change, Effect, Ledger, Lock, Step, decoded
 from pgerase.plan.objects import Key, Kind
 from pgerase.plan.steps import EXCLUSIVE, owner_of_schema
@@ -20,13 +21,13 @@ class Remover:
     """Takes objects of ours away from one database, as the ledger knows them."""
 
     def __init__(self, catalog: Catalog, ledger: Ledger, prefix: str) -> None:
-        self._catalog = catalog
+        self._family = children(catalog)
         self._user = catalog.current_user
         self._database = catalog.database
         self._ledger = ledger
         self._prefix = prefix
 
-    def drop(self, key: Key) -> Step:  # noqa: PLR0911 - one return a kind
+    def drop(self, key: Key) -> Step:
         """The step that takes an object away. Without statements where it is gone already. Raises InternalError for others'."""
         state = self._ledger.state(key)
         if state is None:
@@ -39,7 +40,7 @@ class Remover:
             case Kind.TRIGGER:
                 schema, table, name = key.parts
                 step = self._gone(key, sql.drop_trigger(Name(schema, table), name), Effect.WIDEN)
-                leaves = self._catalog.leaves(Name(schema, table))
+                leaves = below(self._family, Name(schema, table))
                 return replace(step, locks=(*step.locks, *(Lock(leaf, EXCLUSIVE) for leaf in leaves)))
             case Kind.ROW_SECURITY:
                 return self._flags(key, state, before)

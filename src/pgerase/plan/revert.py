@@ -10,7 +10,7 @@ from pgerase.errors import Refused
 from pgerase.plan.fingerprint import fingerprint, relied_on
 from pgerase.plan.model import Action, Change, Ledger, Plan, Step
 from pgerase.plan.objects import Key, Kind
-from pgerase.plan.order import dependents_first, mentions
+from pgerase.plan.order import Uses, dependents_first
 from pgerase.plan.removal import Remover
 
 
@@ -52,7 +52,7 @@ def _plan(
     given = list(keys)
     remover = Remover(catalog, ledger, prefix)
     others = {Kind.REPLACED_POLICY, Kind.KEPT_POLICY}
-    ordered = dependents_first([key for key in given if key.kind not in others], ledger.live)
+    ordered = dependents_first([key for key in given if key.kind not in others], Uses(ledger.live))
     steps = [replace(remover.drop(key), rank=rank) for rank, key in enumerate(ordered)]
     for key in given:
         if key.kind is Kind.REPLACED_POLICY:
@@ -85,6 +85,7 @@ def _roles(ledger: Ledger, key: Key) -> tuple[str, ...]:
 def _said(catalog: Catalog, ledger: Ledger, table: Name, family: set[Name]) -> tuple[str, ...]:
     """What stays connected: the tables whose policies read this one, directly or through a lookup view."""
     readers = [Key(Kind.VIEW, (name.schema, name.name)) for name, view in catalog.views.items() if table in view.reads]
+    uses = Uses(ledger.live)
     direct = Key(Kind.VIEW, (table.schema, table.name))
     connected = sorted(
         {
@@ -92,7 +93,7 @@ def _said(catalog: Catalog, ledger: Ledger, table: Name, family: set[Name]) -> t
             for key in ledger.rows
             if key.kind is Kind.POLICY
             and key.table not in family
-            and any(mentions(ledger.live.get(key, ""), used) for used in (direct, *readers))
+            and any(uses.mention(key, used) for used in (direct, *readers))
         }
     )
     said = [
