@@ -55,6 +55,11 @@ class Database:
         """Whether a transaction is open on this connection, failed or not."""
         return self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
 
+    @property
+    def closed(self) -> bool:
+        """Whether the connection was closed, or lost."""
+        return self.connection.closed
+
     def rows(self, statement: str, parameters: Parameters = None) -> list[Row]:
         """Run one statement and return its rows as dicts; empty where it returns none. Raises DatabaseFailed."""
         with _translated(), self.connection.cursor(row_factory=dict_row) as cursor:
@@ -67,6 +72,11 @@ class Database:
         if len(rows) != 1 or len(rows[0]) != 1:
             raise DatabaseFailed(f"expected one value, got {len(rows)} rows")
         return next(iter(rows[0].values()))
+
+    def affected(self, statement: str, parameters: Parameters = None) -> int:
+        """Run one statement and return how many rows it changed. Raises DatabaseFailed."""
+        with _translated():
+            return self.connection.execute(cast(LiteralString, statement), parameters).rowcount
 
     def run(self, script: str, *, what: str = "") -> None:
         """Run a script of any number of statements without parameters. Raises DatabaseFailed, naming `what`."""

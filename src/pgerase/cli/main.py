@@ -35,6 +35,7 @@ COMMANDS = {
     "revert": Entry("pgerase.cli.plan:revert", "Put everything back as it was before the first apply."),
     "off": Entry("pgerase.cli.plan:off", "Stop governing one table, now."),
     "drift": Entry("pgerase.cli.plan:drift", "Compare what was applied with what is there."),
+    "verify": Entry("pgerase.cli.verify:verify", "Compare what the database does with what the rules mean."),
     "render": Entry("pgerase.cli.plan:render", "Write the plan as SQL files for psql, Flyway and the like."),
     "backup-check": Entry("pgerase.cli.plan:backup_check", "Are dumps whole?"),
 }
