@@ -73,6 +73,23 @@ class Database:
             raise DatabaseFailed(f"expected one value, got {len(rows)} rows")
         return next(iter(rows[0].values()))
 
+    @contextmanager
+    def own_statements(self) -> Generator[None]:
+        """For a block that prepares statements by name: the driver prepares none, and so never deallocates any.
+
+        After a rollback it would otherwise throw away its own with all others. Raises DatabaseFailed.
+        """
+        before = self.connection.prepare_threshold
+        self.connection.prepare_threshold = None
+        with _translated():
+            # What the driver has prepared so far is forgotten by this rollback.
+            with self.connection.transaction(force_rollback=True):
+                self.connection.execute("select 1")
+        try:
+            yield
+        finally:
+            self.connection.prepare_threshold = before
+
     def affected(self, statement: str, parameters: Parameters = None) -> int:
         """Run one statement and return how many rows it changed. Raises DatabaseFailed."""
         with _translated():
@@ -96,6 +113,11 @@ class Database:
 def identifier(*parts: str) -> str:
     """A dotted identifier, each part double-quoted."""
     return sql.Identifier(*parts).as_string(None)
+
+
+def with_parameters(text: str) -> str:
+    """SQL text as a statement with parameters has to spell it: names may hold percent signs."""
+    return text.replace("%", "%%")
 
 
 def connection_environment(dsn: str, like: Database) -> dict[str, str]:

@@ -48,7 +48,9 @@ _DEFAULT = Sample()
     help="Hold at most so many rows of a table in memory.",
 )
 @click.option("--shadow", is_flag=True, help="Say who would lose and gain what, were the tables in mode shadow on.")
-@click.option("--allow-superuser", is_flag=True, help="Run as a role that no policy binds; it acts as others all the same.")
+@click.option(
+    "--allow-superuser", is_flag=True, help="Run as a role that no policy binds; it acts as others all the same."
+)
 @click.pass_obj
 def verify(
     settings: Settings, seed: int, viewers: int, rows: int, whole: int, hold: int, shadow: bool, allow_superuser: bool
@@ -82,8 +84,11 @@ def _lines(report: VerifyReport) -> list[str]:
     if report.counterexamples:
         lines.append("")
         lines += [f"  {example}" for example in report.counterexamples]
-    if report.findings:
-        lines += ["", findings_text(report.findings)]
+    if report.failures:
+        lines += ["", findings_text(report.failures)]
+    notes = len(report.findings) - len(report.failures)
+    if notes:
+        lines += ["", f"{notes} notes, which fail nothing: see --format json"]
     return [*lines, "", *_summary(report)]
 
 

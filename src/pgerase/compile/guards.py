@@ -37,10 +37,12 @@ def guards(
         return (), (), ()
     naming = emitter.naming
     granted = {(entry.table, entry.column): entry for entry in rules.authority}
-    authorities: dict[str, str] = {SUPER_ADMIN: _holder(rules.people.super_admin, emitter)}
+    super_admin = _holder(rules.people.super_admin, emitter)
+    authorities: dict[str, str] = {SUPER_ADMIN: super_admin}
     for entry in rules.authority:
-        if entry.who is not None:
-            authorities[f"{entry.table}.{entry.column}"] = _holder(entry.who, emitter)
+        # Besides super admins, who may write every guarded column.
+        named = [] if entry.who is None else [_holder(entry.who, emitter)]
+        authorities[f"{entry.table}.{entry.column}"] = sql.block("(", "\nor ".join([super_admin, *named]), ")")
     functions: list[DesiredFunction] = []
     triggers: list[DesiredTrigger] = []
     findings: list[Finding] = []

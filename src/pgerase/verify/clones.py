@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name, Table, Trigger
-from pgerase.database import Database, identifier
+from pgerase.database import Database, identifier, with_parameters
 from pgerase.install.borrow import acting_as
 from pgerase.render.environment import render
 from pgerase.render.fragments import Expr, quote_identifier
@@ -43,23 +43,23 @@ class Clone:
 
     @property
     def insert(self) -> str:
-        """Write the wanted row with this number."""
+        """Write the wanted row with the number $1."""
         listed, taken = self._columns
-        return f"insert into {self.sql} ({listed}) select {taken} from {self._source} where w.n = %(new)s"
+        return f"insert into {self.sql} ({listed}) select {taken} from {self._source} where w.n = $1::pg_catalog.int4"
 
     @property
     def update(self) -> str:
-        """Turn the row at this place into the wanted row with this number."""
+        """Turn the row at the place $2 into the wanted row with the number $1."""
         listed, taken = self._columns
         return (
-            f"update {self.sql} set ({listed}) = (select {taken} from {self._source} where w.n = %(new)s)"
-            " where ctid = %(old)s::pg_catalog.tid"
+            f"update {self.sql} set ({listed}) = (select {taken} from {self._source} where w.n = $1::pg_catalog.int4)"
+            " where ctid = $2::pg_catalog.tid"
         )
 
     @property
     def delete(self) -> str:
-        """Delete the row at this place."""
-        return f"delete from {self.sql} where ctid = %(old)s::pg_catalog.tid"
+        """Delete the row at the place $1."""
+        return f"delete from {self.sql} where ctid = $1::pg_catalog.tid"
 
     @property
     def _source(self) -> str:
@@ -96,9 +96,10 @@ class Workshop:
         listed = ", ".join(identifier(column.name) for column in table.columns)
         copied = ", ".join(f"t.{identifier(column.name)}" for column in table.columns)
         with acting_as(self._database, reader):
+            source = identifier(table.name.schema, table.name.name)
             self._database.rows(
-                f"insert into {sql} ({listed}) select {copied} from {identifier(table.name.schema, table.name.name)} as t"
-                f" where {ROW_ID} = any(%(ids)s) order by pg_catalog.array_position(%(ids)s::pg_catalog.text[], {ROW_ID})",
+                with_parameters(f"insert into {sql} ({listed}) select {copied} from {source} as t")
+                + f" where {ROW_ID} = any(%(ids)s) order by pg_catalog.array_position(%(ids)s::pg_catalog.text[], {ROW_ID})",
                 {"ids": list(ids)},
             )
         places = [
@@ -143,11 +144,12 @@ class Workshop:
                 f"{'d' if column.name in columns else 'b'}.{identifier(column.name)}" for column in table.columns
             )
             self._database.rows(
-                f"insert into {identifier(wishes.schema, wishes.name)} (n, r)"
-                f" select m.n, row({mixed})::{sql}"
-                " from rows from (pg_catalog.unnest(%s::pg_catalog.int4[]), pg_catalog.unnest(%s::pg_catalog.tid[]),"
+                with_parameters(
+                    f"insert into {identifier(wishes.schema, wishes.name)} (n, r) select m.n, row({mixed})::{sql}"
+                )
+                + " from rows from (pg_catalog.unnest(%s::pg_catalog.int4[]), pg_catalog.unnest(%s::pg_catalog.tid[]),"
                 " pg_catalog.unnest(%s::pg_catalog.tid[])) as m (n, b, d)"
-                f" join {sql} as b on b.ctid = m.b left join {sql} as d on d.ctid = m.d",
+                + with_parameters(f" join {sql} as b on b.ctid = m.b left join {sql} as d on d.ctid = m.d"),
                 [
                     [number for number, _ in members],
                     [places[wish.base] for _, wish in members],

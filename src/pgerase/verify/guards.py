@@ -20,6 +20,7 @@ from pgerase.verify.collect import Collector
 from pgerase.verify.live import Identity
 from pgerase.verify.model import Counterexample, Sample, unseen
 from pgerase.verify.probes import attempt
+from pgerase.verify.statements import Statements
 from pgerase.verify.viewers import Population, Viewer
 
 _ROWS = 8
@@ -105,9 +106,16 @@ class GuardProbes:
     """Carries guard designs out."""
 
     def __init__(
-        self, database: Database, cast: Cast, identity: Identity, authority: Authority, collector: Collector
+        self,
+        database: Database,
+        statements: Statements,
+        cast: Cast,
+        identity: Identity,
+        authority: Authority,
+        collector: Collector,
     ) -> None:
         self._database = database
+        self._statements = statements
         self._cast = cast
         self._identity = identity
         self._authority = authority
@@ -137,9 +145,9 @@ class GuardProbes:
     def _all(self, plan: GuardDesign, clone: Clone, viewer: Viewer) -> int:
         may = {column: self._authority.may(viewer, plan.table.name, column) for column in plan.columns}
         for column, base, new in plan.changes:
-            self._compare(plan, clone.update, viewer, f"update of {column}", may[column], clone.places[base], new)
+            self._compare(plan, clone.update, viewer, f"update of {column}", may[column], new, clone.places[base])
         if plan.rows:
-            self._compare(plan, clone.delete, viewer, "delete", all(may.values()), clone.places[0], None)
+            self._compare(plan, clone.delete, viewer, "delete", all(may.values()), clone.places[0])
             copied = plan.rows[0].values
             # What a row would hold anyway needs no authority: only values that no default explains are asked about.
             telling = [
@@ -149,7 +157,7 @@ class GuardProbes:
             ]
             if all(may.values()) or any(not may[column] for column in telling):
                 copy = len(plan.wanted) - 1
-                self._compare(plan, clone.insert, viewer, "insert", all(may.values()), None, copy)
+                self._compare(plan, clone.insert, viewer, "insert", all(may.values()), copy)
         return len(plan.changes)
 
     def _compare(
@@ -159,11 +167,9 @@ class GuardProbes:
         viewer: Viewer,
         action: str,
         allowed: bool,
-        old: str | None,
-        new: int | None,
+        *values: str | int,
     ) -> None:
-        parameters: Mapping[str, object] = {"old": old, "new": new}
-        done = attempt(self._database, statement, parameters) is not None
+        done = attempt(self._database, self._statements, statement, *values) is not None
         if done is allowed:
             return
         example = Counterexample(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pgerase.catalog.model import Catalog, Table
-from pgerase.database import Database, identifier
+from pgerase.database import Database, identifier, with_parameters
 from pgerase.errors import DatabaseFailed, Finding, Severity
 from pgerase.rules.conditions import Action
 from pgerase.verify.assume import Actor, Cast
@@ -19,6 +19,7 @@ from pgerase.verify.blind import ROW_ID
 from pgerase.verify.collect import Collector
 from pgerase.verify.model import unseen
 from pgerase.verify.savepoint import taken_back
+from pgerase.verify.statements import Statements
 from pgerase.verify.subject import Expectations, Governed, example, session_as
 from pgerase.verify.viewers import Viewer
 
@@ -50,6 +51,7 @@ class Live:
     def __init__(
         self,
         database: Database,
+        statements: Statements,
         catalog: Catalog,
         cast: Cast,
         identity: Identity,
@@ -57,6 +59,7 @@ class Live:
         collector: Collector,
     ) -> None:
         self._database = database
+        self._statements = statements
         self._catalog = catalog
         self._cast = cast
         self._identity = identity
@@ -156,7 +159,7 @@ class Live:
 
     def _ids(self, governed: Governed, statement: str) -> frozenset[str]:
         """The rows a statement returns; those of the sample alone where that is all that was read."""
-        found = frozenset(row["id"] for row in self._database.rows(statement))
+        found = frozenset(row["id"] for row in self._statements.rows(statement))
         if len(governed.compared) == governed.rows.total:
             return found
         return found & {row.id for row in governed.compared}
@@ -179,12 +182,13 @@ class Live:
 
     def _lock(self, governed: Governed, ids: Sequence[str] | None, patience: str) -> frozenset[str] | None:
         """The rows locked, and given back; None where somebody else's lock or change is in the way."""
-        table = identifier(governed.name.schema, governed.name.name)
-        some = "" if ids is None else f" where {ROW_ID} = any(%s)"
-        statement = f"select {ROW_ID} as id from {table} as t{some} for key share of t {patience}"
-        parameters = None if ids is None else [list(ids)]
+        select, lock = self._select(governed.table), f"for key share of t {patience}"
         try:
-            found = taken_back(self._database, lambda: self._database.rows(statement, parameters))
+            if ids is None:
+                found = taken_back(self._database, lambda: self._statements.rows(f"{select} {lock}"))
+            else:
+                some = f"{with_parameters(select)} where {ROW_ID} = any(%s) {lock}"
+                found = taken_back(self._database, lambda: self._database.rows(some, [list(ids)]))
         except DatabaseFailed as error:
             if error.sqlstate in {_LOCKED, _CHANGED}:
                 return None

@@ -18,12 +18,12 @@ class Sample:
     """
 
     seed: int = 1
-    viewers: int = 40
+    viewers: int = 30
     rows: int = 300
     whole: int = 1000
     hold: int = 200_000
-    writers: int = 8
-    probes: int = 6
+    writers: int = 6
+    probes: int = 4
     examples: int = 3
 
 

@@ -6,7 +6,7 @@ What a write comes to is taken back at once, each in a savepoint of its own.
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from pgerase.verify.collect import Collector
 from pgerase.verify.live import Identity
 from pgerase.verify.model import Sample, unseen
 from pgerase.verify.savepoint import taken_back
+from pgerase.verify.statements import Statements
 from pgerase.verify.subject import Expectations, Governed, example, session_as
 from pgerase.verify.viewers import Viewer
 
@@ -191,10 +192,10 @@ def _shuffled(rows: Sequence[SeenRow], draw: random.Random) -> list[SeenRow]:
     return found
 
 
-def attempt(database: Database, statement: str, parameters: Mapping[str, object]) -> int | None:
+def attempt(database: Database, statements: Statements, statement: str, *values: str | int) -> int | None:
     """How many rows a write changes, None where it is refused; it is taken back. Raises DatabaseFailed for anything else."""
     try:
-        return taken_back(database, lambda: database.affected(statement, parameters))
+        return taken_back(database, lambda: statements.affected(statement, *values))
     except DatabaseFailed as error:
         if error.sqlstate == _REFUSED:
             return None
@@ -207,12 +208,14 @@ class Probes:
     def __init__(
         self,
         database: Database,
+        statements: Statements,
         cast: Cast,
         identity: Identity,
         expectations: Expectations,
         collector: Collector,
     ) -> None:
         self._database = database
+        self._statements = statements
         self._cast = cast
         self._identity = identity
         self._expectations = expectations
@@ -242,8 +245,9 @@ class Probes:
             self._collector.settle(name, str(action), f"{allowed} allowed and {denied} denied, on a clone")
 
     def _try(self, plan: Design, clone: Clone, statement: str, one: Try) -> None:
-        place = None if one.old is None else clone.places[one.old]
-        changed = attempt(self._database, statement, {"old": place, "new": one.new})
+        values: list[str | int] = [] if one.new is None else [one.new]
+        values += [] if one.old is None else [clone.places[one.old]]
+        changed = attempt(self._database, self._statements, statement, *values)
         if (changed == 1) is one.allowed:
             return
         what = str(one.action)
@@ -276,7 +280,7 @@ class Probes:
         session = session_as(viewer, role)
         deletable = self._expectations.allowed(session, plan.governed, Action.DELETE)
         expected = sum(row.id in deletable for row in plan.rows)
-        found = attempt(self._database, f"delete from {clone.sql}", {}) or 0
+        found = attempt(self._database, self._statements, f"delete from {clone.sql}") or 0
         if found != expected:
             row = f"(of {len(plan.rows)} rows, without a condition)"
             one = example(plan.governed, viewer, "delete", row, expected > 0, (f"{expected} rows",), f"{found} rows")

@@ -30,6 +30,7 @@ from pgerase.verify.model import Sample, ShadowCount, Verdict, VerifyReport, uns
 from pgerase.verify.needs import Needs, find_needs
 from pgerase.verify.probes import Design, Probes, design
 from pgerase.verify.shadow import compare_shadow
+from pgerase.verify.statements import Statements
 from pgerase.verify.statics import compare_statics
 from pgerase.verify.subject import Expectations, Governed
 from pgerase.verify.viewers import Population, Viewer, sample_viewers
@@ -55,12 +56,13 @@ def verify(
     allow_superuser: bool = False,
     shadow: bool = False,
     statics: bool = True,
+    behaviour: bool = True,
     progress: Callable[[str], None] = _quiet,
 ) -> VerifyReport:
     """Compare what the database returns and refuses with what the pack's rules mean, and judge what stands around them.
 
     `accepted` are doors besides those of pack.yaml. `shadow` looks at the tables in mode shadow instead. `statics=False` leaves the
-    comparison with plan and ledger, the doors and the server out, so that only behaviour is looked at.
+    comparison with plan and ledger, the doors and the server out, so that only behaviour is looked at; `behaviour=False` the rest.
 
     Whatever could not be looked at is a finding of severity error; the report is ok only where everything was seen and right.
     Raises Refused as a superuser without `allow_superuser`, where pgerase is not installed (but for shadow) and for a pack without
@@ -77,10 +79,10 @@ def verify(
             hint="Connect as the role that installed pgerase; or give --allow-superuser, which acts as others all the same.",
         )
     wanted = sample or Sample()
-    run = _Run(database, pack, pack.access, wanted, accepted, statics=statics, progress=progress)
+    run = _Run(database, pack, pack.access, wanted, accepted, statics=statics, behaviour=behaviour, progress=progress)
     try:
         tables = read_catalog(database)
-        with database.transaction(isolation="repeatable read"):
+        with database.own_statements(), database.transaction(isolation="repeatable read"):
             run.begin(tables)
             run.shadow() if shadow else run.everything()
             raise _Done  # noqa: TRY301 - rolls back: nothing is kept
@@ -118,6 +120,7 @@ class _Run:
         accepted: Collection[AcceptedDoor],
         *,
         statics: bool,
+        behaviour: bool,
         progress: Callable[[str], None],
     ) -> None:
         self._database = database
@@ -126,6 +129,7 @@ class _Run:
         self._sample = sample
         self._accepted = accepted
         self._statics = statics
+        self._behaves = behaviour
         self._progress = progress
         self._names = Names(pack.settings.prefix)
         self.catalog: Catalog | None = None
@@ -163,6 +167,8 @@ class _Run:
         if not desired.governed:
             self._nothing(desired)
             return
+        if not self._behaves:
+            return
         cast = Cast(self._database, catalog, self._names.viewer, self._pack.settings.app)
         try:
             prepared = self._prepare(catalog, cast, desired.governed)
@@ -192,6 +198,8 @@ class _Run:
         self.catalog = before
         self._database.run(f"set local lock_timeout = '{_WAIT}'")
         self._database.run("set local row_security = on")
+        # Plans are made once a table and role, not once a viewer: nothing in them depends on who the viewer is.
+        self._database.run("set local plan_cache_mode = force_generic_plan")
         wanted = [resource.table for resource in self._access.resources]
         for name, table in sorted(before.tables.items()):
             if table.kind != "f" and any(one.name == name.name and one.schema in (None, name.schema) for one in wanted):
@@ -330,18 +338,20 @@ class _Run:
         """Look and try, as everybody who was chosen."""
         identity = Identity(self._database, self._names.api)
         self._progress(f"looking as {len(self._viewers)} viewers at {len(prepared.tables)} tables")
-        live = Live(self._database, catalog, cast, identity, prepared.expectations, self.collector)
+        statements = Statements(self._database)
+        live = Live(self._database, statements, catalog, cast, identity, prepared.expectations, self.collector)
         live.compare(prepared.tables, prepared.viewers)
         self._progress("trying writes on clones")
-        probes = Probes(self._database, cast, identity, prepared.expectations, self.collector)
+        probes = Probes(self._database, statements, cast, identity, prepared.expectations, self.collector)
         for planned, clone, actor in prepared.writes:
             probes.carry_out(planned, clone, actor)
         if prepared.authority is not None:
             columns = {planned.table.name: planned.columns for planned, _, _ in prepared.guards}
             writers = guard_viewers(prepared.viewers, prepared.authority, columns, self._sample)
-            guards = GuardProbes(self._database, cast, identity, prepared.authority, self.collector)
+            guards = GuardProbes(self._database, statements, cast, identity, prepared.authority, self.collector)
             for planned, clone, actor in prepared.guards:
                 guards.carry_out(planned, clone, actor, writers)
+        statements.close()
         with borrowed(self._database, self._names.lookup):
             blind = Blind(self._database, catalog, self._names.lookup)
             for one in prepared.tables:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,10 @@ from pgerase.verify.needs import relations_used, who_conditions
 
 _DISTINCT = 24
 """Different combinations of what the rules ask about people of which each gets a viewer."""
+_ASKED = 100
+"""People of whom groups, relations and every `who` are evaluated to find these; drawn, where there are more."""
+_RELATED = 50
+_LIKELY = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class Population:
         draw.shuffle(everybody)
         people, viewers = self.people, self._viewers
         active = [row for row in everybody if people.is_active(row)]
+        asked = active[:_ASKED]
         supers = [row for row in everybody if people.is_super_admin(row)]
         yield "super admin", [row for row in supers if people.is_active(row)][:4]
         yield "super admin, inactive", [row for row in supers if not people.is_active(row)][:1]
@@ -80,21 +86,23 @@ class Population:
             column = viewers.manager.column
             orphans = [row for row in active if self._facts.single(row, column).value is None]
             yield "no manager", orphans[:1]
-            reach = sorted(active, key=lambda row: len(people.reach(row)), reverse=True)
-            yield "widest reach", reach[:2]
-            yield "reaches nobody else", [row for row in active if len(people.reach(row)) == 1][:2]
+            # Whoever has most reports of his own, or nobody above, is likely to reach most: everybody's reach costs too much.
+            reports = Counter(self._facts.single(row, column).value for row in everybody)
+            likely = sorted(active, key=lambda row: -reports[people.key(row).value])[:_LIKELY] + orphans[:_LIKELY]
+            yield "widest reach", sorted(likely, key=lambda row: -len(people.reach(row)))[:2]
+            yield "reaches nobody else", [row for row in active if not reports[people.key(row).value]][:2]
         for group in self._access.groups:
-            inside = [row for row in active if people.is_member(row, (group.name,))]
+            inside = [row for row in asked if people.is_member(row, (group.name,))]
             yield f"in group {group.name}", inside[:1]
-            yield f"not in group {group.name}", [row for row in active if row not in set(inside)][:1]
+            yield f"not in group {group.name}", [row for row in asked if row not in inside][:1]
         for name in relations_used(self._access):
-            many = [row for row in active if self._values(row, name)]
-            yield f"with {name}", sorted(many, key=lambda row: -self._values(row, name))[:2]
-            yield f"without {name}", [row for row in active if not self._values(row, name)][:1]
+            values = {row: self._values(row, name) for row in asked[:_RELATED]}
+            yield f"with {name}", sorted((row for row in values if values[row]), key=lambda row: -values[row])[:2]
+            yield f"without {name}", [row for row in values if not values[row]][:1]
         conditions = who_conditions(self._access, set(governed), self._catalog)
         kinds: dict[tuple[object, ...], Row] = {}
         askable = [condition for condition in conditions if not _is_role(condition)]
-        for row in active:
+        for row in asked:
             kinds.setdefault(tuple(people.who(row, condition) for condition in askable), row)
         yield "one of every kind the rules tell apart", list(kinds.values())[:_DISTINCT]
         yield "any", active[: sample.viewers]
