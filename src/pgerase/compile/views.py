@@ -62,7 +62,11 @@ class ViewBuilder:
             view = self.naming.view("reach")
             body = f"return query {sql.select(listed, [f'{qualified(view)} v'], [])};"
             what = "The viewer and everyone below, walked once."
-            made.append(self.function(view, f"table (\n        {declared}\n    )", f"\n{_PREFER_COLUMNS}", body, what))
+            made.append(
+                self.function(
+                    view, f"table (\n        {declared}\n    )", f"\n{_PREFER_COLUMNS}", body, what, rows=True
+                )
+            )
         asked = [(self.naming.may(action, name), name, keys) for (name, action), keys in sorted(self.facts.may.items())]
         asked += [(self.naming.meets(*origin), origin[0], keys) for origin, keys in sorted(self.facts.meets.items())]
         for view, resource, keys in asked:
@@ -74,8 +78,13 @@ class ViewBuilder:
                 made.append(self.function(self.naming.keys(view, column.name), f"{column.base_type}[]", "", body, what))
         return tuple(made)
 
-    def function(self, name: Name, returns: str, options: str, body: str, what: str) -> DesiredFunction:
-        """A function of no arguments that reads blindly, as its owner, and cannot be named by those who may execute it."""
+    def function(
+        self, name: Name, returns: str, options: str, body: str, what: str, *, rows: bool = False
+    ) -> DesiredFunction:
+        """A function of no arguments that reads blindly, as its owner, and cannot be named by those who may execute it.
+
+        One that returns rows promises few: plans would else look dear enough to be compiled, which takes longer than most run.
+        """
         text = f"{options}\nbegin\n    {sql.indent(body)}\nend;\n"
         tag = dollar_tag(text)
         definition = (
@@ -83,7 +92,7 @@ class ViewBuilder:
             f"    returns {returns}\n"
             "    language plpgsql\n"
             "    stable\n"
-            "    parallel safe\n"
+            f"    parallel safe\n{'    rows 10' + chr(10) if rows else ''}"
             "    security definer\n"
             "    set search_path = ''\n"
             f"as {tag}{text}{tag}"
