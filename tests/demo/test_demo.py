@@ -22,16 +22,13 @@ from pgerase.server import ServerFailed, embedded_binaries, unprivileged_account
 from tests.fix_server import IN_CI
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_BINARIES = os.environ.get("PGERASE_TEST_BIN", "")
 
 _Run = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
 def arguments() -> list[str]:
-    """`demo` with the server of this run; skips, or in CI fails, where none can be started."""
-    if _BINARIES:
-        return ["demo", "--binaries", _BINARIES]
+    """`demo` on the embedded server (others may be older than the floor that verify asks for); skips without one, fails in CI."""
     try:
         embedded_binaries()
     except ServerFailed as error:
@@ -180,6 +177,10 @@ def test_every_pack_that_is_shipped_has_a_story():
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else as well")
 def test_root_and_an_ordinary_user_get_the_same(arguments: list[str]):
     account = unprivileged_account()
+    try:
+        account.run([sys.executable, "-c", ""], folder=Path("/"))
+    except PermissionError:
+        pytest.skip(f"{account.name} may not run {sys.executable}")
     done = subprocess.run(
         [sys.executable, "-m", "pgerase", *arguments],
         cwd="/",
