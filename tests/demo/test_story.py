@@ -135,9 +135,9 @@ def test_writes_are_rolled_back_and_only_refusals_are_outcomes(stage: Stage):
     )
     try:
         assert stage.attempt("1", "update cs.company set name = 'x'") == Outcome(40)
-        assert stage.attempt("1", "insert into cs.help_article (title) select rolpassword from pg_catalog.pg_authid").refusal.startswith(
-            "ERROR: "
-        )
+        assert stage.attempt(
+            "1", "insert into cs.help_article (title) select rolpassword from pg_catalog.pg_authid"
+        ).refusal.startswith("ERROR: ")
         with pytest.raises(DatabaseFailed, match="no_such_column"):
             stage.attempt("1", "update cs.company set no_such_column = 1")
         assert stage.dump_schema() == before

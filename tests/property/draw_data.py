@@ -111,7 +111,7 @@ def draw_data(rng: Random, variant: Variant, pools: Pools, resources: dict[str, 
     sizes = {}
     for table in TABLES.values():
         size = rng.choice((table.rows - 1, table.rows, table.rows + 1))
-        if table.name not in ("person",) and rng.random() < 0.05:
+        if table.name != "person" and rng.random() < 0.05:
             size = 0
         sizes[table.name] = size
     data = Data({})
@@ -146,9 +146,7 @@ def draw_data(rng: Random, variant: Variant, pools: Pools, resources: dict[str, 
     return data
 
 
-def _row(
-    rng: Random, variant: Variant, table: Tab, number: int, rid: int, pools: Pools, sizes: dict[str, int]
-) -> Row:
+def _row(rng: Random, variant: Variant, table: Tab, number: int, rid: int, pools: Pools, sizes: dict[str, int]) -> Row:
     row: Row = {column.name: draw_value(rng, variant, column, pools, sizes) for column in table.columns}
     if table.key == ("id",) or table.name == "event":
         row["id"] = json_key(variant, table.name, number)

@@ -101,7 +101,11 @@ class RuleDrawer:
             spec["conditions"] = self.named
         if self.chance(0.3):
             column = rng.choice(("region", "title", "manager"))
-            who = "everyone" if self.chance(0.3) else self.condition(Scope(PEOPLE, person=True, groups=True, viewer=True), 1)
+            who = (
+                "everyone"
+                if self.chance(0.3)
+                else self.condition(Scope(PEOPLE, person=True, groups=True, viewer=True), 1)
+            )
             spec["authority"] = {self.columns(PEOPLE, column): who}
         return Drawn(spec, tuple(names))
 
@@ -131,7 +135,21 @@ class RuleDrawer:
     def choose_resources(self) -> list[str]:
         """Connected tables in an order in which each may inherit from those before it."""
         rng = self.rng
-        order = ["territory", "dept", "team", "person", "account", "deal", "task", "event", "log", "step", "member", "tmember", "glist"]
+        order = [
+            "territory",
+            "dept",
+            "team",
+            "person",
+            "account",
+            "deal",
+            "task",
+            "event",
+            "log",
+            "step",
+            "member",
+            "tmember",
+            "glist",
+        ]
         weights = {"account": 0.9, "task": 0.75, "step": 0.6, "log": 0.5, "event": 0.5, "deal": 0.5, "person": 0.45}
         # Few, so that what they become stays small: a file of a dozen tells no more than several of four.
         wanted = rng.choices((1, 2, 3, 4), (1, 4, 5, 1))[0]
@@ -191,7 +209,9 @@ class RuleDrawer:
         path = self.variant.path
         found: list[tuple[str, dict[str, Any]]] = []
 
-        def add(name: str, table: str, value: str, where: Condition | None, below: bool = False, weight: int = 2) -> None:
+        def add(
+            name: str, table: str, value: str, where: Condition | None, below: bool = False, weight: int = 2
+        ) -> None:
             relation: dict[str, Any] = {"from": self.table(table)}
             if where is not None:
                 relation["where"] = where
@@ -228,7 +248,11 @@ class RuleDrawer:
             add("known teams", "team", "id", self.condition(Scope("team"), 0) if self.chance(0.7) else None)
         if self.chance(0.3):
             table = self.rng.choice([*TABLES])
-            choices = [column.name for column in TABLES[table].columns if column.kind not in _MANY and column.name not in self.hidden]
+            choices = [
+                column.name
+                for column in TABLES[table].columns
+                if column.kind not in _MANY and column.name not in self.hidden
+            ]
             value = self.rng.choice(choices)
             below = TABLES[table].col(value).domain == "key.territory" and self.chance(0.6)
             add("any 'thing'", table, value, self.condition(Scope(table, viewer=True), 1), below=below)
@@ -242,7 +266,10 @@ class RuleDrawer:
                 group["criteria"] = self.condition(Scope(PEOPLE, person=True, viewer=True), 1)
             if not group or self.chance(0.5):
                 if self.chance(0.45):
-                    group["members"] = [json_key(self.variant, PEOPLE, self.rng.choice((0, 1, 2, 3, 4, 5, 90))) for _ in range(self.rng.randrange(4))]
+                    group["members"] = [
+                        json_key(self.variant, PEOPLE, self.rng.choice((0, 1, 2, 3, 4, 5, 90)))
+                        for _ in range(self.rng.randrange(4))
+                    ]
                 else:
                     group["members"] = {"from": self.table("glist"), "value": self.plain("person")}
                     if self.chance(0.7):
@@ -298,8 +325,7 @@ class RuleDrawer:
     def plain_rule(self, table: str) -> dict[str, Any]:
         """One more rule for a resource, for everybody and by what every file knows of people."""
         self.attributes = [one for one in self.attributes if not one.relation and one.name not in _DECLARED]
-        rule = self.rule("one more", Scope(table, viewer=True, row=table), Scope(PEOPLE, person=True, viewer=True))
-        return rule
+        return self.rule("one more", Scope(table, viewer=True, row=table), Scope(PEOPLE, person=True, viewer=True))
 
     def may_pass_on(self, name: str, names: list[str]) -> bool:
         """Everybody with a lookup here comes later, and has only one."""
@@ -350,7 +376,12 @@ class RuleDrawer:
     def vary(self, node: Any) -> Any:
         """The same with other literals of the same pools, where that is easily told."""
         if isinstance(node, dict):
-            return {key: value if key in ("viewer", "row", "group", "use", "logic", "can", "ago", "ahead") else self.vary(value) for key, value in node.items()}
+            return {
+                key: value
+                if key in ("viewer", "row", "group", "use", "logic", "can", "ago", "ahead")
+                else self.vary(value)
+                for key, value in node.items()
+            }
         if isinstance(node, list):
             return [self.vary(item) for item in node]
         for pool in (self.pools.texts, TITLES, STATES):
@@ -379,7 +410,11 @@ class RuleDrawer:
 
     def combine(self, terms: list[str], who: Scope) -> list[dict[str, Any]]:
         entries = [
-            {"name": f"entry {number}", "who": self.condition(who, int(self.chance(0.25))), "expression": self.expression(terms, 1)}
+            {
+                "name": f"entry {number}",
+                "who": self.condition(who, int(self.chance(0.25))),
+                "expression": self.expression(terms, 1),
+            }
             for number in range(self.rng.choices((0, 1, 2), (3, 5, 1))[0])
         ]
         if not entries or self.chance(0.3):
@@ -398,7 +433,8 @@ class RuleDrawer:
     def condition(self, scope: Scope, depth: int) -> Condition:
         rng = self.rng
         form = rng.choices(
-            ("test", "two", "all", "any", "not", "terms"), (6, 1, 1.2, 1.4, 1.3, 0.6) if depth > 0 else (1, 0.15, 0, 0, 0, 0)
+            ("test", "two", "all", "any", "not", "terms"),
+            (6, 1, 1.2, 1.4, 1.3, 0.6) if depth > 0 else (1, 0.15, 0, 0, 0, 0),
         )[0]
         if form == "test":
             return self.leaf(scope)
@@ -408,7 +444,10 @@ class RuleDrawer:
             return {"not": self.condition(scope, depth - 1)}
         if form == "terms":
             letters = {letter: self.condition(scope, 0) for letter in ("A", "B", "C")[: rng.randint(2, 3)]}
-            logic = {2: ("A and not B", "A or B", "not (A and B)"), 3: ("A and (B or not C)", "A or (B and C)", "not A or (B and not C)")}
+            logic = {
+                2: ("A and not B", "A or B", "not (A and B)"),
+                3: ("A and (B or not C)", "A or (B and C)", "not A or (B and not C)"),
+            }
             return {"terms": letters, "logic": rng.choice(logic[len(letters)])}
         return {form: [self.condition(scope, depth - 1) for _ in range(rng.choices((1, 2, 3), (1, 5, 2))[0])]}
 
@@ -461,7 +500,11 @@ class RuleDrawer:
         if scope.person and self.attributes and self.chance(0.2):
             attribute = rng.choice(self.attributes)
             if attribute.name != "key" and not self.circular(scope, attribute):
-                text, column, many = attribute.name, Col("", attribute.kind, attribute.domain), attribute.kind in _MANY or bool(attribute.relation)
+                text, column, many = (
+                    attribute.name,
+                    Col("", attribute.kind, attribute.domain),
+                    attribute.kind in _MANY or bool(attribute.relation),
+                )
                 if text in RESERVED:
                     text = f'"{text}"'
                 return self.tested(scope, text, column, many, relation=bool(attribute.relation))
@@ -498,7 +541,9 @@ class RuleDrawer:
         words = ["eq"] * 5 + ["ne", "in", "in", "not_in"]
         if nulls and not column.required:
             words += ["is_null", "is_set"]
-        if column.kind in _ORDERED or (column.kind == "key" and self.variant.keys != "text" and not column.domain.startswith("key.")):
+        if column.kind in _ORDERED or (
+            column.kind == "key" and self.variant.keys != "text" and not column.domain.startswith("key.")
+        ):
             words += ["lt", "le", "gt", "ge", "between", "between"]
         if column.kind in _TEXT:
             words += ["contains", "starts_with", "ends_with"]
@@ -545,7 +590,9 @@ class RuleDrawer:
             chosen = rng.choice(fits)
             operand: dict[str, Any] = {"viewer": chosen.name}
             if chosen.relation and self.chance(0.4):
-                operand["where"] = self.condition(Scope(chosen.relation, viewer=True, row=scope.row), 1 if self.chance(0.3) else 0)
+                operand["where"] = self.condition(
+                    Scope(chosen.relation, viewer=True, row=scope.row), 1 if self.chance(0.3) else 0
+                )
             return operand
         for _ in range(6):
             path, end = self.walk(scope.row, 2)
@@ -568,7 +615,7 @@ class RuleDrawer:
         kind, domain = column.kind, column.domain
         if domain.startswith("key."):
             return json_key(self.variant, domain[4:], rng.choice((0, 1, 2, 3, 90, 100)))
-        if domain in ("status",) or kind == "enum":
+        if domain == "status" or kind == "enum":
             return rng.choice(STATES)
         if kind == "bool":
             return self.chance(0.5)

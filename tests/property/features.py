@@ -48,13 +48,17 @@ WANTED = {
     **{f"lookups {depth}": 5 for depth in range(4)},
     **dict.fromkeys(("all", "any", "not", "group", "can in rows", "can under not or any"), 6),
     **dict.fromkeys(("literal", "list", "empty list", "viewer", "row", "ago", "ahead", "between viewer"), 4),
-    **dict.fromkeys(("viewer key", "viewer relation", "viewer narrowed", "narrowed by row", "chained relation", "below"), 4),
+    **dict.fromkeys(
+        ("viewer key", "viewer relation", "viewer narrowed", "narrowed by row", "chained relation", "below"), 4
+    ),
     **dict.fromkeys(("column attribute", "lookup attribute", "relation attribute"), 10),
     **dict.fromkeys(("criteria", "member keys", "member table", "include inactive", "empty group"), 3),
     **dict.fromkeys(("active", "erased", "super admin", "manager", "no manager", "no super admin", "authority"), 5),
     **dict.fromkeys(("becomes", "hierarchy false", "role", "rules alike", "who unknown to nobody"), 5),
     **dict.fromkeys(("require", "require who", "require can", "require passes on", "passes on"), 6),
-    **dict.fromkeys(("inherits", "inherits two", "three levels", "combine", "combine who", "combine and", "combine or"), 4),
+    **dict.fromkeys(
+        ("inherits", "inherits two", "three levels", "combine", "combine who", "combine and", "combine or"), 4
+    ),
     **dict.fromkeys(("composite lookup", "use", "terms", "quotes", "backslash", "line break", "dollar quote"), 4),
 }
 
@@ -99,7 +103,9 @@ def _of_rules(rules: AccessRules) -> Iterator[str]:
                     if below:
                         yield "below"
                     if where and any(
-                        isinstance(part, Test) and isinstance(part.operand, ViewerRef) and part.operand.attribute in relations
+                        isinstance(part, Test)
+                        and isinstance(part.operand, ViewerRef)
+                        and part.operand.attribute in relations
                         for part in walk(where)
                     ):
                         yield "chained relation"
@@ -138,7 +144,9 @@ def _of_rules(rules: AccessRules) -> Iterator[str]:
                 yield "hierarchy false"
             if isinstance(rule.who, IsRole):
                 yield "role"
-        shapes = Counter((str(_shape(rule.who)), str(_shape(rule.rows)), rule.can) for rule in resource.rules if rule.rows)
+        shapes = Counter(
+            (str(_shape(rule.who)), str(_shape(rule.rows)), rule.can) for rule in resource.rules if rule.rows
+        )
         if any(count > 1 for count in shapes.values()):
             yield "rules alike"
         for requirement in resource.require:
@@ -163,7 +171,14 @@ def _of_rules(rules: AccessRules) -> Iterator[str]:
 
 
 def _shape(condition: Condition | None) -> object:
-    return None if condition is None else [(type(part).__name__, getattr(part, "path", None), getattr(part, "operator", None)) for part in walk(condition)]
+    return (
+        None
+        if condition is None
+        else [
+            (type(part).__name__, getattr(part, "path", None), getattr(part, "operator", None))
+            for part in walk(condition)
+        ]
+    )
 
 
 def _conditions(rules: AccessRules) -> Iterator[Condition]:

@@ -51,7 +51,10 @@ def _smaller(case: Case) -> Iterator[Case]:
             for column, value in row.items():
                 if value is not None and column not in ("rid", "id", "a", "b", "part", "status"):
                     data = copy.copy(case.data)
-                    data.rows = {**case.data.rows, table: [*found[:number], {**row, column: None}, *found[number + 1 :]]}
+                    data.rows = {
+                        **case.data.rows,
+                        table: [*found[:number], {**row, column: None}, *found[number + 1 :]],
+                    }
                     yield Case(case.spec, data, case.viewer)
 
 

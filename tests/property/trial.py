@@ -85,7 +85,7 @@ class Tally:
 
 def draw_file(seed: str, number: int, variant: Variant, roles: tuple[str, ...]) -> tuple[Random, Pools, Drawn]:
     """The `number`th rule file of a seed, with the source of chance to go on with."""
-    rng = Random(f"{seed}/{variant.name}/{number}")  # noqa: S311 - reproducible on purpose
+    rng = Random(f"{seed}/{variant.name}/{number}")
     pools = Pools.draw(rng, today())
     return rng, pools, RuleDrawer(rng, variant, pools, roles).draw()
 
@@ -138,7 +138,9 @@ class Trials:
         compiled = laboratory.compile(drawn.spec)
         if isinstance(compiled, Compiled) and len(laboratory.script(compiled.desired)) > LARGEST:
             tally.trimmed += 1
-            while isinstance(compiled, Compiled) and len(laboratory.script(compiled.desired)) > LARGEST and _trim(drawn):
+            while (
+                isinstance(compiled, Compiled) and len(laboratory.script(compiled.desired)) > LARGEST and _trim(drawn)
+            ):
                 compiled = laboratory.compile(drawn.spec)
         if isinstance(compiled, Refused):
             tally.refused += 1
@@ -187,7 +189,9 @@ class Trials:
             ) from None
         except (psycopg.Error, PgeraseError) as error:
             kind = f"{type(error).__name__} {str(error)[:20]}"
-            report = self._report(number, Case(spec, data, viewer), lambda other: any(str(one.seen).startswith(kind) for one in other))
+            report = self._report(
+                number, Case(spec, data, viewer), lambda other: any(str(one.seen).startswith(kind) for one in other)
+            )
             raise Failed(report) from error
         return seen
 
@@ -276,7 +280,9 @@ class Trials:
                 for way in ("read", "share", "delete", "insert"):
                     lost = getattr(before, way) - getattr(outcome, way)
                     if lost:
-                        raise Failed(f"seed {self.seed}, rule file {number}, {what}: {place} lost {way} of {table} {lost}")
+                        raise Failed(
+                            f"seed {self.seed}, rule file {number}, {what}: {place} lost {way} of {table} {lost}"
+                        )
 
     def _tried(self, spec: Any, states: Any) -> dict[tuple[int, Viewer], dict[str, Outcome]]:
         compiled = self.laboratory.compile(spec)
@@ -340,7 +346,9 @@ def _with_another_rule(rng: Random, laboratory: Laboratory, pools: Pools, drawn:
     drawer = RuleDrawer(rng, laboratory.variant, pools, laboratory.logins)
     drawer.viewers()
     names = {table: name for name, table in ((name, one["table"]) for name, one in other["resources"].items())}
-    table = next(name for name in drawn.resources if names[drawer.table(name)] and drawer.table(name) == resource["table"])
+    table = next(
+        name for name in drawn.resources if names[drawer.table(name)] and drawer.table(name) == resource["table"]
+    )
     rule = drawer.plain_rule(table)
     resource["rules"] = [*resource.get("rules", []), rule]
     return other
