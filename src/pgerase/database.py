@@ -81,10 +81,9 @@ class Database:
         """
         before = self.connection.prepare_threshold
         self.connection.prepare_threshold = None
-        with _translated():
-            # What the driver has prepared so far is forgotten by this rollback.
-            with self.connection.transaction(force_rollback=True):
-                self.connection.execute("select 1")
+        # What the driver has prepared so far is forgotten by this rollback.
+        with _translated(), self.connection.transaction(force_rollback=True):
+            self.connection.execute("select 1")
         try:
             yield
         finally:

@@ -77,7 +77,7 @@ class Account:
 
     def start(self, command: list[str], *, folder: Path, stdin: int, output: int) -> subprocess.Popen[bytes]:
         """Start a program as this account, in a session of its own: an interrupt at the terminal does not reach it."""
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603 (programs of the installation and /bin/sh, arguments never via a shell)
             command,
             stdin=stdin,
             stdout=output,
@@ -290,7 +290,7 @@ class _Running:
 
 def program_version(program: Path) -> str:
     """The version a program of PostgreSQL states, e.g. `18.6`. Raises ServerFailed where it states none."""
-    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 (a program given)
     found = re.search(r"\(PostgreSQL\) (\d+\.\d+|\d+\w+)", done.stdout)
     if not found:
         raise ServerFailed(f"{program} is no program of PostgreSQL: {_last_lines(done.stdout + done.stderr)}")
@@ -308,7 +308,7 @@ def _runs(source: Path, account: Account) -> bool:
 
 def _parent_folder(account: Account, *, executable: bool) -> str:
     """Where a private folder can be made: short enough for a socket, open to the account, and able to run programs."""
-    candidates = (tempfile.gettempdir(), "/tmp", "/var/tmp")
+    candidates = (tempfile.gettempdir(), "/tmp", "/var/tmp")  # noqa: S108 (only a parent; mkdtemp makes the private one)
     for candidate in candidates:
         path = Path(candidate)
         if not path.is_dir() or len(os.fsencode(path)) > _LONGEST_FOLDER or not os.access(path, os.W_OK | os.X_OK):

@@ -67,7 +67,7 @@ class Patience:
             if left <= 0:
                 return
             # Random, so that two who block each other do not go on doing so in step.
-            self.pause(min(left, random.uniform(longest / 2, longest)))
+            self.pause(min(left, random.uniform(longest / 2, longest)))  # noqa: S311 - no secret
             longest = min(longest * 2, 5.0)
 
 

@@ -105,7 +105,7 @@ def perform(settings: Settings, arguments: Sequence[str]) -> int:
         # Whoever read our output has enough; there is nobody left to tell.
         sys.stderr.close()
         return ExitCode.DONE
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug is an exit code too
         if settings.debug:
             traceback.print_exc(file=sys.stderr)
         return _explain(settings, error)

@@ -39,7 +39,7 @@ class Settings:
         """The pack of `--pack`, None without one. Raises RuleFileError."""
         if self.pack is None:
             return None
-        from pgerase.rules.read import read_pack
+        from pgerase.rules.read import read_pack  # noqa: PLC0415 - commands without a pack need no YAML
 
         return read_pack(self.pack)
 

@@ -25,7 +25,7 @@ def read_pack(folder: str | os.PathLike[str]) -> Pack:
     reading = Reading()
     path = Path(folder)
     whole = Position(str(path), 1, 1)
-    if not os.path.isdir(path):
+    if not os.path.isdir(path):  # noqa: PTH112 - unlike Path.is_dir it never raises
         reading.error("no-pack", f"{path} is not a folder", whole, "a pack is a folder with rule files")
         reading.finish()
     files = Folder(path, reading)

@@ -149,7 +149,7 @@ def sample_rows(rows: Sequence[SeenRow], sample: Sample, seed_text: str) -> tupl
     """The rows to compare: all of few; of many, some of every value of every column read, nulls too, and any others."""
     if len(rows) <= sample.whole:
         return tuple(rows)
-    draw = random.Random(f"{sample.seed} {seed_text}")
+    draw = random.Random(f"{sample.seed} {seed_text}")  # noqa: S311 - a sample, not a secret
     chosen: dict[str, SeenRow] = {}
     shuffled = list(rows)
     draw.shuffle(shuffled)

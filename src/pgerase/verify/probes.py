@@ -61,7 +61,7 @@ def design(
     role: str,
 ) -> Design:
     """Choose writers, rows and writes: of every action some that are allowed and some that one changed column denies."""
-    draw = random.Random(f"{sample.seed} {governed.name}")
+    draw = random.Random(f"{sample.seed} {governed.name}")  # noqa: S311 - a sample, not a secret
     writers = _writers(governed, viewers, expectations, sample, role, draw)
     rows = _base(governed, writers, expectations, sample, role, draw)
     places = {row.id: number for number, row in enumerate(rows)}

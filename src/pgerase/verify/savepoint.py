@@ -20,6 +20,6 @@ def taken_back(database: Database, work: Callable[[], _Result]) -> _Result:
     try:
         with database.transaction():
             results.append(work())
-            raise _TakenBack
+            raise _TakenBack  # noqa: TRY301 - the only way to end a savepoint without keeping it
     except _TakenBack:
         return results[0]
