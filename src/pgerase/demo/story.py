@@ -192,10 +192,10 @@ class _Story:
         self._claim(by_rules < stage.keys(key), f"{label} sees more than the rules say")
         said = self._command("drift", code=ExitCode.NO)
         for change in self._cast.meddling:
-            self._claim(
-                any(change.named in line for line in said.lines), f"drift names it: {change.named}"
-            )
-        self._claim(said.lines[-1].startswith(f"{len(self._cast.meddling)} difference"), "and nothing else (exit code 1)")
+            self._claim(any(change.named in line for line in said.lines), f"drift names it: {change.named}")
+        self._claim(
+            said.lines[-1].startswith(f"{len(self._cast.meddling)} difference"), "and nothing else (exit code 1)"
+        )
         teller.say(
             "pgerase never touches a policy that is not its own: its author drops it. What was pgerase's, apply puts back."
         )
@@ -205,7 +205,9 @@ class _Story:
                 stage.superuser.run(change.undo)
         self._command("apply", "--yes", shown=(r"^~",))
         self._command("drift")
-        self._claim(stage.keys(key) == by_rules, f"{label} sees what the rules say, and drift finds nothing (exit code 0)")
+        self._claim(
+            stage.keys(key) == by_rules, f"{label} sees what the rules say, and drift finds nothing (exit code 0)"
+        )
 
     def _verify(self) -> None:
         self._teller.act("Proof on the live database")
