@@ -99,7 +99,9 @@ TABLES = {
         ),
         Tab(
             "team",
-            _cols("id:key:key.team! name:vc:name region:text:region dept:key:key.dept lead:key:key.person tags:texts:region"),
+            _cols(
+                "id:key:key.team! name:vc:name region:text:region dept:key:key.dept lead:key:key.person tags:texts:region"
+            ),
             ("id",),
             (Look(("dept",), "dept", ("id",)), Look(("lead",), "person", ("id",))),
             rows=3,
@@ -168,14 +170,18 @@ TABLES = {
         ),
         Tab(
             "step",
-            _cols("id:key:key.step! task:key:key.task author:key:key.person body:text:region done:bool:bool n:int:num at:tstz:time"),
+            _cols(
+                "id:key:key.step! task:key:key.task author:key:key.person body:text:region done:bool:bool n:int:num at:tstz:time"
+            ),
             ("id",),
             (Look(("task",), "task", ("id",)), Look(("author",), "person", ("id",))),
             rows=6,
         ),
         Tab(
             "log",
-            _cols("account:key:key.account person:key:key.person msg:text:region at:tstz:time n:int:num flag:bool:bool"),
+            _cols(
+                "account:key:key.account person:key:key.person msg:text:region at:tstz:time n:int:num flag:bool:bool"
+            ),
             (),
             (
                 Look(("account",), "account", ("id",), declared=False),
@@ -185,7 +191,9 @@ TABLES = {
         ),
         Tab(
             "event",
-            _cols("id:key:key.event! part:int:part! account:key:key.account kind:text:region person:key:key.person at:date:time"),
+            _cols(
+                "id:key:key.event! part:int:part! account:key:key.account kind:text:region person:key:key.person at:date:time"
+            ),
             ("id", "part"),
             (
                 Look(("account",), "account", ("id",)),
@@ -294,7 +302,9 @@ class Variant:
         return f"{_FLAVOURS[number % len(_FLAVOURS)]}{table[:2]}{number}"
 
 
-RESERVED = frozenset({"group", "role", "all", "any", "not", "use", "terms", "logic", "consent", "restriction", "support"})
+RESERVED = frozenset(
+    {"group", "role", "all", "any", "not", "use", "terms", "logic", "consent", "restriction", "support"}
+)
 _FLAVOURS = ("", "k'", "a@b@", "é ☃", "\\", "$$", "--", '"')
 
 VARIANTS = {

@@ -47,13 +47,22 @@ _DEFAULT = Sample()
     show_default=True,
     help="Hold at most so many rows of a table in memory.",
 )
+@click.option("--table", "tables", multiple=True, metavar="TABLE", help="Look at the behaviour of this table only.")
 @click.option("--shadow", is_flag=True, help="Say who would lose and gain what, were the tables in mode shadow on.")
 @click.option(
     "--allow-superuser", is_flag=True, help="Run as a role that no policy binds; it acts as others all the same."
 )
 @click.pass_obj
 def verify(
-    settings: Settings, seed: int, viewers: int, rows: int, whole: int, hold: int, shadow: bool, allow_superuser: bool
+    settings: Settings,
+    seed: int,
+    viewers: int,
+    rows: int,
+    whole: int,
+    hold: int,
+    tables: tuple[str, ...],
+    shadow: bool,
+    allow_superuser: bool,
 ) -> int:
     """Compare what the database shows and lets people do with what the rules mean, and look for ways around them.
 
@@ -66,7 +75,13 @@ def verify(
     sample = Sample(seed=seed, viewers=viewers, rows=rows, whole=whole, hold=hold)
     with settings.open_database() as database:
         report = verify_pack(
-            database, pack, sample=sample, allow_superuser=allow_superuser, shadow=shadow, progress=progress
+            database,
+            pack,
+            sample=sample,
+            allow_superuser=allow_superuser,
+            shadow=shadow,
+            tables=tables,
+            progress=progress,
         )
     print_result(settings, _lines(report), _data(report))
     return ExitCode.DONE if report.ok else ExitCode.NO
@@ -116,8 +131,10 @@ def _summary(report: VerifyReport) -> tuple[str, str]:
     unseen = sum(one.verdict is Verdict.UNSEEN for one in report.looked)
     return (
         seen,
-        f"NOT verified: {len(report.failures)} findings, {report.disagreements} disagreements with the rules, "
-        f"{unseen} objects not seen",
+        (
+            f"NOT verified: {len(report.failures)} findings, {report.disagreements} disagreements with the rules, "
+            f"{unseen} objects not seen"
+        ),
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name, Table
-from pgerase.meaning.conditions import walk
 from pgerase.meaning.paths import Facts, Lookup
 from pgerase.meaning.structure import Structure
 from pgerase.rules.access import (
@@ -36,11 +35,16 @@ from pgerase.rules.names import Path
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """`columns`: what has to be read of every table. `facts`: tables of which a sample would not do. `guarded`: authority."""
+    """`columns`: what has to be read of every table. `facts`: tables of which a sample would not do. `guarded`: authority.
+
+    `groups` and `relations` are those that some rule asks for.
+    """
 
     columns: Mapping[Name, frozenset[str]]
     facts: frozenset[Name]
     guarded: Mapping[Name, frozenset[str]]
+    groups: tuple[str, ...]
+    relations: tuple[str, ...]
 
 
 def find_needs(access: AccessRules, catalog: Catalog, governed: Collection[Name]) -> Needs:
@@ -65,6 +69,7 @@ class _Reader:
         self._guarded: dict[Name, set[str]] = {}
         self._facts: set[Name] = set()
         self._seen: set[str] = set()
+        self._group_names: set[str] = set()
         self._waiting: list[Resource] = []
 
     def read(self, governed: Collection[Name]) -> Needs:
@@ -88,7 +93,13 @@ class _Reader:
                 self._resource(resource)
         for entry in self._access.authority:
             self._of_person(entry.who)
-        return Needs(_frozen(self._columns), frozenset(self._facts), _frozen(self._guarded))
+        return Needs(
+            _frozen(self._columns),
+            frozenset(self._facts),
+            _frozen(self._guarded),
+            tuple(sorted(self._group_names)),
+            tuple(sorted(name for name in self._seen if isinstance(self._attributes.get(name), RelationAttribute))),
+        )
 
     def _take(self, table: Name, columns: Collection[str], *, decides: bool) -> None:
         self._columns.setdefault(table, set()).update(columns)
@@ -204,9 +215,9 @@ class _Reader:
 
     def _group(self, name: str) -> None:
         group = self._groups.get(name)
-        if group is None or f"group {name}" in self._seen:
+        if group is None or name in self._group_names:
             return
-        self._seen.add(f"group {name}")
+        self._group_names.add(name)
         self._of_person(group.criteria)
         if isinstance(group.members, MemberRelation):
             table = self._rows.table(group.members.table)
@@ -225,18 +236,6 @@ def who_conditions(access: AccessRules, governed: Collection[Name], catalog: Cat
         parts = (*resource.rules, *resource.require, *resource.combine)
         found += [part.who for part in parts if part.who is not None]
     return tuple(found)
-
-
-def relations_used(access: AccessRules) -> tuple[str, ...]:
-    """Relation attributes that rows or who of some resource ask for."""
-    declared = {} if access.viewers is None else {one.name: one for one in access.viewers.attributes}
-    names: set[str] = set()
-    for resource in access.resources:
-        for part in (*resource.rules, *resource.require):
-            for node in (*walk(part.who), *walk(part.rows)):
-                if isinstance(node, ViewerRef):
-                    names.add(node.attribute)
-    return tuple(sorted(name for name in names if isinstance(declared.get(name), RelationAttribute)))
 
 
 def _frozen(columns: Mapping[Name, set[str]]) -> dict[Name, frozenset[str]]:

@@ -57,12 +57,13 @@ def verify(
     shadow: bool = False,
     statics: bool = True,
     behaviour: bool = True,
+    tables: Collection[str] = (),
     progress: Callable[[str], None] = _quiet,
 ) -> VerifyReport:
     """Compare what the database returns and refuses with what the pack's rules mean, and judge what stands around them.
 
     `accepted` are doors besides those of pack.yaml. `shadow` looks at the tables in mode shadow instead. `statics=False` leaves the
-    comparison with plan and ledger, the doors and the server out, so that only behaviour is looked at; `behaviour=False` the rest.
+    comparison with plan and ledger, the doors and the server out, so that only behaviour is looked at; `behaviour=False` the rest. `tables` (schema.name) are those whose behaviour is looked at; default all.
 
     Whatever could not be looked at is a finding of severity error; the report is ok only where everything was seen and right.
     Raises Refused as a superuser without `allow_superuser`, where pgerase is not installed (but for shadow) and for a pack without
@@ -79,7 +80,17 @@ def verify(
             hint="Connect as the role that installed pgerase; or give --allow-superuser, which acts as others all the same.",
         )
     wanted = sample or Sample()
-    run = _Run(database, pack, pack.access, wanted, accepted, statics=statics, behaviour=behaviour, progress=progress)
+    run = _Run(
+        database,
+        pack,
+        pack.access,
+        wanted,
+        accepted,
+        statics=statics,
+        behaviour=behaviour,
+        tables=tables,
+        progress=progress,
+    )
     try:
         tables = read_catalog(database)
         with database.own_statements(), database.transaction(isolation="repeatable read"):
@@ -121,6 +132,7 @@ class _Run:
         *,
         statics: bool,
         behaviour: bool,
+        tables: Collection[str],
         progress: Callable[[str], None],
     ) -> None:
         self._database = database
@@ -130,6 +142,7 @@ class _Run:
         self._accepted = accepted
         self._statics = statics
         self._behaves = behaviour
+        self._tables = frozenset(tables)
         self._progress = progress
         self._names = Names(pack.settings.prefix)
         self.catalog: Catalog | None = None
@@ -170,8 +183,9 @@ class _Run:
         if not self._behaves:
             return
         cast = Cast(self._database, catalog, self._names.viewer, self._pack.settings.app)
+        wanted = self._wanted(desired.governed)
         try:
-            prepared = self._prepare(catalog, cast, desired.governed)
+            prepared = self._prepare(catalog, cast, desired.governed, wanted)
         except Refused as error:
             # Without the lookup role nobody knows all rows, and nobody makes clones.
             self.collector.unseen(unseen("all rows", error.message, error.hint), "behaviour")
@@ -183,6 +197,13 @@ class _Run:
             return
         if prepared is not None:
             self._behaviour(catalog, cast, prepared)
+
+    def _wanted(self, governed: Sequence[Name]) -> Sequence[Name]:
+        """The governed tables, or those asked for. Raises Refused for one that is none of them."""
+        strange = self._tables - {str(name) for name in governed}
+        if strange:
+            raise Refused(f"not in mode on: {', '.join(sorted(strange))}", hint="Name tables as schema.name.")
+        return [name for name in governed if not self._tables or str(name) in self._tables]
 
     def _nothing(self, desired: Desired) -> None:
         found = [finding for finding in desired.findings if finding.severity is Severity.ERROR]
@@ -208,14 +229,16 @@ class _Run:
     def _identity(self) -> IdentityKind:
         return IdentityKind.SETTING if self._access.viewers is None else self._access.viewers.identity.kind
 
-    def _prepare(self, catalog: Catalog, cast: Cast, governed: Sequence[Name]) -> _Prepared | None:
+    def _prepare(
+        self, catalog: Catalog, cast: Cast, governed: Sequence[Name], wanted: Sequence[Name]
+    ) -> _Prepared | None:
         """Read everything as somebody who sees it, choose what to look at, make the clones; None where facts are missing."""
         by_login = self._identity() is IdentityKind.ROLE
         roles = (self._names.lookup, self._names.secret) if by_login else (self._names.lookup,)
         with borrowed(self._database, *roles):
             blind = Blind(self._database, catalog, self._names.lookup)
             needs = find_needs(self._access, catalog, set(governed))
-            read = self._read(blind, needs, governed)
+            read = self._read(blind, needs, wanted)
             if read is None:
                 return None
             now: datetime = self._database.value("select pg_catalog.statement_timestamp()")
@@ -223,9 +246,9 @@ class _Run:
             expectations = Expectations(Meaning(self._access, catalog, data, now))
             population = Population(self._access, catalog, data, now) if self._access.viewers else None
             self._viewers = sample_viewers(
-                self._access, population, governed, self._sample, _key_type(self._access, population)
+                self._access, population, governed, needs, self._sample, _key_type(self._access, population)
             )
-            tables = self._governed(catalog, read, governed)
+            tables = self._governed(catalog, read, wanted)
             self._progress(f"choosing what to try for {len(self._viewers)} viewers")
             authority = None if population is None else Authority(self._access, catalog, population)
             workshop = Workshop(self._database, catalog, self._names.prefix, self._names.lookup)
@@ -316,7 +339,8 @@ class _Run:
             table = self.catalog.tables[name]
             guarded = authority.guarded(name, columns)
             actor = cast.actor_for_clone(table)
-            if not guarded or table.kind == "f" or actor is None:
+            unwanted = bool(self._tables) and str(name) not in self._tables
+            if not guarded or unwanted or table.kind == "f" or actor is None:
                 continue
             planned = design_guard(table, guarded, read[name].rows)
             reader = blind.reader_of(name) or ""
@@ -418,7 +442,7 @@ class _Run:
         expectations = Expectations(Meaning(self._access, catalog, data, now))
         population = Population(self._access, catalog, data, now) if self._access.viewers else None
         self._viewers = sample_viewers(
-            self._access, population, tables, self._sample, _key_type(self._access, population)
+            self._access, population, tables, needs, self._sample, _key_type(self._access, population)
         )
         return expectations, self._governed(catalog, read, tables)
 

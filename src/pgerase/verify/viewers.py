@@ -19,7 +19,7 @@ from pgerase.meaning.values import Many
 from pgerase.rules.access import AccessRules, IdentityKind, ManagerColumn
 from pgerase.rules.conditions import All, AnyOf, IsRole
 from pgerase.verify.model import Sample
-from pgerase.verify.needs import relations_used, who_conditions
+from pgerase.verify.needs import Needs, who_conditions
 
 _DISTINCT = 24
 """Different combinations of what the rules ask about people of which each gets a viewer."""
@@ -67,7 +67,7 @@ class Population:
         text = str(value)
         return text.rstrip(" ") if self.people.key(person).kind.name in {"character", "bpchar"} else text
 
-    def strata(self, governed: Iterable[Name], sample: Sample) -> Iterator[tuple[str, list[Row]]]:
+    def strata(self, governed: Iterable[Name], needs: Needs, sample: Sample) -> Iterator[tuple[str, list[Row]]]:
         """The strata in the order of their weight, each with the people in it, in a drawn order, and cut to what is wanted."""
         draw = random.Random(f"{sample.seed} viewers")  # noqa: S311 - a sample, not a secret
         everybody = [row for row in self.rows if self.people.key(row).value is not None]
@@ -91,11 +91,11 @@ class Population:
             likely = sorted(active, key=lambda row: -reports[people.key(row).value])[:_LIKELY] + orphans[:_LIKELY]
             yield "widest reach", sorted(likely, key=lambda row: -len(people.reach(row)))[:2]
             yield "reaches nobody else", [row for row in active if not reports[people.key(row).value]][:2]
-        for group in self._access.groups:
-            inside = [row for row in asked if people.is_member(row, (group.name,))]
-            yield f"in group {group.name}", inside[:1]
-            yield f"not in group {group.name}", [row for row in asked if row not in inside][:1]
-        for name in relations_used(self._access):
+        for name in needs.groups:
+            inside = [row for row in asked if people.is_member(row, (name,))]
+            yield f"in group {name}", inside[:1]
+            yield f"not in group {name}", [row for row in asked if row not in inside][:1]
+        for name in needs.relations:
             values = {row: self._values(row, name) for row in asked[:_RELATED]}
             yield f"with {name}", sorted((row for row in values if values[row]), key=lambda row: -values[row])[:2]
             yield f"without {name}", [row for row in values if not values[row]][:1]
@@ -113,13 +113,18 @@ class Population:
 
 
 def sample_viewers(
-    access: AccessRules, population: Population | None, governed: Sequence[Name], sample: Sample, key_type: str
+    access: AccessRules,
+    population: Population | None,
+    governed: Sequence[Name],
+    needs: Needs,
+    sample: Sample,
+    key_type: str,
 ) -> tuple[Viewer, ...]:
     """People by strata up to `sample.viewers`, then sessions without a person, with a wrong one, and of roles."""
     found: list[Viewer] = []
     if population is not None:
         taken: set[Row] = set()
-        for stratum, rows in population.strata(governed, sample):
+        for stratum, rows in population.strata(governed, needs, sample):
             for row in rows:
                 if row not in taken and len(taken) < sample.viewers:
                     taken.add(row)
