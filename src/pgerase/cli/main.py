@@ -96,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def perform(settings: Settings, arguments: Sequence[str]) -> int:
     """Run one command, print what goes wrong, and return its exit code. Raises click.Abort where it is interrupted."""
     try:
-        result = cli.main(args=list(arguments), prog_name="pgerase", standalone_mode=False, obj=settings)
+        # Nothing at all is a question, not a mistake.
+        result = cli.main(args=list(arguments) or ["--help"], prog_name="pgerase", standalone_mode=False, obj=settings)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.Abort:
