@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, cast
 
 import click
 
@@ -51,11 +51,11 @@ def demo(settings: Settings, name: str, binaries: Path | None) -> None:
             "the demo brings its own database and rules", hint="leave --dsn out, and give --pack NAME after `demo`"
         )
     began = time.monotonic()
-    stdout: TextIO = sys.stdout
-    if isinstance(stdout, io.TextIOWrapper):
+    terminal = sys.stdout
+    if isinstance(terminal, io.TextIOWrapper):
         # A terminal that lacks a letter shows a question mark instead of ending the story.
-        stdout.reconfigure(errors="replace")
-    teller = Teller(stdout, quiet=settings.json)
+        cast("io.TextIOWrapper", terminal).reconfigure(errors="replace")
+    teller = Teller(cast("TextIO", sys.stdout), quiet=settings.json)
     tell(CASTS[name], folder("policies") / name, teller, _run, binaries=binaries)
     text = [
         "",
