@@ -30,6 +30,7 @@ COMMANDS = {
     "install": Entry("pgerase.cli.install:install", "Make roles, schemas, ledger and functions in a database."),
     "upgrade": Entry("pgerase.cli.install:upgrade", "Bring what is installed to this version."),
     "uninstall": Entry("pgerase.cli.install:uninstall", "Remove what install made; tables stay as they are."),
+    "check": Entry("pgerase.cli.check:check", "Are the rule files sound, alone or on a database?"),
     "plan": Entry("pgerase.cli.plan:plan", "Show what would change, with locks and who sees more or less."),
     "apply": Entry("pgerase.cli.plan:apply", "Carry out a plan, whole or not at all."),
     "revert": Entry("pgerase.cli.plan:revert", "Put everything back as it was before the first apply."),
