@@ -138,6 +138,7 @@ end;
         f"create or replace function {qualified(name)}()\n"
         "    returns trigger\n"
         "    language plpgsql\n"
+        "    stable\n"
         "    set search_path = ''\n"
         f"as {tag}{body}{tag}"
     )
