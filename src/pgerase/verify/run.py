@@ -92,9 +92,9 @@ def verify(
         progress=progress,
     )
     try:
-        tables = read_catalog(database)
+        before = read_catalog(database)
         with database.own_statements(), database.transaction(isolation="repeatable read"):
-            run.begin(tables)
+            run.begin(before)
             run.shadow() if shadow else run.everything()
             raise _Done  # noqa: TRY301 - rolls back: nothing is kept
     except _Done:
