@@ -6,8 +6,9 @@ What a write comes to is taken back at once, each in a savepoint of its own.
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 from pgerase.database import Database
@@ -27,8 +28,8 @@ from pgerase.verify.viewers import Viewer
 
 _REFUSED = "42501"
 _DONORS = 6
-_CONSIDERED = 60
-"""Writes weighed for each viewer and action before a few are tried."""
+_CONSIDERED = 20
+"""Writes weighed for each viewer, action and column before a few are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def design(
         tries += [
             Try(viewer, Action.DELETE, old, None, allowed)
             for old, allowed in _some(
-                ((places[row.id], row.id in deleted) for row in _shuffled(rows, draw)), sample.probes
+                ((places[row.id], row.id in deleted) for row in _shuffled(rows, draw)), sample.probes, lambda _: ()
             )
         ]
         considered = list(_mutants(rows, mutable, nullable, touched, draw))
@@ -84,12 +85,12 @@ def design(
             ((wish.base, wish), expectations.may_write(session, governed, Action.UPDATE, rows[wish.base].values, new))
             for wish, new in considered
         )
-        for (old, wish), allowed in _some(updates, sample.probes):
+        for (old, wish), allowed in _some(updates, sample.probes, lambda write: write[1].columns):
             tries.append(Try(viewer, Action.UPDATE, old, wanted.setdefault(wish, len(wanted)), allowed))
         inserts = (
             (wish, expectations.may_write(session, governed, Action.INSERT, None, new)) for wish, new in considered
         )
-        for wish, allowed in _some(inserts, sample.probes):
+        for wish, allowed in _some(inserts, sample.probes, lambda write: write.columns):
             tries.append(Try(viewer, Action.INSERT, None, wanted.setdefault(wish, len(wanted)), allowed))
     return Design(governed, rows, tuple(wanted), tuple(tries))
 
@@ -155,34 +156,45 @@ def _mutants(
     """Rows to write, drawn: copies, and copies with one column of another row or null. Rows one may change come first."""
     mine = [number for number, row in enumerate(rows) if row.id in touched]
     others = [number for number, row in enumerate(rows) if row.id not in touched]
-    for index in range(_CONSIDERED):
-        pool = mine if mine and (index % 3 or not others) else others or mine
+    for index in range(_CONSIDERED * (len(columns) + 1)):
+        pool = mine if mine and (draw.random() < _MINE or not others) else others or mine
         if not pool:
             return
         base = draw.choice(pool)
-        if index % 4 == 0 or not columns:
+        if index % (len(columns) + 1) == 0:
             yield Wanted(base), rows[base].values
             continue
-        column = draw.choice(columns)
+        column = columns[index % (len(columns) + 1) - 1]
         donor = None if column in nullable and draw.random() < _NULLS else draw.randrange(len(rows))
         value = None if donor is None else rows[donor].values[column]
         yield Wanted(base, (column,), donor), {**rows[base].values, column: value}
 
 
 _NULLS = 0.15
+"""How often a column that may be null becomes null."""
+_MINE = 0.7
+"""How often a row is changed that one may change, where there are both."""
 
 
 _What = TypeVar("_What", bound=Hashable)
 
 
-def _some(weighed: Iterable[tuple[_What, bool]], most: int) -> list[tuple[_What, bool]]:
-    """A few of each answer."""
+def _some(
+    weighed: Iterable[tuple[_What, bool]], most: int, kind: Callable[[_What], tuple[str, ...]]
+) -> list[tuple[_What, bool]]:
+    """A few of each answer: one of every kind, and more of any kind where these are fewer than `most`."""
     chosen: dict[bool, dict[_What, None]] = {True: {}, False: {}}
+    more: dict[bool, dict[_What, None]] = {True: {}, False: {}}
+    kinds: dict[bool, set[tuple[str, ...]]] = {True: set(), False: set()}
     for what, allowed in weighed:
-        if len(chosen[allowed]) < most:
+        if kind(what) in kinds[allowed]:
+            more[allowed][what] = None
+        else:
+            kinds[allowed].add(kind(what))
             chosen[allowed][what] = None
-        elif len(chosen[not allowed]) >= most:
-            break
+    for allowed, found in chosen.items():
+        left = (what for what in more[allowed] if what not in found)
+        found |= dict.fromkeys(islice(left, max(0, most - len(found))))
     return [(what, allowed) for allowed, found in chosen.items() for what in found]
 
 

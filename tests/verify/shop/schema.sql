@@ -39,7 +39,7 @@ insert into shop.person (id, manager_id, tenant, region, product, title, kind, s
     (1, null, 1, null, null, 'Lead', 'employee', 'ACTIVE', false),
     (2, 1, 1, 'east', 'tea', 'Rep', 'employee', 'ACTIVE', false),
     (3, 1, 1, 'west', 'coffee', 'Rep', 'employee', 'ACTIVE', false),
-    (4, 1, 1, null, null, 'Desk', 'employee', 'ACTIVE', false),
+    (4, null, 1, null, null, 'Desk', 'employee', 'ACTIVE', false),
     (5, null, 1, 'east', 'tea', 'Rep', 'partner', 'ACTIVE', false),
     (6, null, 1, null, null, 'Chief', 'employee', 'ACTIVE', true),
     (7, null, 2, 'east', 'tea', 'Rep', 'employee', 'ACTIVE', false),
@@ -47,7 +47,8 @@ insert into shop.person (id, manager_id, tenant, region, product, title, kind, s
     (9, null, 1, null, null, 'Chief', 'employee', 'INACTIVE', true);
 insert into shop.account (id, tenant, region, product, stage, secret)
     select i, 1 + (i % 7 = 0)::int, (array['east', 'west', 'north', null])[1 + i % 4],
-        (array['tea', 'coffee', 'cocoa'])[1 + i % 3], (array['open', 'won', 'closed'])[1 + i % 3 * i % 3], i % 5 = 0
+        (array['tea', 'coffee', 'cocoa'])[1 + i % 3], (array['open', 'won', 'closed'])[1 + i / 4 % 3],
+        case i % 5 when 0 then true when 1 then null else false end
     from generate_series(1, 48) as i;
 insert into shop.member values (1, 2, 'owner'), (2, 2, 'helper'), (3, 3, 'owner'), (5, 5, 'owner'), (6, 5, 'helper'), (7, 2, 'owner'),
     (10, 5, 'owner'), (12, 8, 'owner'), (21, 7, 'owner');
