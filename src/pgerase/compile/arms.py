@@ -16,7 +16,7 @@ from pgerase.compile import bound, sql
 from pgerase.compile.bound import ColumnValue, Side
 from pgerase.compile.emit import Emitter, Env, sides
 from pgerase.compile.sql import Atom, Formula, conjunction, disjunction, ident, text_literal
-from pgerase.compile.types import array_type
+from pgerase.compile.types import array_type, exact_array
 from pgerase.rules.conditions import Operator
 
 FOLD_FROM = 2
@@ -320,7 +320,7 @@ class ArmEmitter:
     def points_at(self, left: ColumnValue, query: str, env: Env, *, single: bool) -> str:
         """The row's column, or the column its lookups lead to, is among the query's values."""
         if left.type.many:
-            return f"{self.emitter.value(left, env)} && {sql.array_of(query)}::{array_type(left.type)}"
+            return f"{self.emitter.value(left, env)} && {sql.array_of(query)}::{exact_array(left.type)}"
         sign = left.type.operator("=")
         among = sql.subquery(query) if single else f"any ({sql.array_of(query)})"
         if not left.hops:

@@ -14,7 +14,7 @@ from pgerase.compile import bound, sql
 from pgerase.compile.bound import ColumnValue, Hop, Side
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import Atom, Formula, conjunction, disjunction, ident, qualified
-from pgerase.compile.types import ValueType, array_type
+from pgerase.compile.types import ValueType, array_type, exact_array
 from pgerase.rules.conditions import Action, Operator
 
 _SIGNS = {
@@ -426,7 +426,7 @@ class Emitter:
                 and not kind.is_citext
                 and kind.holds_all_of(test.right.type)
             ):
-                return f"{left} && array[{right}]::{array_type(kind)}"
+                return f"{left} && array[{right}]::{exact_array(kind)}"
             held = f"{right} {kind.operator('=')} any ({values})"
             return held if positive else _known(guards, held)
         if operator in _DIFFERS:
@@ -441,7 +441,10 @@ class Emitter:
         kind, operator = test.left.type, test.operator
         assert test.right is not None and not isinstance(test.right, tuple)
         if kind.holds_all_of(test.right.type) and not kind.is_citext:
-            cast = "" if kind.base == test.right.type.base != "character varying" else f"::{array_type(kind)}"
+            is_exact = kind.base == test.right.type.base and not isinstance(
+                test.right, (bound.Constant, bound.Parameter)
+            )
+            cast = "" if is_exact else f"::{exact_array(kind)}"
             if operator in _EQUALS or operator is Operator.CONTAINS:
                 return f"{left} && {right}{cast}"
             if operator in _DIFFERS:

@@ -179,6 +179,11 @@ def array_type(wanted: ValueType) -> str:
     return f"{'text' if wanted.base == 'character varying' else _text_type(wanted.base)}[]"
 
 
+def exact_array(wanted: ValueType) -> str:
+    """The SQL name of an array of exactly that type: && knows no other on its two sides."""
+    return f"{'bpchar' if wanted.base == 'character' else wanted.base}[]"
+
+
 def key_from_text(source: str, base: str) -> str | None:
     """An expression that turns presented identity text into a key of type `base`, null where it is none. None: unsupported.
 
