@@ -194,7 +194,7 @@ def _some(
             chosen[allowed][what] = None
     for allowed, found in chosen.items():
         left = (what for what in more[allowed] if what not in found)
-        found |= dict.fromkeys(islice(left, max(0, most - len(found))))
+        found.update(dict.fromkeys(islice(left, max(0, most - len(found)))))
     return [(what, allowed) for allowed, found in chosen.items() for what in found]
 
 
