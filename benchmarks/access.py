@@ -165,8 +165,11 @@ UNDER_RLS = {
 }
 BY_HAND = {
     "count": [
-        f"{BY_JOIN} select count(*) from (select ticket_id from b.ticket t where t.assignee_id in (select id from reach)"
-        " union select ticket_id from b.ticket t where t.contract_id in (select contract_id from contract)) found",
+        (
+            f"{BY_JOIN} select count(*) from ("
+            "select ticket_id from b.ticket t where t.assignee_id in (select id from reach)"
+            " union select ticket_id from b.ticket t where t.contract_id in (select contract_id from contract)) found"
+        ),
         f"{BY_JOIN} select count(*) from b.ticket t where {JOINED}",
         f"{BY_ARRAY} select count(*) from b.ticket t where {ARRAYED}",
     ],
@@ -236,7 +239,7 @@ def server() -> Iterator[tuple[str, Callable[[str, str], str]]]:
     with EmbeddedServer(
         settings={**THROWAWAY, "shared_buffers": "1GB", "max_locks_per_transaction": "2048"}
     ) as running:
-        yield running.dsn(), lambda dbname, user: running.dsn(dbname, user)
+        yield running.dsn(), running.dsn
 
 
 @contextlib.contextmanager
@@ -307,7 +310,6 @@ def hierarchy(bench: Bench, rows: int, repeat: int) -> list[Line]:
 
 def many_rules(bench: Bench, repeat: int) -> list[Line]:
     """A thousand rules of five shapes against five rules, on the same rows."""
-    lines: list[Line] = []
     spent: dict[int, dict[str, float]] = {}
     queries = {"count": "select count(*) from b.item", "point": "select * from b.item where item_id = 4711"}
     for number in (1, 200):
@@ -315,9 +317,10 @@ def many_rules(bench: Bench, repeat: int) -> list[Line]:
         with psycopg.connect(bench.app, autocommit=True) as app:
             app.execute("set random_page_cost = 1.1")
             spent[number] = {kind: as_viewer(app, 11_110, query, repeat)[1] for kind, query in queries.items()}
-    for kind in queries:
-        lines.append(Line(f"1,000 rules of 5 shapes, against 5: {kind}", spent[200][kind], spent[1][kind], "1.3 x"))
-    return lines
+    return [
+        Line(f"1,000 rules of 5 shapes, against 5: {kind}", spent[200][kind], spent[1][kind], "1.3 x")
+        for kind in queries
+    ]
 
 
 def shapes(number: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, LiteralString, TypeAlias, cast
+from typing import Any, LiteralString, Self, TypeAlias, cast
 
 import psycopg
 from psycopg import sql
@@ -35,7 +35,7 @@ class Database:
             connection.execute("select pg_catalog.set_config('search_path', '', false)")
         return cls(connection)
 
-    def __enter__(self) -> Database:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -81,10 +81,9 @@ class Database:
         """
         before = self.connection.prepare_threshold
         self.connection.prepare_threshold = None
-        with _translated():
-            # What the driver has prepared so far is forgotten by this rollback.
-            with self.connection.transaction(force_rollback=True):
-                self.connection.execute("select 1")
+        # What the driver has prepared so far is forgotten by this rollback.
+        with _translated(), self.connection.transaction(force_rollback=True):
+            self.connection.execute("select 1")
         try:
             yield
         finally:

@@ -23,12 +23,12 @@ _NAMED = re.compile(r"\(`([\w./]+)`\):\n\n$")
 _VARIES = re.compile(r"\b[0-9a-f]{12,64}\b")
 
 
-def replayed(text: str, programs: Path, binaries: Path | None = None) -> str:
+def replayed(text: str, programs: Path) -> str:
     """The README with every block of commands as it comes out now.
 
-    `programs` is a folder with psql and pg_dump, `binaries` that of the server to use instead of the embedded one.
+    `programs` is a folder with psql and pg_dump.
     """
-    with tempfile.TemporaryDirectory() as folder, EmbeddedServer(binaries=binaries, settings=THROWAWAY) as server:
+    with tempfile.TemporaryDirectory() as folder, EmbeddedServer(settings=THROWAWAY) as server:
         environment = _environment(Path(folder), programs, server)
 
         def fresh(block: re.Match[str]) -> str:

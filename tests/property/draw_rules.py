@@ -34,7 +34,6 @@ _LOOKUPS = (
     ("team tags", (("team",), ("tags",))),
     ("lead", (("team",), ("lead",))),
 )
-_DECLARED = {name for name, _ in _LOOKUPS}
 ACTIONS = ("read", "insert", "update", "delete")
 
 
@@ -60,12 +59,36 @@ class Scope:
     can: bool = False
 
 
+WHO = Scope(PEOPLE, person=True, groups=True, viewer=True)
+
+
 @dataclass
 class Drawn:
     """A rule file and which tables are its resources."""
 
     spec: dict[str, Any]
     resources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an operand has to be to stand beside a column."""
+
+    column: Col
+    operator: str
+    single: bool
+    one_of_many: bool
+
+    def fits(self, kind: str, *, many: bool) -> bool:
+        """Whether something of that kind compares; `many`: it is a relation."""
+        many = many or kind in _MANY
+        ordered = self.operator in ("lt", "le", "gt", "ge", "between")
+        return (
+            _FAMILY.get(kind, kind) == _FAMILY.get(self.column.kind, self.column.kind)
+            and not (self.single and many)
+            and (many or not self.one_of_many)
+            and (kind == "ctext" or not (ordered and self.column.kind == "ctext"))
+        )
 
 
 @dataclass
@@ -101,7 +124,7 @@ class RuleDrawer:
             spec["conditions"] = self.named
         if self.chance(0.3):
             column = rng.choice(("region", "title", "manager"))
-            who = "everyone" if self.chance(0.3) else self.condition(Scope(PEOPLE, person=True, groups=True, viewer=True), 1)
+            who = "everyone" if self.chance(0.3) else self.condition(WHO, 1)
             spec["authority"] = {self.columns(PEOPLE, column): who}
         return Drawn(spec, tuple(names))
 
@@ -131,11 +154,30 @@ class RuleDrawer:
     def choose_resources(self) -> list[str]:
         """Connected tables in an order in which each may inherit from those before it."""
         rng = self.rng
-        order = ["territory", "dept", "team", "person", "account", "deal", "task", "event", "log", "step", "member", "tmember", "glist"]
+        order = [
+            "territory",
+            "dept",
+            "team",
+            "person",
+            "account",
+            "deal",
+            "task",
+            "event",
+            "log",
+            "step",
+            "member",
+            "tmember",
+            "glist",
+        ]
         weights = {"account": 0.9, "task": 0.75, "step": 0.6, "log": 0.5, "event": 0.5, "deal": 0.5, "person": 0.45}
         # Few, so that what they become stays small: a file of a dozen tells no more than several of four.
-        wanted = rng.choices((1, 2, 3, 4, 5), (1, 3, 5, 4, 1))[0]
-        picked = sorted(order, key=lambda name: rng.random() ** (1 / weights.get(name, 0.25)), reverse=True)[:wanted]
+        wanted = rng.choices((1, 2, 3, 4), (1, 4, 5, 1))[0]
+        picked = rng.choices(list(weights), list(weights.values()))
+        while len(picked) < wanted:
+            near = [look.target for name in picked for look in TABLES[name].lookups]
+            near += [table.name for table in TABLES.values() if any(look.target in picked for look in table.lookups)]
+            near = [name for name in near if name not in picked] or [name for name in order if name not in picked]
+            picked.append(rng.choice([*near, *(name for name in near if name in weights)]))
         chosen = [name for name in order if name in picked]
         if self.chance(0.25):
             rng.shuffle(chosen)
@@ -144,90 +186,104 @@ class RuleDrawer:
     # -- viewers and groups --------------------------------------------------------------------------------------------
 
     def viewers(self) -> dict[str, Any]:
-        path = self.variant.path
         viewers: dict[str, Any] = {"table": self.table(PEOPLE), "key": self.plain("id"), "identity": "setting"}
-        plain = Scope(PEOPLE, person=True)
-        if self.chance(0.8):
-            viewers["active"] = {path((("status",),)): "ACTIVE"}
-        elif self.chance(0.3):
-            viewers["active"] = self.condition(plain, 1)
-        if self.chance(0.6):
-            viewers["erased"] = {path((("status",),)): "ERASED"}
-        elif self.chance(0.2):
-            viewers["erased"] = {"all": [{path((("status",),)): "ERASED"}, self.condition(plain, 0)]}
+        viewers |= self.states()
         if self.chance(0.75):
-            viewers["super_admin"] = {path((("admin",),)): True}
+            viewers["super_admin"] = {self.variant.path((("admin",),)): True}
         if self.chance(0.8):
             viewers["manager"] = self.plain("manager")
         for column in TABLES[PEOPLE].columns:
             if column.name not in self.hidden:
                 self.attributes.append(Attribute(self.plain(column.name), column.kind, column.domain))
         self.attributes += [Attribute("key", "key", "key.person")] * 3
-        declared: list[Any] = []
-        if self.chance(0.3):
-            declared.append(self.plain("region"))
-        for name, steps in _LOOKUPS:
-            if self.chance(0.35):
-                declared.append({name: path(steps)})
-                end = self.end(PEOPLE, steps)
-                self.attributes += [Attribute(name, end.kind, end.domain)] * 2
-        for name, relation in self.relations():
-            declared.append({name: relation})
+        declared = self.declared()
         if declared:
             viewers["attributes"] = declared
         return viewers
+
+    def states(self) -> dict[str, Condition]:
+        """Who is active, who is erased."""
+        plain = Scope(PEOPLE, person=True)
+        status = self.variant.path((("status",),))
+        found: dict[str, Condition] = {}
+        if self.chance(0.8):
+            found["active"] = {status: "ACTIVE"}
+        elif self.chance(0.3):
+            found["active"] = self.condition(plain, 1)
+        if self.chance(0.6):
+            found["erased"] = {status: "ERASED"}
+        elif self.chance(0.2):
+            found["erased"] = {"all": [{status: "ERASED"}, self.condition(plain, 0)]}
+        return found
+
+    def declared(self) -> list[Any]:
+        """Attributes: columns, lookups, relations."""
+        declared: list[Any] = [self.plain("region")] if self.chance(0.3) else []
+        for name, steps in _LOOKUPS:
+            if self.chance(0.35):
+                declared.append({name: self.variant.path(steps)})
+                end = self.end(PEOPLE, steps)
+                self.attributes += [Attribute(name, end.kind, end.domain)] * 2
+        return declared + self.relations()
 
     def end(self, table: str, steps: tuple[tuple[str, ...], ...]) -> Col:
         for step in steps[:-1]:
             table = next(look.target for look in TABLES[table].lookups if look.columns == step)
         return TABLES[table].col(steps[-1][0])
 
-    def relations(self) -> list[tuple[str, dict[str, Any]]]:
-        path = self.variant.path
-        found: list[tuple[str, dict[str, Any]]] = []
+    def relations(self) -> list[dict[str, Any]]:
+        """Relations people draw up, some of them resting on others, and one of any kind."""
+        found: dict[str, Any] = {}
+        for share, name, table, value, where, weight in self.usual_relations():
+            if self.chance(share) and (name != "mates" or "accounts" in found):
+                below = name == "territories" and self.chance(0.7)
+                extra = self.test(Scope(table, viewer=True)) if name == "accounts" and self.chance(0.25) else {}
+                found[name] = self.relation(name, table, value, where | extra, below=below, weight=weight)
+        if self.chance(0.2):
+            where = self.condition(Scope("team"), 0) if self.chance(0.7) else None
+            found["known teams"] = self.relation("known teams", "team", "id", where)
+        if self.chance(0.3):
+            table = self.rng.choice([*TABLES])
+            columns = [one for one in TABLES[table].columns if one.kind not in _MANY and one.name not in self.hidden]
+            value = self.rng.choice(columns)
+            below = value.domain == "key.territory" and self.chance(0.6)
+            where = self.condition(Scope(table, viewer=True), 1)
+            found["any 'thing'"] = self.relation("any 'thing'", table, value.name, where, below=below)
+        return [{name: relation} for name, relation in found.items()]
 
-        def add(name: str, table: str, value: str, where: Condition | None, below: bool = False, weight: int = 2) -> None:
-            relation: dict[str, Any] = {"from": self.table(table)}
-            if where is not None:
-                relation["where"] = where
-            relation["value"] = self.plain(value)
-            if below:
-                relation["below"] = self.columns("territory", "parent")
-            found.append((name, relation))
-            column = TABLES[table].col(value)
-            self.attributes.extend([Attribute(name, column.kind, column.domain, table)] * weight)
+    def usual_relations(self) -> tuple[tuple[float, str, str, str, Condition, int], ...]:
+        """How often, name, table, value, where, weight."""
+        path = self.variant.path
 
         def mine(column: str) -> Condition:
             return {path(((column,),)): {"eq": {"viewer": "key"}}}
 
-        if self.chance(0.8):
-            where = mine("person")
-            if self.chance(0.25):
-                where |= self.test(Scope("member", viewer=True))
-            add("accounts", "member", "account", where, weight=5)
-        if self.chance(0.45):
-            add("territories", "tmember", "territory", mine("person"), below=self.chance(0.7), weight=4)
-        if self.chance(0.35) and any(name == "accounts" for name, _ in found):
-            add("mates", "member", "person", {path((("account",),)): {"in": {"viewer": "accounts"}}}, weight=3)
-        if self.chance(0.25):
-            add("owned", "account", "id", mine("owner"), weight=3)
-        if self.chance(0.25):
-            add("regions", "account", "region", {path((("owner",), ("team",))): {"eq": {"viewer": self.plain("team")}}})
-        if self.chance(0.2):
-            add("sizes", "account", "size", mine("owner"))
-        if self.chance(0.15):
-            add("dates", "member", "since", mine("person"))
-        if self.chance(0.15):
-            add("states", "task", "state", mine("assignee"))
-        if self.chance(0.2):
-            add("known teams", "team", "id", self.condition(Scope("team"), 0) if self.chance(0.7) else None)
-        if self.chance(0.3):
-            table = self.rng.choice([*TABLES])
-            choices = [column.name for column in TABLES[table].columns if column.kind not in _MANY and column.name not in self.hidden]
-            value = self.rng.choice(choices)
-            below = TABLES[table].col(value).domain == "key.territory" and self.chance(0.6)
-            add("any 'thing'", table, value, self.condition(Scope(table, viewer=True), 1), below=below)
-        return found
+        same_accounts = {path((("account",),)): {"in": {"viewer": "accounts"}}}
+        same_team = {path((("owner",), ("team",))): {"eq": {"viewer": self.plain("team")}}}
+        return (
+            (0.8, "accounts", "member", "account", mine("person"), 5),
+            (0.45, "territories", "tmember", "territory", mine("person"), 4),
+            (0.45, "mates", "member", "person", same_accounts, 3),
+            (0.25, "owned", "account", "id", mine("owner"), 3),
+            (0.25, "regions", "account", "region", same_team, 2),
+            (0.2, "sizes", "account", "size", mine("owner"), 2),
+            (0.15, "dates", "member", "since", mine("person"), 2),
+            (0.15, "states", "task", "state", mine("assignee"), 2),
+        )
+
+    def relation(
+        self, name: str, table: str, value: str, where: Condition | None, *, below: bool = False, weight: int = 2
+    ) -> dict[str, Any]:
+        """One relation; conditions drawn from now on may name it, the likelier the greater its weight."""
+        relation: dict[str, Any] = {"from": self.table(table)}
+        if where is not None:
+            relation["where"] = where
+        relation["value"] = self.plain(value)
+        if below:
+            relation["below"] = self.columns("territory", "parent")
+        column = TABLES[table].col(value)
+        self.attributes += [Attribute(name, column.kind, column.domain, table)] * weight
+        return relation
 
     def draw_groups(self) -> dict[str, Any]:
         groups: dict[str, Any] = {}
@@ -237,7 +293,10 @@ class RuleDrawer:
                 group["criteria"] = self.condition(Scope(PEOPLE, person=True, viewer=True), 1)
             if not group or self.chance(0.5):
                 if self.chance(0.45):
-                    group["members"] = [json_key(self.variant, PEOPLE, self.rng.choice((0, 1, 2, 3, 4, 5, 90))) for _ in range(self.rng.randrange(4))]
+                    group["members"] = [
+                        json_key(self.variant, PEOPLE, self.rng.choice((0, 1, 2, 3, 4, 5, 90)))
+                        for _ in range(self.rng.randrange(4))
+                    ]
                 else:
                     group["members"] = {"from": self.table("glist"), "value": self.plain("person")}
                     if self.chance(0.7):
@@ -251,21 +310,41 @@ class RuleDrawer:
     # -- resources -----------------------------------------------------------------------------------------------------
 
     def resource(self, name: str, names: list[str]) -> dict[str, Any]:
-        rng = self.rng
         drawn: dict[str, Any] = {
             "table": self.table(name),
-            "everyone": rng.choices(("none", "read", "write"), (7, 2, 1.2))[0],
+            "everyone": self.rng.choices(("none", "read", "write"), (7, 2, 1.2))[0],
         }
         rows = Scope(name, viewer=True, row=name, can=True)
-        who = Scope(PEOPLE, person=True, groups=True, viewer=True)
-        parents = [look for look in TABLES[name].lookups if look.target in self.earlier and look.target != name]
-        inherits: dict[str, Look] = {}
-        for look in parents:
-            if look.target not in inherits and self.chance(0.55):
-                inherits[look.target] = look
+        inherits = self.parents(name)
         if self.may_pass_on(name, names) and self.chance(0.45):
             drawn["passes_on"] = True
-        rules = [self.rule(f"rule {number}", rows, who) for number in range(rng.choices((0, 1, 2, 3), (1, 4, 4, 2))[0])]
+        rules = self.rules(rows)
+        if rules:
+            drawn["rules"] = rules
+        requirements = [self.requirement(number, rows) for number in range(self.rng.choices((0, 1, 2), (6, 3, 1))[0])]
+        if requirements:
+            drawn["require"] = requirements
+        if inherits:
+            drawn["inherits"] = inherits
+            if self.chance(0.5):
+                drawn["combine"] = self.combine(["own", *inherits])
+        return drawn
+
+    def parents(self, name: str) -> dict[str, str]:
+        """Resources that come before, and the lookups that lead to them."""
+        several = self.chance(0.3)
+        found: dict[str, str] = {}
+        for look in TABLES[name].lookups:
+            parent = self.resource_name(look.target)
+            fits = look.target in self.earlier and look.target != name and parent not in found
+            if fits and (several or self.chance(0.55)):
+                found[parent] = self.step(look)
+        return found
+
+    def rules(self, rows: Scope) -> list[dict[str, Any]]:
+        """Some rules, some of them of one shape, and now and then one for a role."""
+        rng = self.rng
+        rules = [self.rule(rows) for _ in range(rng.choices((0, 1, 2, 3), (1, 5, 4, 1))[0])]
         for rule in list(rules):
             if self.chance(0.35):
                 rules += self.alike(rule)
@@ -273,26 +352,19 @@ class RuleDrawer:
         for number, rule in enumerate(rules):
             rule["name"] = rng.choice((f"r{number}", f"o'rule {number} $$ --", f"{'é' * 40} {number}"))
         if self.chance(0.22):
-            rule = self.rule("", replace(rows, viewer=False, can=False), who)
-            rule["who"] = {"role": rng.choice((self.roles[0], list(self.roles)))}
-            rule["name"] = "visitors"
+            rule = self.rule(replace(rows, viewer=False, can=False))
+            rule |= {"name": "visitors", "who": {"role": rng.choice((self.roles[0], list(self.roles)))}}
             rules.append(rule)
-        if rules:
-            drawn["rules"] = rules
-        requirements = [self.requirement(number, rows, who) for number in range(rng.choices((0, 1, 2), (6, 3, 1))[0])]
-        if requirements:
-            drawn["require"] = requirements
-        if inherits:
-            drawn["inherits"] = {self.resource_name(target): self.step(look) for target, look in inherits.items()}
-        terms = [self.resource_name(target) for target in inherits]
-        if terms and self.chance(0.5):
-            drawn["combine"] = self.combine(["own", *terms], who)
-        return drawn
+        return rules
 
-    def plain_rule(self, table: str) -> dict[str, Any]:
+    def another_rule(self, table: str) -> dict[str, Any]:
         """One more rule for a resource, for everybody and by what every file knows of people."""
-        self.attributes = [one for one in self.attributes if not one.relation and one.name not in _DECLARED]
-        rule = self.rule("one more", Scope(table, viewer=True, row=table), Scope(PEOPLE, person=True, viewer=True))
+        self.viewers()
+        declared = {name for name, _ in _LOOKUPS}
+        self.attributes = [one for one in self.attributes if not one.relation and one.name not in declared]
+        rule = self.rule(Scope(table, viewer=True, row=table)) | {"name": "one more"}
+        if "use" in rule.get("rows", {}):
+            rule["rows"] = self.named[rule["rows"]["use"]]
         return rule
 
     def may_pass_on(self, name: str, names: list[str]) -> bool:
@@ -306,11 +378,11 @@ class RuleDrawer:
     def step(self, look: Look) -> str:
         return str(Step(tuple(self.variant.n(column) for column in look.columns)))
 
-    def rule(self, name: str, rows: Scope, who: Scope) -> dict[str, Any]:
+    def rule(self, rows: Scope) -> dict[str, Any]:
         rng = self.rng
-        rule: dict[str, Any] = {"name": name}
+        rule: dict[str, Any] = {"name": "to be named"}
         if self.chance(0.45):
-            rule["who"] = self.condition(who, 1)
+            rule["who"] = self.condition(WHO, 1)
         if self.chance(0.88):
             rule["rows"] = self.named_or(self.condition(rows, 2))
         can = ["write"] if self.chance(0.5) else sorted(rng.sample(ACTIONS, rng.choices((1, 2, 3), (4, 3, 2))[0]))
@@ -344,7 +416,12 @@ class RuleDrawer:
     def vary(self, node: Any) -> Any:
         """The same with other literals of the same pools, where that is easily told."""
         if isinstance(node, dict):
-            return {key: value if key in ("viewer", "row", "group", "use", "logic", "can", "ago", "ahead") else self.vary(value) for key, value in node.items()}
+            return {
+                key: value
+                if key in ("viewer", "row", "group", "use", "logic", "can", "ago", "ahead")
+                else self.vary(value)
+                for key, value in node.items()
+            }
         if isinstance(node, list):
             return [self.vary(item) for item in node]
         for pool in (self.pools.texts, TITLES, STATES):
@@ -354,11 +431,11 @@ class RuleDrawer:
             return self.rng.randrange(4)
         return node
 
-    def requirement(self, number: int, rows: Scope, who: Scope) -> dict[str, Any]:
+    def requirement(self, number: int, rows: Scope) -> dict[str, Any]:
         rng = self.rng
         drawn: dict[str, Any] = {"name": f"must {number}", "rows": self.likely(self.condition(rows, 1))}
         if self.chance(0.45):
-            drawn["who"] = self.condition(who, 1)
+            drawn["who"] = self.condition(WHO, int(self.chance(0.3)))
         if self.chance(0.5):
             drawn["can"] = sorted(rng.sample(ACTIONS, rng.randint(1, 2)))
         if self.chance(0.4):
@@ -371,10 +448,14 @@ class RuleDrawer:
             return {"not": condition}
         return condition
 
-    def combine(self, terms: list[str], who: Scope) -> list[dict[str, Any]]:
+    def combine(self, terms: list[str]) -> list[dict[str, Any]]:
         entries = [
-            {"name": f"entry {number}", "who": self.condition(who, 1), "expression": self.expression(terms, 1)}
-            for number in range(self.rng.choices((0, 1, 2), (3, 4, 2))[0])
+            {
+                "name": f"entry {number}",
+                "who": self.condition(WHO, int(self.chance(0.25))),
+                "expression": self.expression(terms, 1),
+            }
+            for number in range(self.rng.choices((0, 1, 2), (3, 5, 1))[0])
         ]
         if not entries or self.chance(0.3):
             entries.append({"name": "the rest", "expression": self.expression(terms, 2)})
@@ -392,7 +473,8 @@ class RuleDrawer:
     def condition(self, scope: Scope, depth: int) -> Condition:
         rng = self.rng
         form = rng.choices(
-            ("test", "two", "all", "any", "not", "terms"), (5, 1, 1.2, 1.4, 1.3, 0.7) if depth > 0 else (1, 0.15, 0, 0, 0, 0)
+            ("test", "two", "all", "any", "not", "terms"),
+            (6, 1, 1.2, 1.4, 1.3, 0.6) if depth > 0 else (1, 0.15, 0, 0, 0, 0),
         )[0]
         if form == "test":
             return self.leaf(scope)
@@ -401,8 +483,11 @@ class RuleDrawer:
         if form == "not":
             return {"not": self.condition(scope, depth - 1)}
         if form == "terms":
-            letters = {letter: self.condition(scope, depth - 1) for letter in ("A", "B", "C")[: rng.randint(2, 3)]}
-            logic = {2: ("A and not B", "A or B", "not (A and B)"), 3: ("A and (B or not C)", "A or (B and C)", "not A or (B and not C)")}
+            letters = {letter: self.condition(scope, 0) for letter in ("A", "B", "C")[: rng.randint(2, 3)]}
+            logic = {
+                2: ("A and not B", "A or B", "not (A and B)"),
+                3: ("A and (B or not C)", "A or (B and C)", "not A or (B and not C)"),
+            }
             return {"terms": letters, "logic": rng.choice(logic[len(letters)])}
         return {form: [self.condition(scope, depth - 1) for _ in range(rng.choices((1, 2, 3), (1, 5, 2))[0])]}
 
@@ -455,7 +540,11 @@ class RuleDrawer:
         if scope.person and self.attributes and self.chance(0.2):
             attribute = rng.choice(self.attributes)
             if attribute.name != "key" and not self.circular(scope, attribute):
-                text, column, many = attribute.name, Col("", attribute.kind, attribute.domain), attribute.kind in _MANY or bool(attribute.relation)
+                text, column, many = (
+                    attribute.name,
+                    Col("", attribute.kind, attribute.domain),
+                    attribute.kind in _MANY or bool(attribute.relation),
+                )
                 if text in RESERVED:
                     text = f'"{text}"'
                 return self.tested(scope, text, column, many, relation=bool(attribute.relation))
@@ -492,7 +581,9 @@ class RuleDrawer:
         words = ["eq"] * 5 + ["ne", "in", "in", "not_in"]
         if nulls and not column.required:
             words += ["is_null", "is_set"]
-        if column.kind in _ORDERED or (column.kind == "key" and self.variant.keys != "text" and not column.domain.startswith("key.")):
+        if column.kind in _ORDERED or (
+            column.kind == "key" and self.variant.keys != "text" and not column.domain.startswith("key.")
+        ):
             words += ["lt", "le", "gt", "ge", "between", "between"]
         if column.kind in _TEXT:
             words += ["contains", "starts_with", "ends_with"]
@@ -516,65 +607,57 @@ class RuleDrawer:
 
     def reference(self, scope: Scope, column: Col, many: bool, operator: str, *, single: bool = False) -> Any:
         """`{viewer: …}` or `{row: …}` of something that compares with the column, or None."""
-        rng = self.rng
-        kinds: list[str] = []
-        if scope.viewer:
-            kinds += ["viewer"] * 5
+        kinds = ["viewer"] * 5 if scope.viewer else []
         if scope.row:
-            kinds += ["row"]
-        kind = rng.choice(kinds)
-        if kind == "viewer":
-            fits = [one for one in self.attributes if self.comparable(one.kind, column.kind)]
-            fits = [one for one in fits if one.domain == column.domain] if self.chance(0.85) else fits
-            if single:
-                fits = [one for one in fits if not one.relation and one.kind not in _MANY]
-            if column.kind == "ctext" and operator in ("lt", "le", "gt", "ge"):
-                fits = [one for one in fits if one.kind == "ctext"]
-            if operator == "overlaps" and not many:
-                fits = [one for one in fits if one.relation or one.kind in _MANY]
-            if not scope.groups and scope.person:
-                fits = [one for one in fits if not one.relation or scope.viewer]
-            if not fits:
-                return None
-            chosen = rng.choice(fits)
-            operand: dict[str, Any] = {"viewer": chosen.name}
-            if chosen.relation and self.chance(0.3):
-                operand["where"] = self.condition(Scope(chosen.relation, viewer=True, row=scope.row), 1 if self.chance(0.3) else 0)
-            return operand
+            kinds += ["row"] * (8 if scope.row != scope.table else 1)
+        wants = Wanted(column, operator, single=single, one_of_many=operator == "overlaps" and not many)
+        if self.rng.choice(kinds) == "viewer":
+            return self.viewer_reference(scope, wants)
+        return self.row_reference(scope, wants)
+
+    def viewer_reference(self, scope: Scope, wants: Wanted) -> dict[str, Any] | None:
+        fits = [one for one in self.attributes if wants.fits(one.kind, many=bool(one.relation))]
+        if self.chance(0.85):
+            fits = [one for one in fits if one.domain == wants.column.domain]
+        if not fits:
+            return None
+        chosen = self.rng.choice(fits)
+        operand: dict[str, Any] = {"viewer": chosen.name}
+        if chosen.relation and self.chance(0.4):
+            narrowed = Scope(chosen.relation, viewer=True, row=scope.row)
+            operand["where"] = self.condition(narrowed, 1 if self.chance(0.3) else 0)
+        return operand
+
+    def row_reference(self, scope: Scope, wants: Wanted) -> dict[str, Any] | None:
         for _ in range(6):
             path, end = self.walk(scope.row, 2)
-            if not self.comparable(end.kind, column.kind) or (single and end.kind in _MANY):
-                continue
-            if column.kind == "ctext" and end.kind != "ctext":
-                continue
-            if operator == "overlaps" and not many and end.kind not in _MANY:
-                continue
-            if end.domain == column.domain or self.chance(0.2):
-                text = self.variant.path(path)
-                return {"row": text}
+            if wants.fits(end.kind, many=False) and (end.domain == wants.column.domain or self.chance(0.2)):
+                return {"row": self.variant.path(path)}
         return None
 
-    def comparable(self, one: str, other: str) -> bool:
-        return _FAMILY.get(one, one) == _FAMILY.get(other, other)
-
     def literal(self, column: Col) -> Any:
-        rng = self.rng
         kind, domain = column.kind, column.domain
         if domain.startswith("key."):
-            return json_key(self.variant, domain[4:], rng.choice((0, 1, 2, 3, 90, 100)))
-        if domain in ("status",) or kind == "enum":
-            return rng.choice(STATES)
+            return json_key(self.variant, domain[4:], self.rng.choice((0, 1, 2, 3, 90, 100)))
+        if kind == "enum":
+            return self.rng.choice(STATES)
         if kind == "bool":
             return self.chance(0.5)
         if domain == "time":
-            day = self.pools.today + timedelta(days=rng.choice(DAYS))
-            if kind == "date":
-                return day.date().isoformat()
-            if kind == "ts":
-                return day.replace(tzinfo=None).isoformat()
-            return rng.choice((day.isoformat(), day.replace(tzinfo=None).isoformat(sep=" ")))
+            return self.time(kind)
         if domain in ("num", "part", "dealno"):
-            if kind in ("num", "dbl") and self.chance(0.3):
-                return rng.choice((0.5, 1.5, 2.25))
-            return rng.randrange(4) if self.chance(0.9) else "2"
-        return rng.choice(TITLES) if domain == "title" else rng.choice(self.pools.texts)
+            return self.number(kind)
+        return self.rng.choice(TITLES if domain == "title" else self.pools.texts)
+
+    def time(self, kind: str) -> str:
+        day = self.pools.today + timedelta(days=self.rng.choice(DAYS))
+        if kind == "date":
+            return day.date().isoformat()
+        if kind == "ts":
+            return day.replace(tzinfo=None).isoformat()
+        return self.rng.choice((day.isoformat(), day.replace(tzinfo=None).isoformat(sep=" ")))
+
+    def number(self, kind: str) -> Any:
+        if kind in ("num", "dbl") and self.chance(0.3):
+            return self.rng.choice((0.5, 1.5, 2.25))
+        return self.rng.randrange(4) if self.chance(0.9) else "2"

@@ -11,14 +11,17 @@ import yaml
 from pgerase.errors import RuleFileError
 from pgerase.rules.access import (
     AccessRules,
+    Attribute,
     ColumnAttribute,
     Everyone,
     ExpressionAnd,
     ExpressionOr,
+    Group,
     LookupAttribute,
     MemberKeys,
     MemberRelation,
     RelationAttribute,
+    Resource,
 )
 from pgerase.rules.conditions import (
     Action,
@@ -36,6 +39,7 @@ from pgerase.rules.conditions import (
     RowRef,
     Test,
     ViewerRef,
+    operands,
     walk,
     walk_operand,
 )
@@ -48,13 +52,17 @@ WANTED = {
     **{f"lookups {depth}": 5 for depth in range(4)},
     **dict.fromkeys(("all", "any", "not", "group", "can in rows", "can under not or any"), 6),
     **dict.fromkeys(("literal", "list", "empty list", "viewer", "row", "ago", "ahead", "between viewer"), 4),
-    **dict.fromkeys(("viewer key", "viewer relation", "viewer narrowed", "narrowed by row", "chained relation", "below"), 4),
+    **dict.fromkeys(
+        ("viewer key", "viewer relation", "viewer narrowed", "narrowed by row", "chained relation", "below"), 4
+    ),
     **dict.fromkeys(("column attribute", "lookup attribute", "relation attribute"), 10),
     **dict.fromkeys(("criteria", "member keys", "member table", "include inactive", "empty group"), 3),
     **dict.fromkeys(("active", "erased", "super admin", "manager", "no manager", "no super admin", "authority"), 5),
-    **dict.fromkeys(("becomes", "hierarchy false", "role", "rules alike", "who unknown to nobody"), 5),
+    **dict.fromkeys(("becomes", "hierarchy false", "role", "rules alike"), 5),
     **dict.fromkeys(("require", "require who", "require can", "require passes on", "passes on"), 6),
-    **dict.fromkeys(("inherits", "inherits two", "three levels", "combine", "combine who", "combine and", "combine or"), 4),
+    **dict.fromkeys(
+        ("inherits", "inherits two", "three levels", "combine", "combine who", "combine and", "combine or"), 4
+    ),
     **dict.fromkeys(("composite lookup", "use", "terms", "quotes", "backslash", "line break", "dollar quote"), 4),
 }
 
@@ -80,90 +88,86 @@ def _of_text(spec: dict[str, Any], text: str) -> Iterator[str]:
 
 
 def _of_rules(rules: AccessRules) -> Iterator[str]:
-    relations: set[str] = set()
-    if (viewers := rules.viewers) is not None:
-        yield from ("active" for _ in [1] if viewers.active)
-        if viewers.erased:
-            yield "erased"
-        yield "super admin" if viewers.super_admin else "no super admin"
-        yield "manager" if viewers.manager else "no manager"
-        relations = {one.name for one in viewers.attributes if isinstance(one, RelationAttribute)}
-        for attribute in viewers.attributes:
-            match attribute:
-                case ColumnAttribute():
-                    yield "column attribute"
-                case LookupAttribute():
-                    yield "lookup attribute"
-                case RelationAttribute(where=where, below=below):
-                    yield "relation attribute"
-                    if below:
-                        yield "below"
-                    if where and any(
-                        isinstance(part, Test) and isinstance(part.operand, ViewerRef) and part.operand.attribute in relations
-                        for part in walk(where)
-                    ):
-                        yield "chained relation"
+    viewers = rules.viewers
+    assert viewers is not None
+    relations = {one.name for one in viewers.attributes if isinstance(one, RelationAttribute)}
+    yield from (word for word, given in (("active", viewers.active), ("erased", viewers.erased)) if given)
+    yield "super admin" if viewers.super_admin else "no super admin"
+    yield "manager" if viewers.manager else "no manager"
     if rules.authority:
         yield "authority"
+    for attribute in viewers.attributes:
+        yield from _of_attribute(attribute, relations)
     for group in rules.groups:
-        if group.criteria:
-            yield "criteria"
-        if group.include_inactive:
-            yield "include inactive"
-        match group.members:
-            case MemberKeys(keys=keys):
-                yield "member keys"
-                if not keys and not group.criteria:
-                    yield "empty group"
-            case MemberRelation():
-                yield "member table"
-            case None:
-                pass
+        yield from _of_group(group)
     for condition in _conditions(rules):
         yield from _of_condition(condition, relations)
     levels: dict[str, int] = {}
     for resource in rules.resources:
-        yield f"everyone {resource.everyone}"
-        if resource.passes_on:
-            yield "passes on"
-        if resource.inherits:
-            yield "inherits"
-        if len(resource.inherits) > 1:
-            yield "inherits two"
         levels[resource.name] = 1 + max((levels.get(one.parent, 1) for one in resource.inherits), default=0)
-        for rule in resource.rules:
-            if rule.becomes:
-                yield "becomes"
-            if not rule.hierarchy:
-                yield "hierarchy false"
-            if isinstance(rule.who, IsRole):
-                yield "role"
-        shapes = Counter((str(_shape(rule.who)), str(_shape(rule.rows)), rule.can) for rule in resource.rules if rule.rows)
-        if any(count > 1 for count in shapes.values()):
-            yield "rules alike"
-        for requirement in resource.require:
-            yield "require"
-            if requirement.who:
-                yield "require who"
-                yield "who unknown to nobody"
-            if len(requirement.can) < len(Action):
-                yield "require can"
-            if requirement.passes_on:
-                yield "require passes on"
-        for entry in resource.combine:
-            yield "combine"
-            if entry.who:
-                yield "combine who"
-            if isinstance(entry.expression, ExpressionAnd):
-                yield "combine and"
-            if isinstance(entry.expression, ExpressionOr):
-                yield "combine or"
+        yield from _of_resource(resource)
     if max(levels.values()) >= 3:
         yield "three levels"
 
 
-def _shape(condition: Condition | None) -> object:
-    return None if condition is None else [(type(part).__name__, getattr(part, "path", None), getattr(part, "operator", None)) for part in walk(condition)]
+def _of_attribute(attribute: Attribute, relations: set[str]) -> Iterator[str]:
+    match attribute:
+        case ColumnAttribute():
+            yield "column attribute"
+        case LookupAttribute():
+            yield "lookup attribute"
+        case RelationAttribute(where=where, below=below):
+            yield "relation attribute"
+            if below:
+                yield "below"
+            if where and any(isinstance(one, ViewerRef) and one.attribute in relations for one in operands(where)):
+                yield "chained relation"
+
+
+def _of_group(group: Group) -> Iterator[str]:
+    if group.criteria:
+        yield "criteria"
+    if group.include_inactive:
+        yield "include inactive"
+    match group.members:
+        case MemberKeys(keys=keys):
+            yield "member keys"
+            if not keys and not group.criteria:
+                yield "empty group"
+        case MemberRelation():
+            yield "member table"
+        case None:
+            pass
+
+
+def _of_resource(resource: Resource) -> Iterator[str]:
+    yield f"everyone {resource.everyone}"
+    given = {
+        "passes on": resource.passes_on,
+        "inherits": resource.inherits,
+        "inherits two": resource.inherits[1:],
+        "becomes": any(rule.becomes for rule in resource.rules),
+        "hierarchy false": any(not rule.hierarchy for rule in resource.rules),
+        "role": any(isinstance(rule.who, IsRole) for rule in resource.rules),
+        "require": resource.require,
+        "require who": any(requirement.who for requirement in resource.require),
+        "require can": any(len(requirement.can) < len(Action) for requirement in resource.require),
+        "require passes on": any(requirement.passes_on for requirement in resource.require),
+        "combine": resource.combine,
+        "combine who": any(entry.who for entry in resource.combine),
+        "combine and": any(isinstance(entry.expression, ExpressionAnd) for entry in resource.combine),
+        "combine or": any(isinstance(entry.expression, ExpressionOr) for entry in resource.combine),
+    }
+    yield from (word for word, there in given.items() if there)
+    shapes = Counter((_shape(rule.who), _shape(rule.rows), rule.can) for rule in resource.rules if rule.rows)
+    if any(count > 1 for count in shapes.values()):
+        yield "rules alike"
+
+
+def _shape(condition: Condition | None) -> str:
+    """What is left of a condition without its constants."""
+    parts = walk(condition) if condition is not None else ()
+    return str([(type(part), getattr(part, "path", None), getattr(part, "operator", None)) for part in parts])
 
 
 def _conditions(rules: AccessRules) -> Iterator[Condition]:
@@ -198,17 +202,21 @@ def _of_condition(condition: Condition, relations: set[str]) -> Iterator[str]:
             case Can(action=action):
                 yield "can in rows"
                 yield f"can {action}"
-            case Test(path=path, operator=operator, operand=operand):
-                yield f"operator {operator}"
-                yield f"lookups {len(path.lookups)}"
-                if any(len(step.columns) > 1 for step in path.lookups):
-                    yield "composite lookup"
-                for one in walk_operand(operand) if operand is not None else ():
-                    yield from _of_operand(one, relations)
-                if isinstance(operand, Range) and isinstance(operand.low, ViewerRef):
-                    yield "between viewer"
+            case Test():
+                yield from _of_test(part, relations)
             case _:
                 pass
+
+
+def _of_test(test: Test, relations: set[str]) -> Iterator[str]:
+    yield f"operator {test.operator}"
+    yield f"lookups {len(test.path.lookups)}"
+    if any(len(step.columns) > 1 for step in test.path.lookups):
+        yield "composite lookup"
+    for operand in walk_operand(test.operand) if test.operand is not None else ():
+        yield from _of_operand(operand, relations)
+    if isinstance(test.operand, Range) and isinstance(test.operand.low, ViewerRef):
+        yield "between viewer"
 
 
 def _of_operand(operand: object, relations: set[str]) -> Iterator[str]:

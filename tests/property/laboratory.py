@@ -164,7 +164,11 @@ class Laboratory:
         for wanted in desired.objects:
             match wanted:
                 case DesiredView():
-                    made += [f"set local role {_id(wanted.owner)};", statements.create_view(wanted), "set local role none;"]
+                    made += [
+                        f"set local role {_id(wanted.owner)};",
+                        statements.create_view(wanted),
+                        "set local role none;",
+                    ]
                 case DesiredFunction():
                     become = _id(wanted.owner or self.owner)
                     made += [f"set local role {become};", statements.create_function(wanted), "set local role none;"]
@@ -315,7 +319,6 @@ class Expectation:
             ),
             change=change,
         )
-
 
     def granted_by(self, viewer: Viewer, table: str, rid: int) -> tuple[str, ...]:
         """What lets the viewer read a row, as the meaning says."""

@@ -51,7 +51,10 @@ def _smaller(case: Case) -> Iterator[Case]:
             for column, value in row.items():
                 if value is not None and column not in ("rid", "id", "a", "b", "part", "status"):
                     data = copy.copy(case.data)
-                    data.rows = {**case.data.rows, table: [*found[:number], {**row, column: None}, *found[number + 1 :]]}
+                    data.rows = {
+                        **case.data.rows,
+                        table: [*found[:number], {**row, column: None}, *found[number + 1 :]],
+                    }
                     yield Case(case.spec, data, case.viewer)
 
 
@@ -69,27 +72,34 @@ def _size(node: Any) -> int:
     return len(str(node))
 
 
+_NEEDED = {"version", "table", "key", "identity", "everyone", "can", "name", "from", "value", "logic"}
+
+
 def _less(node: Any) -> Iterator[Any]:
     """The same with one part less; a combinator may give way to one of its terms."""
     if isinstance(node, dict):
         for key, value in node.items():
-            if key not in ("version", "table", "key", "identity", "everyone", "can", "name", "from", "value", "logic"):
+            if key not in _NEEDED:
                 yield {other: kept for other, kept in node.items() if other != key}
-            if key in ("all", "any") and len(node) == 1:
-                yield from value
-            if key == "not" and isinstance(value, dict):
-                yield value
-            if key == "terms":
-                yield from value.values()
-            if key == "everyone" and value != "none":
-                yield {**node, key: "none"}
-            if key == "can" and isinstance(value, list) and value != ["read"]:
-                yield {**node, key: ["read"]}
+            yield from _simpler(key, value, node)
             for smaller in _less(value):
                 yield {**node, key: smaller}
     elif isinstance(node, list):
-        for index in range(len(node)):
-            yield node[:index] + node[index + 1 :]
         for index, item in enumerate(node):
+            yield node[:index] + node[index + 1 :]
             for smaller in _less(item):
                 yield [*node[:index], smaller, *node[index + 1 :]]
+
+
+def _simpler(key: str, value: Any, node: dict[str, Any]) -> Iterator[Any]:
+    """What may stand for the whole mapping, going by one of its keys."""
+    if key in ("all", "any") and len(node) == 1:
+        yield from value
+    elif key == "not" and isinstance(value, dict):
+        yield value
+    elif key == "terms":
+        yield from value.values()
+    elif key == "everyone" and value in ("read", "write"):
+        yield {**node, key: "none"}
+    elif key == "can" and isinstance(value, list) and value != ["read"]:
+        yield {**node, key: ["read"]}

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -50,10 +51,11 @@ def demo(settings: Settings, name: str, binaries: Path | None) -> None:
             "the demo brings its own database and rules", hint="leave --dsn out, and give --pack NAME after `demo`"
         )
     began = time.monotonic()
-    if isinstance(sys.stdout, io.TextIOWrapper):
+    stream: TextIO = sys.stdout
+    if callable(reconfigure := getattr(stream, "reconfigure", None)):
         # A terminal that lacks a letter shows a question mark instead of ending the story.
-        sys.stdout.reconfigure(errors="replace")
-    teller = Teller(sys.stdout, quiet=settings.json)
+        reconfigure(errors="replace")
+    teller = Teller(stream, quiet=settings.json)
     tell(CASTS[name], folder("policies") / name, teller, _run, binaries=binaries)
     text = [
         "",

@@ -21,12 +21,14 @@ from pgerase.cli.output import confirm, finding_data, findings_text, print_resul
 from pgerase.cli.settings import Settings, common_options
 from pgerase.compile.desired import Desired, DesiredMembership, DesiredPolicy
 from pgerase.database import Database
-from pgerase.errors import ExitCode, RuleFileError, Severity, StalePlan, UsageError
+from pgerase.errors import ExitCode, Refused, RuleFileError, Severity, StalePlan, UsageError
+from pgerase.install.run import plan_install
 from pgerase.plan.build import plan_pack
 from pgerase.plan.files import lines, script, summary
 from pgerase.plan.model import Applied, Ledger, Plan, read_plan, step_data
 from pgerase.plan.revert import make_off, make_revert
 from pgerase.render.live import own_roles
+from pgerase.rules.access import IdentityKind
 from pgerase.rules.pack import Pack
 
 _prefix = click.option("--prefix", metavar="NAME", help="Instead of the pack's prefix, or the one installed here.")
@@ -225,6 +227,7 @@ def _plan(database: Database, pack: Pack) -> tuple[Plan, Catalog, Ledger]:
     prefix = pack.settings.prefix
     progress("reading the catalog")
     catalog, ledger = read_state(database, prefix)
+    _refuse_old_runtime(database, pack)
     desired = compile_pack(pack, catalog)
     impacts = impact(
         catalog,
@@ -237,6 +240,18 @@ def _plan(database: Database, pack: Pack) -> tuple[Plan, Catalog, Ledger]:
     made = plan_pack(pack, desired, catalog, ledger)
     made = replace(made, findings=(*made.findings, *unacknowledged(impacts, pack.settings)))
     return made, catalog, ledger
+
+
+def _refuse_old_runtime(database: Database, pack: Pack) -> None:
+    """Raise Refused where roles, functions or the kind of identity are not those that this version's policies rely on."""
+    viewers = pack.access.viewers if pack.access is not None else None
+    kind = viewers.identity.kind if viewers is not None else None
+    identity = kind if kind in (IdentityKind.SETTING, IdentityKind.ROLE) else None
+    if plan_install(database, pack.settings.prefix, identity=identity, must_exist=True):
+        raise Refused(
+            "what is installed in this database is not what this pack and this version of pgerase need",
+            hint="Run `pgerase upgrade` with the same --pack first: it shows what it changes.",
+        )
 
 
 def _viewers(desired: Desired) -> set[str]:

@@ -131,8 +131,10 @@ def _summary(report: VerifyReport) -> tuple[str, str]:
     unseen = sum(one.verdict is Verdict.UNSEEN for one in report.looked)
     return (
         seen,
-        f"NOT verified: {len(report.failures)} findings, {report.disagreements} disagreements with the rules, "
-        f"{unseen} objects not seen",
+        (
+            f"NOT verified: {len(report.failures)} findings, {report.disagreements} disagreements with the rules, "
+            f"{unseen} objects not seen"
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from pgerase.compile import bound, sql
 from pgerase.compile.bound import ColumnValue, Side
 from pgerase.compile.emit import Emitter, Env, sides
 from pgerase.compile.sql import Atom, Formula, conjunction, disjunction, ident, text_literal
-from pgerase.compile.types import array_type
+from pgerase.compile.types import array_type, exact_array
 from pgerase.rules.conditions import Operator
 
 FOLD_FROM = 2
@@ -320,7 +320,7 @@ class ArmEmitter:
     def points_at(self, left: ColumnValue, query: str, env: Env, *, single: bool) -> str:
         """The row's column, or the column its lookups lead to, is among the query's values."""
         if left.type.many:
-            return f"{self.emitter.value(left, env)} && {sql.array_of(query)}::{left.type.base}[]"
+            return f"{self.emitter.value(left, env)} && {sql.array_of(query)}::{exact_array(left.type)}"
         sign = left.type.operator("=")
         among = sql.subquery(query) if single else f"any ({sql.array_of(query)})"
         if not left.hops:
@@ -358,7 +358,9 @@ def _is_equality(condition: bound.BoundCondition) -> bool:
         return False
     allowed = {Operator.EQ, Operator.IN, Operator.OVERLAPS}
     if condition.left.type.many:
-        return condition.operator in allowed | {Operator.CONTAINS} and condition.left.type.overlaps_with(right.type)
+        if condition.left.type.is_citext or not condition.left.type.holds_all_of(right.type):
+            return False
+        return condition.operator in allowed | {Operator.CONTAINS}
     return condition.operator in allowed
 
 

@@ -10,7 +10,7 @@ from pgerase.compile.arms import ArmEmitter, fold, spread
 from pgerase.compile.bind import passed_on
 from pgerase.compile.bound import BoundRequirement, BoundResource, Side
 from pgerase.compile.emit import Emitter, Env, asks_decision, sides
-from pgerase.compile.sql import FALSE, Atom, Formula, Or, both, conjunction, disjunction, qualified, text_literal
+from pgerase.compile.sql import FALSE, Atom, Formula, Or, both, conjunction, disjunction, text_literal
 from pgerase.rules.conditions import Action
 
 _NEED_READ = (Action.UPDATE, Action.DELETE)
@@ -167,9 +167,7 @@ class DecisionEmitter:
         """The lookup points to a row of the parent that the viewer may finally read, or update."""
         self.emitter.facts.may.setdefault((parent.resource, asked), set()).add(parent.hop.target_columns)
         assert env.row is not None
-        return self.emitter.points_into(
-            parent.hop, env.row, qualified(self.naming.may(asked, parent.resource)), env, gates
-        )
+        return self.emitter.points_into(parent.hop, env.row, self.naming.may(asked, parent.resource), env, gates)
 
     def for_roles(self, resource: BoundResource, action: Action, env: Env, *, new: bool) -> Formula:
         """Rules for sessions without identity, by the exact name of the current role (11)."""
@@ -195,7 +193,7 @@ class DecisionEmitter:
         if requirement.through is not None and requirement.origin is not None:
             self.emitter.facts.meets.setdefault(requirement.origin, set()).add(requirement.through.target_columns)
             assert env.row is not None
-            view = qualified(self.naming.meets(*requirement.origin))
+            view = self.naming.meets(*requirement.origin)
             rows: Formula = Atom(self.emitter.points_into(requirement.through, env.row, view, env))
         else:
             rows = self.requirement_rows(requirement, env)

@@ -42,7 +42,7 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     governed = [resource for resource in rules.resources if modes[resource.name] is Mode.ON]
     if not governed or any(finding.severity is Severity.ERROR for finding in findings):
         return Desired(pack.settings.prefix, (), (), tuple(findings))
-    facts = Facts(naming, rules.people)
+    facts = Facts(naming, rules.people, catalog)
     emitter = Emitter(facts)
     decisions = DecisionEmitter(rules, emitter)
     policies = [policy for resource in governed for policy in _policies(resource, decisions, naming)]

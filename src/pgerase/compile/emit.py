@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from pgerase.catalog.model import Name
+from pgerase.catalog.model import Catalog, Name
 from pgerase.compile import bound, sql
 from pgerase.compile.bound import ColumnValue, Hop, Side
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import Atom, Formula, conjunction, disjunction, ident, qualified
-from pgerase.compile.types import ValueType, array_type
+from pgerase.compile.types import ValueType, array_type, exact_array
 from pgerase.rules.conditions import Action, Operator
 
 _SIGNS = {
@@ -39,6 +39,7 @@ class Facts:
 
     naming: Naming
     people: bound.BoundPeople | None
+    catalog: Catalog
     tables: dict[Name, set[str]] = field(default_factory=dict[Name, "set[str]"])
     authority: dict[Name, set[str]] = field(default_factory=dict[Name, "set[str]"])
     person_columns: set[str] = field(default_factory=set[str])
@@ -143,8 +144,8 @@ class Emitter:
 
     @property
     def reach(self) -> str:
-        """The view with the viewer's row and those of everyone below."""
-        return qualified(self.naming.view("reach"))
+        """The function that gives the viewer's row and those of everyone below."""
+        return f"{qualified(self.naming.view('reach'))}()"
 
     # Values -------------------------------------------------------------------------------------------------------
 
@@ -285,27 +286,30 @@ class Emitter:
         """The viewer may finally do something to the row a lookup points to."""
         *before, last = condition.side_hops
         self.facts.may.setdefault((condition.resource, condition.action), set()).add(last.target_columns)
-        view = qualified(self.naming.may(condition.action, condition.resource))
+        view = self.naming.may(condition.action, condition.resource)
         if positive and not before:
             return self.points_into(last, self.root(Side.ROW, env), view, env)
         start = self.root(Side.ROW, env)
         alias, sources, conditions, env = self.chain(start, condition.side_hops, Side.ROW, env)
-        allowed, env = env.fresh("d")
-        matches = [f"{allowed}.{ident(column)} = {alias}.{ident(column)}" for column in last.target_columns]
-        found = sql.exists(sql.select("", [f"{view} {allowed}"], matches))
+        found = self.points_into(Hop(last.target_columns, last.target, last.target_columns), alias, view, env)
         return sql.subquery(sql.select(found, sources, conditions))
 
-    def points_into(self, hop: Hop, start: str, view: str, env: Env, gates: Iterable[str] = ()) -> str:
-        """A lookup that points to a row of a view: by array for scans, by EXISTS for one row."""
-        alias, _ = env.fresh("d")
+    def points_into(self, hop: Hop, start: str, view: Name, env: Env, gates: Iterable[str] = ()) -> str:
+        """A lookup that points to a row of a view: by the array of its keys, which a function answers once a statement.
+
+        The function is what keeps planning short: a view would be planned anew, with all that it asks in turn, at every place
+        that names it. Keys of several columns have no arrays and are asked of the view.
+        """
         mine = [f"{start}.{ident(column)}" for column in hop.columns]
-        theirs = [f"{alias}.{ident(column)}" for column in hop.target_columns]
-        if not env.as_set:
-            matches = [f"{left} = {right}" for left, right in zip(theirs, mine, strict=True)]
-            return sql.exists(sql.select("", [f"{view} {alias}"], [*matches, *gates]))
-        query = sql.select(", ".join(theirs), [f"{view} {alias}"], list(gates))
         if len(mine) == 1:
-            return f"{mine[0]} = any ({sql.array_of(query)})"
+            column = self.facts.catalog.tables[hop.target].column(hop.target_columns[0])
+            assert column is not None
+            answer = qualified(self.naming.keys(view, column.name))
+            keys = sql.subquery(sql.select(f"{answer}()", [], gates))
+            return f"{mine[0]} = any ({keys}::{column.base_type}[])"
+        alias, _ = env.fresh("d")
+        theirs = [f"{alias}.{ident(column)}" for column in hop.target_columns]
+        query = sql.select(", ".join(theirs), [f"{qualified(view)} {alias}"], list(gates))
         return f"({', '.join(mine)}) in {sql.subquery(query)}"
 
     # Tests --------------------------------------------------------------------------------------------------------
@@ -320,7 +324,7 @@ class Emitter:
         left = self.value(test.left, env)
         if isinstance(test.right, tuple):
             low, high = (self.value(end, env) for end in test.right)
-            return self.compare_range(test, left, low, high, positive=positive)
+            return self.compare_range(test, env, left, low, high, positive=positive)
         assert test.right is not None
         if isinstance(test.right, bound.Constant) and test.right.type.many and not test.left.type.many:
             constant = self.compare_list(test, left, test.right, positive=positive)
@@ -332,11 +336,11 @@ class Emitter:
             case (False, False):
                 return _compare(test.left.type, test.operator, left, right)
             case (False, True):
-                return self.compare_any(test, left, right, positive=positive)
+                return self.compare_any(test, env, left, right, positive=positive)
             case (True, False):
-                return self.compare_elements(test, left, right, positive=positive)
+                return self.compare_elements(test, env, left, right, positive=positive)
             case _:
-                return self.compare_sets(test, left, right, positive=positive)
+                return self.compare_sets(test, env, left, right, positive=positive)
 
     @staticmethod
     def is_indexable_lookup(test: bound.BTest) -> bool:
@@ -365,11 +369,12 @@ class Emitter:
             return f"{mine[0]} = any ({sql.array_of(query)})"
         return f"({', '.join(mine)}) in {sql.subquery(query)}"
 
-    def compare_range(self, test: bound.BTest, left: str, low: str, high: str, *, positive: bool) -> str:
+    def compare_range(self, test: bound.BTest, env: Env, left: str, low: str, high: str, *, positive: bool) -> str:
         """`between`, both ends included."""
         if not test.left.type.many:
             return f"{left} between {low} and {high}"
-        found = f"exists (select from unnest({left}) e (v) where e.v between {low} and {high})"
+        e, _ = env.fresh("e")
+        found = f"exists (select from unnest({left}) {e} (v) where {e}.v between {low} and {high})"
         return found if positive else _known([left, low, high], found)
 
     def compare_list(self, test: bound.BTest, left: str, right: bound.Constant, *, positive: bool) -> str | None:
@@ -389,7 +394,7 @@ class Emitter:
                 return f"{left} not in ({', '.join(right.items)})"
         return None
 
-    def compare_any(self, test: bound.BTest, left: str, right: str, *, positive: bool) -> str:
+    def compare_any(self, test: bound.BTest, env: Env, left: str, right: str, *, positive: bool) -> str:
         """A single value against many."""
         kind, operator = test.left.type, test.operator
         assert test.right is not None and not isinstance(test.right, tuple)
@@ -404,42 +409,55 @@ class Emitter:
             if positive:
                 return f"({left} is not null and {none_equal})"
             return _known([left, *_nullable(test.right, right)], none_equal)
-        found = f"exists (select from unnest({right}) e (v) where {_compare(kind, operator, left, 'e.v')})"
+        e, _ = env.fresh("e")
+        found = f"exists (select from unnest({right}) {e} (v) where {_compare(kind, operator, left, f'{e}.v')})"
         return found if positive else _known([left, *_nullable(test.right, right)], found)
 
-    def compare_elements(self, test: bound.BTest, left: str, right: str, *, positive: bool) -> str:
+    def compare_elements(self, test: bound.BTest, env: Env, left: str, right: str, *, positive: bool) -> str:
         """Many values on the left against one: any element; none equal for ne and not_in."""
         kind, operator = test.left.type, test.operator
         values = _without_nulls(test.left, left)
         guards = [*_nullable(test.left, left), right]
         if operator in _EQUALS or operator is Operator.CONTAINS:
             assert test.right is not None and not isinstance(test.right, tuple)
-            if positive and isinstance(test.left, ColumnValue) and kind.overlaps_with(test.right.type):
-                return f"{left} && array[{right}]::{kind.base}[]"
+            if (
+                positive
+                and isinstance(test.left, ColumnValue)
+                and not kind.is_citext
+                and kind.holds_all_of(test.right.type)
+            ):
+                return f"{left} && array[{right}]::{exact_array(kind)}"
             held = f"{right} {kind.operator('=')} any ({values})"
             return held if positive else _known(guards, held)
         if operator in _DIFFERS:
             none_equal = f"{right} {kind.operator('<>')} all ({values})"
             return f"({right} is not null and {none_equal})" if positive else _known(guards, none_equal)
-        found = f"exists (select from unnest({left}) e (v) where {_compare(kind.one(), operator, 'e.v', right)})"
+        e, _ = env.fresh("e")
+        found = f"exists (select from unnest({left}) {e} (v) where {_compare(kind.one(), operator, f'{e}.v', right)})"
         return found if positive else _known(guards, found)
 
-    def compare_sets(self, test: bound.BTest, left: str, right: str, *, positive: bool) -> str:
+    def compare_sets(self, test: bound.BTest, env: Env, left: str, right: str, *, positive: bool) -> str:
         """Many against many: some pair; no shared element for ne and not_in."""
         kind, operator = test.left.type, test.operator
         assert test.right is not None and not isinstance(test.right, tuple)
-        shares = operator in _EQUALS or operator is Operator.CONTAINS
-        if kind.overlaps_with(test.right.type) and (shares or operator in _DIFFERS):
-            overlap = f"{left} && {right}::{kind.base}[]"
-            return overlap if shares else f"not ({overlap})"
-        asked = Operator.EQ if shares or operator in _DIFFERS else operator
-        pair = _compare(kind.one(), asked, "e.v", "f.v")
-        found = f"exists (select from unnest({left}) e (v) cross join unnest({right}) f (v) where {pair})"
+        if kind.holds_all_of(test.right.type) and not kind.is_citext:
+            is_exact = kind.base == test.right.type.base and not isinstance(
+                test.right, (bound.Constant, bound.Parameter)
+            )
+            cast = "" if is_exact else f"::{exact_array(kind)}"
+            if operator in _EQUALS or operator is Operator.CONTAINS:
+                return f"{left} && {right}{cast}"
+            if operator in _DIFFERS:
+                return f"not ({left} && {right}{cast})"
+        e, inside = env.fresh("e")
+        f, _ = inside.fresh("f")
         if operator in _DIFFERS:
-            found = f"not {found}"
-        elif positive:
-            return found
-        return _known([*_nullable(test.left, left), *_nullable(test.right, right)], found)
+            shared = f"exists (select from unnest({left}) {e} (v) where {e}.v {kind.operator('=')} any ({right}))"
+            return _known([*_nullable(test.left, left), *_nullable(test.right, right)], f"not {shared}")
+        operator = Operator.EQ if operator is Operator.CONTAINS else operator
+        pair = _compare(kind.one(), operator, f"{e}.v", f"{f}.v")
+        found = f"exists (select from unnest({left}) {e} (v) cross join unnest({right}) {f} (v) where {pair})"
+        return found if positive else _known([*_nullable(test.left, left), *_nullable(test.right, right)], found)
 
 
 def replace_left(test: bound.BTest) -> bound.BTest:

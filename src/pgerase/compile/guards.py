@@ -15,7 +15,7 @@ from pgerase.compile import bound, sql
 from pgerase.compile.desired import DesiredFunction, DesiredTrigger
 from pgerase.compile.emit import Emitter, Env
 from pgerase.compile.naming import Naming
-from pgerase.compile.sql import fit_name, ident, qualified, text_literal
+from pgerase.compile.sql import dollar_tag, fit_name, ident, qualified, text_literal
 from pgerase.errors import Finding, Severity
 
 SUPER_ADMIN = "super admin"
@@ -133,11 +133,12 @@ begin
     return null;
 end;
 """
-    tag = _dollar_tag(body)
+    tag = dollar_tag(body)
     definition = (
         f"create or replace function {qualified(name)}()\n"
         "    returns trigger\n"
         "    language plpgsql\n"
+        "    stable\n"
         "    set search_path = ''\n"
         f"as {tag}{body}{tag}"
     )
@@ -182,12 +183,3 @@ def _harmless(column: Column) -> str:
     if default is None or "(" in default or column.generated or "current" in default.lower():
         return f"null::{column.type}"
     return f"({default})"
-
-
-def _dollar_tag(body: str) -> str:
-    """A dollar quote that the body does not contain."""
-    number, tag = 0, "$guard$"
-    while tag in body:
-        number += 1
-        tag = f"$guard{number}$"
-    return tag

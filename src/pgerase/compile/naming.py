@@ -59,3 +59,7 @@ class Naming:
     def meets(self, resource: str, requirement: str) -> Name:
         """The view of rows of a resource on which a requirement holds."""
         return self.view("meets", resource, requirement)
+
+    def keys(self, view: Name, column: str) -> Name:
+        """The function that gives all values of a column of such a view."""
+        return self.view(view.name, "by", column)

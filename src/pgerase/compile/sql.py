@@ -211,3 +211,12 @@ def assert_query(text: str) -> str:
     if len(statements) != 1 or not isinstance(statements[0].stmt, ast.SelectStmt):
         raise InternalError(f"the compiler made something else than one query: {text}")
     return text
+
+
+def dollar_tag(body: str) -> str:
+    """A dollar quote that the body does not contain."""
+    number, tag = 0, "$body$"
+    while tag in body:
+        number += 1
+        tag = f"$body{number}$"
+    return tag

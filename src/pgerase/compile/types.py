@@ -18,6 +18,7 @@ from pgerase.rules.conditions import Scalar
 INTEGERS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 _NUMBERS = {*INTEGERS, "numeric", "real", "double precision"}
 _STRINGS = {"text", "character varying", "character", "name"}
+_UNBOUNDED = {"text", "character varying"}
 TIMESTAMPTZ = "timestamp with time zone"
 TIMESTAMP = "timestamp without time zone"
 DATE = "date"
@@ -62,15 +63,18 @@ class ValueType:
             self.base in _NUMBERS or self.base in _TIMES or self.base == "uuid" or (self.is_text and not self.is_citext)
         )
 
+    def holds_all_of(self, other: ValueType) -> bool:
+        """Whether every value of the other type is one of this type, unchanged, so that arrays of both may be overlapped."""
+        if self.base == other.base:
+            return True
+        if self.base in INTEGERS and other.base in INTEGERS:
+            return INTEGERS[self.base] >= INTEGERS[other.base]
+        return self.base in _UNBOUNDED and other.base in _UNBOUNDED
+
     @property
     def is_time(self) -> bool:
         """Whether `{ago: …}` can be compared with it."""
         return self.base in _TIMES
-
-    def overlaps_with(self, other: ValueType) -> bool:
-        """Whether arrays of both can meet in `&&` without a cast that changes values (1.5 is no 2)."""
-        spelled_alike = {self.base, other.base} <= {"text", "character varying"}
-        return not self.is_citext and (self.base == other.base or spelled_alike)
 
     def one(self) -> ValueType:
         """The element's type."""
@@ -173,6 +177,11 @@ def _timestamp(value: str, base: str) -> str | None:
 def array_type(wanted: ValueType) -> str:
     """The SQL name of an array of that type."""
     return f"{'text' if wanted.base == 'character varying' else _text_type(wanted.base)}[]"
+
+
+def exact_array(wanted: ValueType) -> str:
+    """The SQL name of an array of exactly that type: && knows no other on its two sides."""
+    return f"{'bpchar' if wanted.base == 'character' else wanted.base}[]"
 
 
 def key_from_text(source: str, base: str) -> str | None:

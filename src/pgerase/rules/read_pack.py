@@ -45,9 +45,12 @@ ACKNOWLEDGED_KINDS = (
     "role",
     "dump_role",
     "job",
+    "rule",
 )
 """Kinds of objects that `plan` may list as answering differently."""
 DOOR_KINDS = (
+    "table",
+    "grant",
     "superuser",
     "bypassrls",
     "createrole",
