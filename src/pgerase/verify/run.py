@@ -80,6 +80,7 @@ def verify(
             hint="Connect as the role that installed pgerase; or give --allow-superuser, which acts as others all the same.",
         )
     wanted = sample or Sample()
+    name = str(database.value("select pg_catalog.current_database()"))
     run = _Run(
         database,
         pack,
@@ -92,7 +93,7 @@ def verify(
         progress=progress,
     )
     try:
-        before = read_catalog(database)
+        before = _tables(database)
         with database.own_statements(), database.transaction(isolation="repeatable read"):
             run.begin(before)
             run.shadow() if shadow else run.everything()
@@ -100,10 +101,17 @@ def verify(
     except _Done:
         pass
     except DatabaseFailed as error:
-        if database.closed or run.catalog is None:
+        if database.closed:
             raise
-        run.collector.unseen(unseen(f"database {run.catalog.database}", error.message, error.hint), "everything")
-    return run.report()
+        run.collector.unseen(unseen(f"database {name}", error.message, error.hint), "everything")
+    return run.report(name, database.server_version)
+
+
+def _tables(database: Database) -> Catalog:
+    """The catalog before the look, which says what to lock for it."""
+    with database.transaction(isolation="repeatable read", read_only=True):
+        database.run(f"set local lock_timeout = '{_WAIT}'")
+        return read_catalog(database)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +158,12 @@ class _Run:
         self._viewers: tuple[Viewer, ...] = ()
         self._shadow: tuple[ShadowCount, ...] = ()
 
-    def report(self) -> VerifyReport:
+    def report(self, database: str, server_version: int) -> VerifyReport:
         """What was found."""
-        assert self.catalog is not None
         return VerifyReport(
             pack=self._pack.name,
-            database=self.catalog.database,
-            server_version=self.catalog.server_version,
+            database=database,
+            server_version=server_version,
             sample=self._sample,
             viewers=tuple((viewer.stratum, viewer.label) for viewer in self._viewers),
             looked=self.collector.lines,
@@ -216,7 +223,6 @@ class _Run:
 
         LOCK TABLE takes no snapshot, and takes along the leaves.
         """
-        self.catalog = before
         self._database.run(f"set local lock_timeout = '{_WAIT}'")
         self._database.run("set local row_security = on")
         # Plans are made once a table and role, not once a viewer: nothing in them depends on who the viewer is.
