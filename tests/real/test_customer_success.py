@@ -340,6 +340,8 @@ PEOPLE = [
     Probe("203", "update cs.app_user set region = 'emea' where user_id = 1001", "1"),
     Probe("203", "update cs.app_user set title = 'Senior CSM' where user_id = 1001", "1"),
     Probe("203", "update cs.app_user set title = 'CS Director' where user_id = 203", "0"),
+    # Nor through somebody who reports to him: Sam's rights would be his.
+    Probe("203", "update cs.app_user set title = 'CS Manager' where user_id = 204", "0"),
     Probe("203", "update cs.app_user set manager_id = 203 where user_id = 1001", "refused"),
     Probe("203", "update cs.app_user set is_super_admin = true where user_id = 1001", "refused"),
     Probe("203", "update cs.app_user set phone = '1' where user_id = 900", "0"),

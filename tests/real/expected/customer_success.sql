@@ -425,7 +425,11 @@ from expected.viewer as v
     join cs.app_user as u on u.tenant_id = v.tenant_id
 where v.is_super_admin
     or case
-        when v.title = 'CS Operations' then u.user_id <> v.user_id and not u.is_super_admin and u.status <> 'ERASED'
+        when v.title = 'CS Operations'
+            then u.user_id <> v.user_id
+                and u.manager_id is distinct from v.user_id
+                and not u.is_super_admin
+                and u.status <> 'ERASED'
         else u.user_id = v.user_id
     end;
 
