@@ -108,7 +108,7 @@ class DataDrawer:
     def change(self, table: Tab, row: Row) -> None:
         fixed = {*table.key} - {"part"}
         columns = [column for column in self.telling[table.name] if column.name not in fixed]
-        if not columns or self.rng.random() < 0.25:
+        if not columns or self.rng.random() < 0.15:
             columns = [column for column in table.columns if column.name not in fixed]
         column = self.rng.choice(columns)
         row[column.name] = self.value(column)
