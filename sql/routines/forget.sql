@@ -10,6 +10,7 @@ as $$
 #variable_conflict error
 begin
     perform pg_catalog.set_config('pgerase.viewer', '', true);
+    perform pg_catalog.set_config('pgerase.wide', '', true);
 end;
 $$;
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, LiteralString, TypeAlias, cast
+from typing import Any, LiteralString, Self, TypeAlias, cast
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from pgerase.errors import DatabaseFailed
@@ -34,7 +35,7 @@ class Database:
             connection.execute("select pg_catalog.set_config('search_path', '', false)")
         return cls(connection)
 
-    def __enter__(self) -> Database:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -54,6 +55,11 @@ class Database:
         """Whether a transaction is open on this connection, failed or not."""
         return self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE
 
+    @property
+    def closed(self) -> bool:
+        """Whether the connection was closed, or lost."""
+        return self.connection.closed
+
     def rows(self, statement: str, parameters: Parameters = None) -> list[Row]:
         """Run one statement and return its rows as dicts; empty where it returns none. Raises DatabaseFailed."""
         with _translated(), self.connection.cursor(row_factory=dict_row) as cursor:
@@ -66,6 +72,27 @@ class Database:
         if len(rows) != 1 or len(rows[0]) != 1:
             raise DatabaseFailed(f"expected one value, got {len(rows)} rows")
         return next(iter(rows[0].values()))
+
+    @contextmanager
+    def own_statements(self) -> Generator[None]:
+        """For a block that prepares statements by name: the driver prepares none, and so never deallocates any.
+
+        After a rollback it would otherwise throw away its own with all others. Raises DatabaseFailed.
+        """
+        before = self.connection.prepare_threshold
+        self.connection.prepare_threshold = None
+        # What the driver has prepared so far is forgotten by this rollback.
+        with _translated(), self.connection.transaction(force_rollback=True):
+            self.connection.execute("select 1")
+        try:
+            yield
+        finally:
+            self.connection.prepare_threshold = before
+
+    def affected(self, statement: str, parameters: Parameters = None) -> int:
+        """Run one statement and return how many rows it changed. Raises DatabaseFailed."""
+        with _translated():
+            return self.connection.execute(cast(LiteralString, statement), parameters).rowcount
 
     def run(self, script: str, *, what: str = "") -> None:
         """Run a script of any number of statements without parameters. Raises DatabaseFailed, naming `what`."""
@@ -85,6 +112,34 @@ class Database:
 def identifier(*parts: str) -> str:
     """A dotted identifier, each part double-quoted."""
     return sql.Identifier(*parts).as_string(None)
+
+
+def with_parameters(text: str) -> str:
+    """SQL text as a statement with parameters has to spell it: names may hold percent signs."""
+    return text.replace("%", "%%")
+
+
+def connection_environment(dsn: str, like: Database) -> dict[str, str]:
+    """A connection string as libpq's environment, for programs that must not get passwords as arguments.
+
+    Host, port and database that it leaves out are those of `like`. Raises DatabaseFailed for a string libpq cannot read, and
+    for an option that has no environment variable.
+    """
+    with _translated():
+        given = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+    info = like.connection.info
+    for name, value in (("host", info.host), ("port", str(info.port)), ("dbname", info.dbname)):
+        if "hostaddr" not in given or name != "host":
+            given.setdefault(name, value)
+    variables = {
+        option.keyword.decode(): option.envvar.decode()
+        for option in psycopg.pq.Conninfo.get_defaults()
+        if option.envvar is not None
+    }
+    unknown = sorted(set(given) - set(variables))
+    if unknown:
+        raise DatabaseFailed(f"connection options without an environment variable: {', '.join(unknown)}")
+    return {variables[name]: value for name, value in given.items() if value}
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def test_import_contracts_hold():
         ("meaning/bad.py", "pgerase.compile", "One direction"),
         ("compile/bad.py", "pgerase.meaning", "One direction"),
         ("plan/bad.py", "pgerase.database", "Planning neither"),
-        ("meaning/bad.py", "pgerase.database", "ordinary Python"),
+        ("meaning/bad.py", "pgerase.database", "The reference meaning"),
         ("nowhere/__init__.py", "pgerase.errors", "One direction"),
     ],
 )

@@ -88,7 +88,11 @@ class Site:
 
     def seen(self, statement: str, viewer: int | None = None) -> list[tuple]:
         """What the application's login gets, as a viewer or as nobody."""
-        with psycopg.connect(self.database.dsn(self.app), autocommit=True) as connection, connection.transaction():
+        limited = "-c statement_timeout=10s"
+        with (
+            psycopg.connect(self.database.dsn(self.app), autocommit=True, options=limited) as connection,
+            connection.transaction(),
+        ):
             if viewer is not None:
                 connection.execute("select set_config('cs.viewer', %s, true)", [str(viewer)])
             return connection.execute(statement).fetchall()
@@ -164,8 +168,8 @@ class Site:
             policy(PAYMENT, "payment", "SELECT", through),
             DesiredRoleSetting(self.owner, "row_security", "off"),
         ]  # fmt: skip
-        for table in (COMPANY, NOTE, PAYMENT, *LEAVES):
-            objects.append(policy(table, "dump", "SELECT", "true", roles=(self.dump,)))
+        whole = (COMPANY, NOTE, PAYMENT, *LEAVES)
+        objects += [policy(table, "dump", "SELECT", "true", roles=(self.dump,)) for table in whole]
         objects += [DesiredRowSecurity(leaf) for leaf in LEAVES]
         kept = [one for one in (*objects, *extra) if getattr(one, "table", None) not in without]
         governed = tuple(table for table in (COMPANY, NOTE, PAYMENT) if table not in without)
@@ -173,13 +177,15 @@ class Site:
 
 
 def changed(desired: Desired, name: str, **values: object) -> Desired:
-    """The same with some fields of the object of that name replaced."""
-    return replace(
-        desired,
-        objects=tuple(
-            replace(one, **values) if str(getattr(one, "name", "")).endswith(name) else one for one in desired.objects
-        ),
-    )
+    """The same with some fields of one policy (named without its prefix) or view replaced."""
+
+    def is_meant(one: DesiredObject) -> bool:
+        if isinstance(one, DesiredPolicy):
+            return one.name == f"{desired.prefix}_{name}"
+        return isinstance(one, DesiredView) and one.name.name == name
+
+    assert any(is_meant(one) for one in desired.objects)
+    return replace(desired, objects=tuple(replace(one, **values) if is_meant(one) else one for one in desired.objects))
 
 
 @pytest.fixture
@@ -187,7 +193,9 @@ def site(database) -> Iterator[Site]:
     app, dump = database.role("app"), database.role("dump")
     made = Site(database, database.prefix, database.owner, app, dump)
     made.sql(SCHEMA)
-    made.sql(f'grant usage on schema cs to "{app}", "{dump}"; grant select on all tables in schema cs to "{app}", "{dump}"')
+    made.sql(
+        f'grant usage on schema cs to "{app}", "{dump}"; grant select on all tables in schema cs to "{app}", "{dump}"'
+    )
     made.sql(f'grant update on cs.company, cs.note to "{app}"')
     install(made.db, made.prefix)
     yield made
@@ -201,6 +209,6 @@ def impatient() -> Callable[[], Patience]:
 
     def make(attempts: int = 3) -> Patience:
         ticks = iter(range(attempts + 1))
-        return Patience(seconds=attempts - 1, pause=lambda seconds: None, clock=lambda: next(ticks))
+        return Patience(seconds=attempts, pause=lambda seconds: None, clock=lambda: next(ticks))
 
     return make

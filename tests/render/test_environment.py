@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import psycopg
 import pytest
 from hypothesis import given, settings
@@ -102,9 +100,9 @@ def test_fragments_are_values() -> None:
     assert [str(Literal(value)) for value in (None, True, False, -7)] == ["null", "true", "false", "-7"]
 
 
-@pytest.fixture(scope="module")
-def connection():
-    with psycopg.connect(os.environ["PGERASE_TEST_DSN"], autocommit=True) as made:
+@pytest.fixture
+def connection(server: str):
+    with psycopg.connect(server, autocommit=True) as made:
         yield made
 
 

@@ -34,7 +34,7 @@ def apply_plan(
     counts = Counter(step.change for step in plan.steps)
     run = 0
     if plan.pending:
-        run = _until_locked(database, plan, patience or Patience(), watch or (lambda piece: None))
+        run = _until_locked(database, plan, patience or Patience(), watch or _unwatched)
     return Applied(
         run=run,
         sha256=plan.sha256,
@@ -65,7 +65,7 @@ def refuse(plan: Plan, *, allow_drop: bool) -> None:
 def _until_locked(database: Database, plan: Plan, patience: Patience, watch: Watch) -> int:
     for _ in patience.attempts():
         try:
-            with database.transaction():
+            with database.transaction(isolation="read committed"):
                 take_locks(database, plan)
                 _refuse_stale(database, plan)
                 return _run(database, plan, watch)
@@ -76,6 +76,10 @@ def _until_locked(database: Database, plan: Plan, patience: Patience, watch: Wat
             if error.sqlstate not in {LOCK_NOT_AVAILABLE, DEADLOCK}:
                 raise
     raise blocked(database, plan, patience.seconds)
+
+
+def _unwatched(_: Piece) -> None:
+    """Nobody looks."""
 
 
 def _refuse_stale(database: Database, plan: Plan) -> None:

@@ -8,7 +8,10 @@ from pgerase.catalog.model import Catalog
 from pgerase.catalog.read import read_catalog
 from pgerase.catalog.session import stable_deparse
 from pgerase.database import Database, identifier
-from pgerase.errors import DatabaseFailed, Refused
+from pgerase.errors import DatabaseFailed, Finding, Refused
+from pgerase.install.names import Names
+from pgerase.install.survey import read_routines
+from pgerase.plan.drift import Installed, find_drift
 from pgerase.plan.model import Ledger, Recorded, decoded
 from pgerase.plan.objects import Key, Kind, canonical
 from pgerase.render.live import live_objects
@@ -86,3 +89,36 @@ def _recorded(row: dict[str, Any]) -> Recorded:
         deparsed=row["deparsed"],
         undo=canonical(kept["before"]),
     )
+
+
+def read_installed(database: Database, prefix: str) -> Installed:
+    """What install recorded about itself, and what is there of it now. Raises DatabaseFailed."""
+    internal = f"{prefix}_internal"
+    installer = database.value(f"select installer from {identifier(internal, 'installation')}")
+    recorded = database.rows(f"select name, deparsed from {identifier(internal, 'routine')} order by name")
+    live: dict[str, list[str]] = {}
+    for routine in read_routines(database, Names(prefix)):
+        live.setdefault(routine.name, []).append(routine.deparsed)
+    return Installed(
+        installer=str(installer),
+        # Two of one name: one of them is not ours, and the joined text is not what was recorded.
+        routines={
+            row["name"]: (row["deparsed"], "\n".join(live[row["name"]]) if row["name"] in live else None)
+            for row in recorded
+        },
+    )
+
+
+def drift(database: Database, prefix: str) -> tuple[Finding, ...]:
+    """Every difference between what apply and install left and what is there, as of one moment or in the open transaction.
+
+    Raises Refused and DatabaseFailed as `read_state`.
+    """
+    if database.in_transaction:
+        return _drift(database, prefix)
+    with database.transaction(isolation="repeatable read", read_only=True):
+        return _drift(database, prefix)
+
+
+def _drift(database: Database, prefix: str) -> tuple[Finding, ...]:
+    return find_drift(*read_state(database, prefix), prefix, read_installed(database, prefix))

@@ -33,7 +33,7 @@ select l.pid,
    and (
         (l.locktype = 'relation' and l.relation = any (
             select t.oid
-              from pg_catalog.unnest(%(schemas)s::text[], %(tables)s::text[]) as u (schema, name)
+              from rows from (pg_catalog.unnest(%(schemas)s::text[]), pg_catalog.unnest(%(tables)s::text[])) as u (schema, name)
               join pg_catalog.pg_namespace as s on s.nspname = u.schema
               join pg_catalog.pg_class as t on t.relnamespace = s.oid and t.relname = u.name))
         or (l.locktype = 'advisory' and (l.classid::bigint << 32 | l.objid::bigint) in (
@@ -43,7 +43,7 @@ select l.pid,
 """
 
 
-class Busy(Exception):  # noqa: N818 - caught within this package, never shown
+class Busy(Exception):
     """A lock is held by somebody else; the transaction has to be given up."""
 
 

@@ -174,7 +174,7 @@ class Table:
     extension: str | None = None
     """The extension it belongs to, if any."""
     rewrites: tuple[Name, ...] = ()
-    """Relations that its rewrite rules (CREATE RULE) name; those act with the owner's rights. Sorted."""
+    """Relations that its rewrite rules (CREATE RULE) name; those act with the owner's rights. May hold itself. Sorted."""
 
     def column(self, name: str) -> Column | None:
         """The column of that exact name, or None."""

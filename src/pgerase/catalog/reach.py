@@ -10,7 +10,8 @@ from enum import IntEnum
 
 from pgerase.catalog.model import Catalog, Name, Routine
 
-_WORD = re.compile(r"[\w$]+")
+# Without $, which may begin a dollar quote: names that hold one are looked for as they are.
+_WORD = re.compile(r"\w+")
 _READABLE = frozenset({"sql", "plpgsql"})
 _COMPILED = frozenset({"c", "internal"})
 _RUNS_TEXT = frozenset(
@@ -60,8 +61,18 @@ class Reach:
 
 def with_leaves(catalog: Catalog, governed: Collection[Name]) -> frozenset[Name]:
     """The governed tables that exist, together with all their leaves."""
-    present = {name for name in governed if name in catalog.tables}
-    return frozenset(present.union(*(catalog.leaves(name) for name in present)))
+    children: defaultdict[Name, list[Name]] = defaultdict(list)
+    for table in catalog.tables.values():
+        for parent in table.parents:
+            children[parent].append(table.name)
+    found = {name for name in governed if name in catalog.tables}
+    frontier = list(found)
+    while frontier:
+        for child in children.get(frontier.pop(), ()):
+            if child not in found:
+                found.add(child)
+                frontier.append(child)
+    return frozenset(found)
 
 
 class Mentions:
@@ -158,5 +169,5 @@ def _body(routine: Routine) -> str:
 
 def _words_of(routine: Routine) -> frozenset[str]:
     lowered = _body(routine).lower()
-    # A name that is no plain word counts as called when it stands there in quotes.
+    # A name that is no plain word is called in quotes.
     return frozenset(_WORD.findall(lowered)) | frozenset(re.findall(r'"((?:[^"]|"")+)"', lowered))

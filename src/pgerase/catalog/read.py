@@ -286,7 +286,8 @@ def _views(
             grants=_grants(grants.get(oid, ())),
             comment=row["comment"],
             extension=row["extension"],
-            direct=_named_relations(rewrites.get(oid, ()), names),
+            # Before 16 a view's rule names the view itself as well, for OLD and NEW.
+            direct=tuple(name for name in _named_relations(rewrites.get(oid, ()), names) if name != names[oid]),
             through=tuple(sorted(names[other] for other in seen - {oid})),
             calls=tuple(sorted(calls)),
         )

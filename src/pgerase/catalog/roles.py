@@ -36,22 +36,32 @@ class RoleGraph:
     def acts_as(self, role: str) -> frozenset[str]:
         """Roles whose privileges `role` has today, by inheriting or after one SET ROLE."""
         if role not in self._acting:
-            self._acting[role] = self._act({role})
+            settable = self.can_set(role)
+            self._acting[role] = self._closure(set(settable), lambda edge: edge.inherit)
         return self._acting[role]
+
+    def can_set(self, role: str) -> frozenset[str]:
+        """Roles that `role` can SET ROLE to today."""
+        return self._closure({role}, lambda edge: edge.set)
 
     def could_become(self, role: str) -> frozenset[str]:
         """Roles whose rights `role` could get by itself: also by granting, with ADMIN OPTION or (before 16) CREATEROLE."""
-        settable = {role}
+        return self._closure(set(self.could_set(role)), lambda edge: edge.inherit)
+
+    def could_set(self, role: str) -> frozenset[str]:
+        """Roles that `role` could SET ROLE to, by the same means: attributes such as BYPASSRLS come by that alone."""
+        granted = {role}
         while True:
-            acting = self._act(settable)
-            granted = {edge.role for member in acting for edge in self._edges[member] if edge.admin}
+            settable = self._closure(set(granted), lambda edge: edge.set)
+            acting = self._closure(set(settable), lambda edge: edge.inherit)
+            more = {edge.role for member in acting for edge in self._edges.get(member, ()) if edge.admin}
             if self._catalog.server_version < _ADMIN_OPTION_NEEDED and any(
                 self._catalog.roles[name].createrole for name in settable if name in self._catalog.roles
             ):
-                granted |= {other.name for other in self._catalog.roles.values() if not other.superuser}
-            if granted <= settable:
-                return acting
-            settable |= granted
+                more |= {other.name for other in self._catalog.roles.values() if not other.superuser}
+            if more <= granted:
+                return settable
+            granted |= more
 
     def logins_acting_as(self, role: str) -> tuple[str, ...]:
         """Login roles other than `role` that can act as it today, in name order."""
@@ -62,10 +72,6 @@ class RoleGraph:
                 if other.login and other.name != role and role in self.acts_as(other.name)
             )
         )
-
-    def _act(self, start: set[str]) -> frozenset[str]:
-        settable = self._closure(start, lambda edge: edge.set)
-        return self._closure(set(settable), lambda edge: edge.inherit)
 
     def _closure(self, start: set[str], follow: Callable[[Membership], bool]) -> frozenset[str]:
         found = set(start)

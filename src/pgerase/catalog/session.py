@@ -9,7 +9,8 @@ from pgerase.database import Database
 from pgerase.errors import InternalError
 
 _STABLE = {
-    "search_path": "",
+    # Not empty: pg_temp would be searched first, unseen, and a temporary type named text would be spelt where text is meant.
+    "search_path": "pg_catalog, pg_temp",
     "quote_all_identifiers": "off",
     "datestyle": "ISO, MDY",
     "intervalstyle": "postgres",

@@ -6,16 +6,19 @@ A door is open or shut in the snapshot given; what will change by enabling row s
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pgerase.catalog.model import Catalog, Grant, Name, Policy, Routine, Table, View
 from pgerase.catalog.reach import Certainty, Reach, reaching_routines, with_leaves
 from pgerase.catalog.roles import RoleGraph
 from pgerase.check.own import Own
-from pgerase.check.spelling import nearest, spell, spell_all, spell_routine, yaml_text
+from pgerase.check.spelling import nearest, routine_kind, spell, spell_all, spell_routine, yaml_text
 from pgerase.errors import Finding, Severity
 from pgerase.rules.pack import AcceptedDoor
+
+_Roles: TypeAlias = Callable[[str], frozenset[str]]
 
 _READING = frozenset({"SELECT"})
 _WRITING = frozenset({"INSERT", "UPDATE", "DELETE"})
@@ -23,22 +26,20 @@ _DATA_PRIVILEGES = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 _ACTIONS = {"c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 _ADMIN_OPTION_NEEDED = 160000
 
-_STRONG_PRIVILEGES: Mapping[str, tuple[str, Severity, Severity, str]] = {
-    "TRUNCATE": ("truncate", Severity.ERROR, Severity.WARNING, "TRUNCATE is bound by no policy and empties the table"),
+_STRONG_PRIVILEGES: Mapping[str, tuple[Severity, Severity, str]] = {
+    "TRUNCATE": (Severity.ERROR, Severity.WARNING, "TRUNCATE is bound by no policy and empties the table"),
     "TRIGGER": (
-        "trigger",
         Severity.ERROR,
         Severity.WARNING,
         "a trigger it makes runs with the rights of whoever writes next, and sees every row that is written",
     ),
     "REFERENCES": (
-        "references",
         Severity.WARNING,
         Severity.NOTE,
         "a foreign key it makes tells which keys exist, visible or not",
     ),
 }
-"""Privilege → kind of door, severity for viewers, for others, and why."""
+"""Privilege → severity for viewers, for others, and why."""
 
 _STRONG_ROLES: Mapping[str, str] = {
     "pg_execute_server_program": "runs programs on the server as its operating-system user, who can do anything",
@@ -47,9 +48,8 @@ _STRONG_ROLES: Mapping[str, str] = {
     "pg_read_all_data": "reads every table, view and schema: what is not governed, and the private lookup views with facts",
     "pg_write_all_data": "writes every table that is not governed, membership and settings tables perhaps",
     "pg_read_all_stats": "reads the statements of all sessions, with the values in them, and statistics of all columns",
-    "pg_monitor": "reads the statements of all sessions, with the values in them, and statistics of all columns",
 }
-"""Predefined role → what its members get around row security."""
+"""Predefined role → what its members get around row security; pg_monitor is a member of pg_read_all_stats."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,7 +74,8 @@ def doors(
     """Every way around row security on the governed tables and their leaves, in order of kind and name.
 
     Viewers are the members of the viewer role in the snapshot, and `viewers` besides. A door that two ways lead through is
-    given once, at its worst.
+    given once, at its worst. Names are roles, objects with their schema, `role/member` for memberships and `grantee/privilege` (or
+    the schema's name in its place) for grants.
     """
     worst: dict[tuple[str, str], Door] = {}
     for door in _Search(catalog, governed, prefix, viewers).everything():
@@ -151,7 +152,7 @@ class _Search:
         for role in self.catalog.roles.values():
             if role.superuser:
                 continue
-            become = self._becomes(role.name)
+            become = self._could(role.name, self.graph.could_set, self.graph.can_set)
             for kind, targets in (("superuser", superusers), ("bypassrls", bypassing)):
                 reach = sorted((become & targets) - {role.name})
                 if reach:
@@ -163,13 +164,12 @@ class _Search:
                         f"revoke {reach[0]} from {role.name}",
                     )
 
-    def _becomes(self, role: str) -> frozenset[str]:
-        """What a role can become by memberships. Role makers before 16 could become anything: they are doors of their own."""
-        if self.catalog.server_version < _ADMIN_OPTION_NEEDED and any(
-            self.catalog.roles[name].createrole for name in self.graph.acts_as(role) if name in self.catalog.roles
-        ):
-            return self.graph.acts_as(role)
-        return self.graph.could_become(role)
+    def _could(self, role: str, could: _Roles, can: _Roles) -> frozenset[str]:
+        """What a role could become. Role makers before 16 could become nearly anybody: they are doors of their own."""
+        maker = self.catalog.server_version < _ADMIN_OPTION_NEEDED and any(
+            self.catalog.roles[name].createrole for name in self.graph.can_set(role) if name in self.catalog.roles
+        )
+        return can(role) if maker else could(role)
 
     def _owning_roles(self) -> Iterator[Door]:
         for owner in self.owners:
@@ -192,7 +192,7 @@ class _Search:
             attributes = self.catalog.roles.get(owner)
             if owner not in self.owners and attributes is not None and not attributes.superuser:
                 yield Door(
-                    "schema_owner",
+                    "owner",
                     owner,
                     self._severity(owner),
                     f"role {owner} owns schema {schema}: it can drop its tables and put others in their place.",
@@ -201,7 +201,8 @@ class _Search:
         for role in self.catalog.roles.values():
             if role.superuser or role.name in self.owners:
                 continue
-            reach = sorted(self._becomes(role.name) & set(self.owners))
+            become = self._could(role.name, self.graph.could_become, self.graph.acts_as)
+            reach = sorted(become & set(self.owners))
             if reach:
                 yield Door(
                     "owner",
@@ -272,7 +273,7 @@ class _Search:
             ]
             if excess:
                 yield Door(
-                    "private_role",
+                    "role",
                     name,
                     Severity.ERROR,
                     f"role {name} was given {', '.join(excess)}; pgerase makes it with none of these.",
@@ -287,8 +288,8 @@ class _Search:
             for grant in schema.grants:
                 if grant.grantee not in (schema.owner, *self.own.private):
                     yield Door(
-                        "schema",
-                        f"{schema_name}/{grant.grantee}",
+                        "grant",
+                        f"{grant.grantee}/{schema_name}",
                         Severity.ERROR,
                         f"{grant.grantee} has {grant.privilege} on schema {schema_name}: what lies there reads past every policy.",
                         f"revoke all on schema {schema_name} from {grant.grantee}",
@@ -300,8 +301,8 @@ class _Search:
                 continue
             for strong in sorted(self.graph.acts_as(role.name) & _STRONG_ROLES.keys()):
                 yield Door(
-                    strong,
-                    role.name,
+                    "member",
+                    f"{strong}/{role.name}",
                     self._severity(role.name),
                     f"role {role.name} is a member of {strong}: it {_STRONG_ROLES[strong]}.",
                     f"revoke {strong} from {role.name}",
@@ -333,7 +334,7 @@ class _Search:
             # Through the parent, the parent's policies hold; only who may name the leaf itself gets past them.
             harmless = is_leaf and not direct
             yield Door(
-                "leaf" if is_leaf else "table",
+                "table",
                 spell(name),
                 Severity.WARNING if harmless else Severity.ERROR,
                 f"{'leaf' if is_leaf else 'table'} {spell(name)} {what}"
@@ -355,7 +356,7 @@ class _Search:
                     {grant.grantee for grant in parent.grants if grant.privilege in _DATA_PRIVILEGES} - {parent.owner}
                 )
                 yield Door(
-                    "ancestor",
+                    "table",
                     spell(parent.name),
                     Severity.ERROR if self._for_viewers(users) else Severity.WARNING,
                     f"table {spell(parent.name)} is not governed and is a parent of {spell(name)}: who reads it gets those rows by"
@@ -453,7 +454,7 @@ class _Search:
             users = self._users(routine.grants, routine.owner, frozenset({"EXECUTE"}))
             if routine.leakproof and routine.extension is None:
                 yield Door(
-                    "leakproof",
+                    routine_kind(routine),
                     spell_routine(routine),
                     Severity.WARNING,
                     f"{spell_routine(routine)} is marked LEAKPROOF, which nobody checks: in a condition it is given rows before the"
@@ -470,7 +471,7 @@ class _Search:
     def _function(self, routine: Routine, reach: Reach, users: tuple[str, ...]) -> Door:
         sure = reach.certainty is not Certainty.POSSIBLE
         return Door(
-            "function",
+            routine_kind(routine),
             spell_routine(routine),
             Severity.ERROR if sure and self._for_viewers(users) else Severity.WARNING,
             f"{spell_routine(routine)} is a security definer that {reach.via}, runs as {routine.owner}, who sees every row, and may"
@@ -490,11 +491,11 @@ class _Search:
             role = self.catalog.roles.get(grantee)
             if role is not None and role.superuser:
                 continue
-            kind, for_viewers, for_others, why = _STRONG_PRIVILEGES[privilege]
+            for_viewers, for_others, why = _STRONG_PRIVILEGES[privilege]
             names = tuple(sorted(tables))
             yield Door(
-                kind,
-                grantee,
+                "grant",
+                f"{grantee}/{privilege}",
                 for_viewers if grantee in self.in_viewers_hands else for_others,
                 f"{grantee} has {privilege} on {spell_all(names)}: {why}.",
                 f"revoke {privilege.lower()} on {spell(names[0])} from {grantee}",
@@ -571,7 +572,8 @@ def _shows_all(policy: Policy, inherited: frozenset[str]) -> bool:
 def judge(found: Collection[Door], accepted: Collection[AcceptedDoor]) -> tuple[Finding, ...]:
     """A finding for every door that is not accepted, and a warning for every acceptance that fits none.
 
-    Kind and name match exactly; a function may be named without its signature where that leaves one. Notes come too.
+    Kind and name match exactly; a function may be named without its signature where that leaves one. Notes come too. What is
+    accepted about the server itself is for `judge_server`.
     """
     by_name: defaultdict[tuple[str, str], list[Door]] = defaultdict(list)
     for door in found:
@@ -595,7 +597,14 @@ def judge(found: Collection[Door], accepted: Collection[AcceptedDoor]) -> tuple[
         for door in found
         if door not in settled
     )
-    return (*open_doors, *(_unknown(entry, by_name) for entry in accepted if (entry.kind, entry.name) not in by_name))
+    return (
+        *open_doors,
+        *(
+            _unknown(entry, by_name)
+            for entry in accepted
+            if entry.kind != "server" and (entry.kind, entry.name) not in by_name
+        ),
+    )
 
 
 def _unknown(entry: AcceptedDoor, known: Collection[tuple[str, str]]) -> Finding:

@@ -16,7 +16,7 @@ from pgerase.catalog.model import Catalog, ForeignKey, Name, Routine, Table, Vie
 from pgerase.catalog.reach import Certainty, Mentions, Reach, reaching_routines, with_leaves
 from pgerase.catalog.roles import RoleGraph
 from pgerase.check.own import Own
-from pgerase.check.spelling import nearest, spell, spell_all, spell_routine, yaml_text
+from pgerase.check.spelling import nearest, routine_kind, spell, spell_all, spell_routine, yaml_text
 from pgerase.errors import Finding, Severity
 from pgerase.rules.pack import Acknowledgement, PackSettings
 
@@ -239,12 +239,13 @@ class _Search:
             sight = self.sight(routine.owner, reach.tables)
             if sight is _Sight.ALL:
                 continue
+            kind = routine_kind(routine)
             yield Impact(
-                "function",
+                kind,
                 spell_routine(routine),
                 reach.tables,
                 f"security definer that {reach.via}{_how_sure(reach)}: {_as_owner(sight, routine.owner)}",
-                "function",
+                kind,
             )
 
     def _triggers(self) -> Iterator[Impact]:
@@ -442,12 +443,12 @@ class _Search:
             through = [name for name in _READ_ALL if name in self.graph.acts_as(role.name) - {role.name}]
             if through and self.sight(role.name, ()) is not _Sight.ALL and not self.own.role(role.name):
                 yield Impact(
-                    "role",
+                    "dump_role",
                     role.name,
                     tuple(sorted(self.covered)),
                     f"reads every table through {through[0]} today and will read no governed rows but its own as a viewer: a"
                     " pg_dump made with it fails, or with --enable-row-security comes out without the rows, and says so nowhere.",
-                    "role",
+                    "dump_role",
                 )
 
     def _grantees(self) -> Mapping[str, tuple[Name, ...]]:
@@ -520,10 +521,8 @@ def unacknowledged(impacts: Collection[Impact], pack_settings: PackSettings) -> 
         spellings[item.acknowledged_by, item.name].add(item)
     for item in impacts:
         short = item.name.partition("(")[0]
-        if (
-            item.kind == "function"
-            and sum(other.name.partition("(")[0] == short for other in impacts if other.kind == "function") == 1
-        ):
+        alike = [other for other in impacts if other.kind == item.kind and other.name.partition("(")[0] == short]
+        if item.kind in ("function", "procedure") and alike == [item]:
             spellings[item.acknowledged_by, short].add(item)
     settled: set[Impact] = set()
     unknown: list[Finding] = []

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pgerase.errors import Finding, Severity
+from pgerase.rules.pack import AcceptedDoor
 
 _OLDEST, _NEWEST = 15, 18
 
@@ -27,9 +28,9 @@ _HOLES: tuple[tuple[str, str, Mapping[int, int]], ...] = (
 """CVE, what it does to row security, and the minor version of each major that fixes it; a major not named never had it."""
 
 
-def judge_server(server_version: int) -> tuple[Finding, ...]:
+def judge_server(server_version: int, accepted: Collection[AcceptedDoor] = ()) -> tuple[Finding, ...]:
     """Findings about a server_version_num, e.g. 180006: an error for a major version that is not supported, a warning below
-    the CVE floor that names what is open.
+    the CVE floor that names what is open, unless pack.yaml accepts `server` of exactly this version.
     """
     major, minor = divmod(server_version, 10000)
     subject = f"PostgreSQL {major}.{minor}"
@@ -43,7 +44,8 @@ def judge_server(server_version: int) -> tuple[Finding, ...]:
                 hint="upgrade the server" if major < _OLDEST else "upgrade pgerase",
             ),
         )
-    if minor >= _FLOOR[major]:
+    version = f"{major}.{minor}"
+    if minor >= _FLOOR[major] or any(entry.kind == "server" and entry.name == version for entry in accepted):
         return ()
     holes = [(cve, what) for cve, what, fixed in _HOLES if minor < fixed.get(major, 0)]
     return (
@@ -52,6 +54,6 @@ def judge_server(server_version: int) -> tuple[Finding, ...]:
             severity=Severity.WARNING,
             subject=subject,
             message=f"{subject} has known holes in row security: " + "; ".join(f"{cve}: {what}" for cve, what in holes),
-            hint=f"upgrade to {major}.{_FLOOR[major]} or later",
+            hint=f'upgrade to {major}.{_FLOOR[major]} or later; or accept it in pack.yaml: {{server: "{version}", because: "…"}}',
         ),
     )

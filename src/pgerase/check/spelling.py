@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from pgerase.catalog.model import Name, Routine
 from pgerase.rules.names import quote_part
@@ -19,6 +19,11 @@ def spell_routine(routine: Routine) -> str:
     return f"{spell(routine.name)}({routine.identity})"
 
 
+def routine_kind(routine: Routine) -> str:
+    """`function` or `procedure`, as pack.yaml calls it."""
+    return "procedure" if routine.definition.startswith("CREATE OR REPLACE PROCEDURE") else "function"
+
+
 def spell_all(names: Sequence[Name], limit: int = 5) -> str:
     """Names in words, cut after `limit`."""
     shown = ", ".join(spell(name) for name in names[:limit])
@@ -30,6 +35,9 @@ def yaml_text(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def nearest(written: str, known: Iterable[str]) -> str | None:
-    """The known name closest to what was written, if any is close."""
+def nearest(written: str, known: Collection[str]) -> str | None:
+    """The known name closest to what was written, if any is close: an overload of the same function before others."""
+    overloads = sorted(name for name in known if name.startswith(f"{written}("))
+    if overloads:
+        return overloads[0]
     return next(iter(difflib.get_close_matches(written, sorted(known), n=1)), None)

@@ -63,13 +63,11 @@ def uninstall(settings: Settings, prefix: str | None, yes: bool, allow_drop: boo
     """Remove what install made: functions, ledger, schemas, roles. Tables stay exactly as they are."""
     name = _chosen_prefix(prefix, settings.read_pack())
     with settings.open_database() as database:
-
-        def do() -> Report:
-            if not allow_drop:
-                raise Refused("uninstall drops the ledger, and nothing was changed", hint="add --allow-drop")
-            return run_uninstall(database, name)
-
-        _carry_out(settings, "uninstall", name, plan_uninstall(database, name), do, yes=yes)
+        steps = plan_uninstall(database, name)
+        if steps and not allow_drop:
+            _show_plan(steps)
+            raise Refused("uninstall drops the ledger, and nothing was changed", hint="add --allow-drop")
+        _carry_out(settings, "uninstall", name, steps, lambda: run_uninstall(database, name), yes=yes)
 
 
 def _bring_up(
@@ -95,8 +93,8 @@ def _carry_out(
 ) -> None:
     report = Report(())
     if steps:
-        for line in _described(steps):
-            progress(line)
+        if not yes:
+            _show_plan(steps)
         confirm(f"{command} {prefix}?", yes=yes)
         report = do()
     lines = [str(step) for step in report.steps]
@@ -105,8 +103,9 @@ def _carry_out(
     print_result(settings, lines, _data(command, prefix, report))
 
 
-def _described(steps: Sequence[Step]) -> list[str]:
-    return [f"  {step}" for step in steps]
+def _show_plan(steps: Sequence[Step]) -> None:
+    for step in steps:
+        progress(str(step))
 
 
 def _summary(command: str, prefix: str, report: Report) -> str:

@@ -26,20 +26,30 @@ class Entry:
 
 
 COMMANDS = {
+    "demo": Entry("pgerase.cli.demo:demo", "The whole story on a private PostgreSQL that goes away afterwards."),
     "install": Entry("pgerase.cli.install:install", "Make roles, schemas, ledger and functions in a database."),
     "upgrade": Entry("pgerase.cli.install:upgrade", "Bring what is installed to this version."),
     "uninstall": Entry("pgerase.cli.install:uninstall", "Remove what install made; tables stay as they are."),
+    "check": Entry("pgerase.cli.check:check", "Are the rule files sound, alone or on a database?"),
+    "plan": Entry("pgerase.cli.plan:plan", "Show what would change, with locks and who sees more or less."),
+    "apply": Entry("pgerase.cli.plan:apply", "Carry out a plan, whole or not at all."),
+    "revert": Entry("pgerase.cli.plan:revert", "Put everything back as it was before the first apply."),
+    "off": Entry("pgerase.cli.plan:off", "Stop governing one table, now."),
+    "drift": Entry("pgerase.cli.plan:drift", "Compare what was applied with what is there."),
+    "verify": Entry("pgerase.cli.verify:verify", "Compare what the database does with what the rules mean."),
+    "render": Entry("pgerase.cli.plan:render", "Write the plan as SQL files for psql, Flyway and the like."),
+    "backup-check": Entry("pgerase.cli.plan:backup_check", "Are dumps whole?"),
 }
 
 
 class Commands(click.Group):
     """A group whose commands are imported when they are called, and that helps with mistyped ones."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command, in the order of the table."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - likewise
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return one command; None for an unknown one."""
         entry = COMMANDS.get(cmd_name)
         if entry is None:
@@ -57,7 +67,7 @@ class Commands(click.Group):
             raise click.UsageError(f"no such command: {args[0]}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - likewise
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
@@ -78,14 +88,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Never raises; what goes wrong is printed."""
     settings = Settings()
     try:
-        result = cli.main(
-            args=list(sys.argv[1:] if arguments is None else arguments),
-            prog_name="pgerase",
-            standalone_mode=False,
-            obj=settings,
-        )
+        return perform(settings, sys.argv[1:] if arguments is None else arguments)
+    except click.Abort:
+        print_error(settings, kind="Refused", message="interrupted", code=ExitCode.REFUSED)
+        return ExitCode.REFUSED
+
+
+def perform(settings: Settings, arguments: Sequence[str]) -> int:
+    """Run one command, print what goes wrong, and return its exit code. Raises click.Abort where it is interrupted."""
+    try:
+        # Nothing at all is a question, not a mistake.
+        result = cli.main(args=list(arguments) or ["--help"], prog_name="pgerase", standalone_mode=False, obj=settings)
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except click.Abort:
+        raise
     except BrokenPipeError:
         # Whoever read our output has enough; there is nobody left to tell.
         sys.stderr.close()
@@ -100,9 +117,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _explain(settings: Settings, error: Exception) -> int:
     """Print what went wrong and return the exit code that says so."""
     match error:
-        case click.Abort():
-            print_error(settings, kind="Refused", message="interrupted", code=ExitCode.REFUSED)
-            return ExitCode.REFUSED
         case click.ClickException():
             where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "pgerase"
             hint = f"see `{where} --help`"

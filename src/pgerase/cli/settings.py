@@ -44,44 +44,45 @@ class Settings:
         return read_pack(self.pack)
 
 
-def common_options(function: _Function) -> _Function:
-    """Give a command `--dsn`, `--pack`, `--format` and `--debug`. They go to Settings, not to the function."""
-    for option in (
-        click.option(
-            "--debug",
-            is_flag=True,
-            default=None,
-            expose_value=False,
-            callback=_keep,
-            help="Show tracebacks.",
-        ),
-        click.option(
-            "--format",
-            type=click.Choice(["text", "json"]),
-            expose_value=False,
-            callback=_keep,
-            help="How to print results; text by default.",
-        ),
-        click.option(
-            "--pack",
-            type=click.Path(exists=True, file_okay=False, path_type=Path),
-            metavar="DIR",
-            expose_value=False,
-            callback=_keep,
-            help="The folder with the rule files.",
-        ),
-        click.option(
-            "--dsn",
-            metavar="DSN",
-            expose_value=False,
-            callback=_keep,
-            help="A libpq connection string; what it leaves out comes from libpq's environment. Keep passwords out of it.",
-        ),
-    ):
-        function = option(function)
-    return function
-
-
 def _keep(context: click.Context, parameter: click.Parameter, value: object) -> None:
     if value is not None:
         setattr(context.ensure_object(Settings), parameter.name, value)
+
+
+debug_option = click.option(
+    "--debug",
+    is_flag=True,
+    default=None,
+    expose_value=False,
+    callback=_keep,
+    help="Show tracebacks.",
+)
+format_option = click.option(
+    "--format",
+    type=click.Choice(["text", "json"]),
+    expose_value=False,
+    callback=_keep,
+    help="How to print results; text by default.",
+)
+_pack_option = click.option(
+    "--pack",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    expose_value=False,
+    callback=_keep,
+    help="The folder with the rule files.",
+)
+_dsn_option = click.option(
+    "--dsn",
+    metavar="DSN",
+    expose_value=False,
+    callback=_keep,
+    help="A libpq connection string; what it leaves out comes from libpq's environment. Keep passwords out of it.",
+)
+
+
+def common_options(function: _Function) -> _Function:
+    """Give a command `--dsn`, `--pack`, `--format` and `--debug`. They go to Settings, not to the function."""
+    for option in (debug_option, format_option, _pack_option, _dsn_option):
+        function = option(function)
+    return function

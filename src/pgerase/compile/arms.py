@@ -15,7 +15,7 @@ from pgerase.catalog.model import Table
 from pgerase.compile import bound, sql
 from pgerase.compile.bound import ColumnValue, Side
 from pgerase.compile.emit import Emitter, Env, sides
-from pgerase.compile.sql import Atom, Formula, conjunction, disjunction, ident
+from pgerase.compile.sql import Atom, Formula, conjunction, disjunction, ident, text_literal
 from pgerase.compile.types import array_type, exact_array
 from pgerase.rules.conditions import Operator
 
@@ -24,6 +24,9 @@ FOLD_FROM = 2
 
 MAX_SPREAD = 8
 """A rule is spread over its top-level ORs into at most so many arms."""
+
+_ROW_ONLY = frozenset({Side.ROW})
+_PERSON_ONLY = frozenset({Side.PERSON})
 
 _RANGES = {
     "smallint": ("'-32768'::smallint", "'32767'::smallint"),
@@ -58,7 +61,8 @@ def spread(through_reach: bool, condition: bound.BoundCondition) -> list[Grant]:
     parts = _flatten(condition)
     # An OR about the row alone is served by the gate in front of it; only one that names people is worth arms of its own.
     choices = [
-        part.terms if isinstance(part, bound.BAny) and part.terms and Side.PERSON in sides(part) else (part,) for part in parts
+        part.terms if isinstance(part, bound.BAny) and part.terms and Side.PERSON in sides(part) else (part,)
+        for part in parts
     ]
     total = 1
     for choice in choices:
@@ -104,12 +108,12 @@ def _shape(grant: Grant) -> tuple[Grant, tuple[str, ...]]:
             and isinstance(condition.left, ColumnValue)
         ):
             right = condition.right
-            if right.type.many:
-                text = f"array[{', '.join(right.items)}]::{array_type(right.type)}"
-            else:
-                text = right.items[0]
+            listed = f"array[{', '.join(right.items)}]::{array_type(right.type)}"
+            text = listed if right.type.many else right.items[0]
             constants.append(text)
-            shaped.append(replace(condition, operator=Operator.EQ, right=bound.Parameter(f"c{len(constants)}", right.type)))
+            shaped.append(
+                replace(condition, operator=Operator.EQ, right=bound.Parameter(f"c{len(constants)}", right.type))
+            )
         else:
             shaped.append(condition)
     return Grant(grant.through_reach, tuple(shaped)), tuple(constants)
@@ -133,17 +137,53 @@ class ArmEmitter:
 
     def __init__(self, emitter: Emitter, table: Table) -> None:
         self.emitter = emitter
+        self.table = table
         self.range = key_range(table)
+        self.indexed = {
+            index.columns[0] for index in table.indexes if index.valid and not index.partial and index.columns
+        }
 
-    def gate(self, query: str, env: Env) -> Atom:
-        """All rows if the query finds anything, none otherwise; by a range of the key where an index can serve it."""
+    def gate(self, query: str, env: Env) -> Formula:
+        """All rows if the query finds anything, none otherwise; by a range of the key where an index can serve it.
+
+        Nothing is added that an index could not serve: one such arm makes PostgreSQL test the whole OR row by row, and then
+        every array in it is searched from end to end.
+        """
         if self.range is None or not env.as_set:
             return Atom(sql.exists(query))
         column, low, high = self.range
-        bound_below = sql.subquery(f"select {low}\nwhere {sql.exists(query)}")
-        return Atom(f"{env.row}.{ident(column)} between {bound_below} and {high}")
+        return Atom(f"{env.row}.{ident(column)} between {_if_found(low, query)} and {high}")
 
-    def me_gate(self, conditions: Iterable[bound.BoundCondition], env: Env, extra: Iterable[str] = ()) -> Atom:
+    def wide_gate(self, conditions: Iterable[bound.BoundCondition], env: Env) -> Formula:
+        """All rows if the viewer himself fits, for the few who may see everything; costs others nothing.
+
+        A range whose end is unknown while planning is taken for half a percent of the table, and pages in key order would be
+        read in the hope of meeting such rows. So `become` leaves a hint for the planner: without it the range is known to be
+        empty. The hint decides nothing: who sets it himself fails the second test, and for who fits without it (promoted
+        within this very transaction) there is the list of keys.
+        """
+        query = self.person_query("", False, (), conditions, env)
+        if self.range is None or not env.as_set:
+            return Atom(sql.exists(query))
+        column, low, high = self.range
+        mine = f"{env.row}.{ident(column)}"
+        hint = f"current_setting({text_literal(self.emitter.naming.wide_hint).strip()}, true)"
+        hinted = f"{mine} >= case when {hint} = 'yes' then {low} end"
+        alias, _ = env.fresh("a")
+        everything = self.emitter.facts.read(self.table.name, {column}, decides_people=False)
+        # By a range again, which the planner thinks short: the cost of reading all keys would call for JIT where none is read.
+        promoted = f"{hint} is distinct from 'yes'\n    and {sql.exists(query)}"
+        chosen = f"select {low}\nwhere {promoted}"
+        key = f"{alias}.{ident(column)}"
+        unhinted = sql.select(key, [f"{everything} {alias}"], [f"{key} between {sql.subquery(chosen)} and {high}"])
+        return disjunction(
+            [
+                conjunction([Atom(hinted), Atom(f"{mine} >= {_if_found(low, query)}")]),
+                Atom(f"{mine} = any ({sql.array_of(unhinted)})"),
+            ]
+        )
+
+    def me_gate(self, conditions: Iterable[bound.BoundCondition], env: Env, extra: Iterable[str] = ()) -> Formula:
         """All rows if the viewer himself fits the conditions."""
         return self.gate(self.person_query("", False, (), conditions, env, extra), env)
 
@@ -170,8 +210,9 @@ class ArmEmitter:
             name, inside = inside.fresh("k")
             inside = replace(inside, constants=name)
             columns = ", ".join(f"c{number + 1}" for number in range(len(constants[0])))
-            rows = ",\n    ".join(f"({', '.join(row)})" for row in constants)
-            sources.append(f"{sql.block('(values ', rows, ')')} {name} ({columns})")
+            rows = ",\n".join(f"({', '.join(row)})" for row in constants)
+            values = sql.block("(", f"values\n    {sql.indent(rows)}", ")")
+            sources.append(f"{values} {name} ({columns})")
         return sources, inside
 
     def arms(self, arms: Iterable[Arm], env: Env, gates: Sequence[str] = ()) -> Formula:
@@ -185,7 +226,7 @@ class ArmEmitter:
         tied: list[bound.BoundCondition] = []
         for condition in arm.conditions:
             depends = sides(condition)
-            (row if depends == {Side.ROW} else tied if Side.ROW in depends else person).append(condition)
+            (row if depends == _ROW_ONLY else tied if Side.ROW in depends else person).append(condition)
         on_row = [self.emitter.truth(condition, env, positive=True) for condition in row]
         if not tied:
             if not person and not arm.constants:
@@ -195,11 +236,19 @@ class ArmEmitter:
         if not env.as_set:
             return conjunction([*on_row, self.one_person(arm, person, tied, env, gates)])
         equalities = [condition for condition in tied if _is_equality(condition)]
-        prefilters = [self.equality(arm, condition, person, env, gates) for condition in equalities]
+        # An array that no index serves only repeats what the test for one person says.
+        served = [condition for condition in equalities if self.is_indexed(condition)] or equalities[:1]
+        prefilters = [self.equality(arm, condition, person, env, gates) for condition in served]
         exact = len(tied) == 1 and bool(equalities) and not _is_narrowed_by_row(tied[0])
         if exact:
             return conjunction([*prefilters, *on_row])
         return conjunction([*prefilters, *on_row, self.one_person(arm, person, tied, env, gates)])
+
+    def is_indexed(self, condition: bound.BoundCondition) -> bool:
+        """Whether an index begins with the row's side of an equality."""
+        assert isinstance(condition, bound.BTest) and isinstance(condition.left, ColumnValue)
+        left = condition.left
+        return (left.hops[0].columns[0] if left.hops else left.column) in self.indexed
 
     def one_person(
         self,
@@ -210,7 +259,8 @@ class ArmEmitter:
         gates: Sequence[str],
     ) -> Formula:
         """One and the same person fits everything: for the viewer alone his values, for several people a tuple test
-        where plain equalities tie them to the row, else a correlated EXISTS."""
+        where plain equalities tie them to the row, else a correlated EXISTS.
+        """
         if env.as_set and not arm.through_reach and not arm.constants:
             # The gate is needed: with no such viewer, "none of his values" would hold.
             held = [self.emitter.truth(condition, replace(env, person=None), positive=True) for condition in tied]
@@ -221,16 +271,27 @@ class ArmEmitter:
             left: list[str] = []
             right: list[str] = []
             for condition in tied:
-                assert isinstance(condition, bound.BTest) and condition.right is not None and not isinstance(condition.right, tuple)
+                assert (
+                    isinstance(condition, bound.BTest)
+                    and condition.right is not None
+                    and not isinstance(condition.right, tuple)
+                )
                 left.append(self.emitter.value(condition.left, env))
                 right.append(self.emitter.value(condition.right, inside))
             query = sql.select(", ".join(right), sources, [*held, *gates])
             return Atom(f"({', '.join(left)}) in {sql.subquery(query)}")
-        query = self.person_query("", arm.through_reach, arm.constants, [*person, *tied], replace(env, as_set=False), gates)
+        query = self.person_query(
+            "", arm.through_reach, arm.constants, [*person, *tied], replace(env, as_set=False), gates
+        )
         return Atom(sql.exists(query))
 
     def equality(
-        self, arm: Arm, condition: bound.BoundCondition, person: list[bound.BoundCondition], env: Env, gates: Sequence[str]
+        self,
+        arm: Arm,
+        condition: bound.BoundCondition,
+        person: list[bound.BoundCondition],
+        env: Env,
+        gates: Sequence[str],
     ) -> Atom:
         """`row column = any (the people's values)`, the form that uses the column's index."""
         assert isinstance(condition, bound.BTest) and isinstance(condition.left, ColumnValue)
@@ -250,7 +311,11 @@ class ArmEmitter:
         else:
             out = self.emitter.value(right, inside)
             query = sql.select(out, sources, [*held, *gates])
-        return Atom(self.points_at(condition.left, query, env, single=not arm.through_reach and not arm.constants and not right.type.many))
+        return Atom(
+            self.points_at(
+                condition.left, query, env, single=not arm.through_reach and not arm.constants and not right.type.many
+            )
+        )
 
     def points_at(self, left: ColumnValue, query: str, env: Env, *, single: bool) -> str:
         """The row's column, or the column its lookups lead to, is among the query's values."""
@@ -274,6 +339,11 @@ class ArmEmitter:
         return f"({', '.join(mine)}) in {sql.subquery(found)}"
 
 
+def _if_found(value: str, query: str) -> str:
+    """A scalar subquery: the value if the query finds anything, else null."""
+    return sql.subquery(f"select {value}\nwhere {sql.exists(query)}")
+
+
 def _is_equality(condition: bound.BoundCondition) -> bool:
     """A test that a column of the row equals one of a person's values: what an array can stand for."""
     if not isinstance(condition, bound.BTest) or condition.right is None or isinstance(condition.right, tuple):
@@ -284,7 +354,7 @@ def _is_equality(condition: bound.BoundCondition) -> bool:
     if isinstance(right, bound.RelationValue):
         if Side.ROW in sides(right.relation.where):
             return False
-    elif sides(right) != {Side.PERSON}:
+    elif sides(right) != _PERSON_ONLY:
         return False
     allowed = {Operator.EQ, Operator.IN, Operator.OVERLAPS}
     if condition.left.type.many:

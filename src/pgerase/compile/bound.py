@@ -257,6 +257,8 @@ class BoundPeople:
     erased: BoundCondition | None
     super_admin: BoundCondition | None
     manager: str | None
+    become: bool
+    """Sessions call `become`, which can leave a hint for the planner."""
 
 
 @dataclass(frozen=True, slots=True)

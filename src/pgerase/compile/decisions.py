@@ -10,8 +10,10 @@ from pgerase.compile.arms import ArmEmitter, fold, spread
 from pgerase.compile.bind import passed_on
 from pgerase.compile.bound import BoundRequirement, BoundResource, Side
 from pgerase.compile.emit import Emitter, Env, asks_decision, sides
-from pgerase.compile.sql import FALSE, Atom, Formula, Or, both, conjunction, disjunction, qualified, text_literal
+from pgerase.compile.sql import FALSE, Atom, Formula, Or, both, conjunction, disjunction, text_literal
 from pgerase.rules.conditions import Action
+
+_NEED_READ = (Action.UPDATE, Action.DELETE)
 
 
 class DecisionEmitter:
@@ -30,19 +32,18 @@ class DecisionEmitter:
 
         `new`: the row is the one written, so rules' `becomes` stand in for their `rows`.
         """
-        people = self.grants_to_people(resource, action, env, new=new)
+        # Sessions with and without identity never meet, so what each may read is joined to its own.
         roles = self.for_roles(resource, action, env, new=new)
-        if action in (Action.UPDATE, Action.DELETE):
-            # Sessions with and without identity never meet, so what each may read is joined to its own.
+        if action in _NEED_READ:
             roles = both(roles, self.for_roles(resource, Action.READ, env, new=False))
-        return disjunction((people, roles))
+        return disjunction((self.for_viewer(resource, action, env, new=new), roles))
 
-    def grants_to_people(self, resource: BoundResource, action: Action, env: Env, *, new: bool = False) -> Formula:
-        """What people are granted; for update and delete with what read takes."""
-        people = self.for_people(resource, action, env, new=new)
-        if action in (Action.UPDATE, Action.DELETE):
-            people = both(people, self.for_people(resource, Action.READ, env, new=False))
-        return people
+    def for_viewer(self, resource: BoundResource, action: Action, env: Env, *, new: bool) -> Formula:
+        """What a viewer is granted; for update and delete it includes what read takes."""
+        granted = self.for_people(resource, action, env, new=new)
+        if action in _NEED_READ:
+            return both(granted, self.for_people(resource, Action.READ, env, new=False))
+        return granted
 
     def for_people(self, resource: BoundResource, action: Action, env: Env, *, new: bool) -> Formula:
         """super_admin(v) or the combined terms."""
@@ -51,7 +52,9 @@ class DecisionEmitter:
             return FALSE
         ways: list[Formula] = []
         if people.super_admin is not None:
-            ways.append(ArmEmitter(self.emitter, resource.table).me_gate((people.super_admin,), env))
+            arms = ArmEmitter(self.emitter, resource.table)
+            gate = arms.wide_gate if people.become else arms.me_gate
+            ways.append(gate((people.super_admin,), env))
         ways.append(self.combined(resource, action, env, new=new))
         granted = disjunction(ways)
         anyone = self.anyone(())
@@ -95,14 +98,28 @@ class DecisionEmitter:
         return sql.exists(sql.select("", [f"{self.emitter.me} p"], [f"{sql.block('(', text, ')')} {outcome}"]))
 
     def expression(
-        self, expression: bound.BoundExpression, resource: BoundResource, action: Action, env: Env, gates: Sequence[str], *, new: bool
+        self,
+        expression: bound.BoundExpression,
+        resource: BoundResource,
+        action: Action,
+        env: Env,
+        gates: Sequence[str],
+        *,
+        new: bool,
     ) -> Formula:
         """An expression over terms; open parents have dropped out, and one left empty is false (15)."""
         made = self.partial(expression, resource, action, env, gates, new=new)
         return FALSE if made is None else made
 
     def partial(
-        self, expression: bound.BoundExpression, resource: BoundResource, action: Action, env: Env, gates: Sequence[str], *, new: bool
+        self,
+        expression: bound.BoundExpression,
+        resource: BoundResource,
+        action: Action,
+        env: Env,
+        gates: Sequence[str],
+        *,
+        new: bool,
     ) -> Formula | None:
         """An expression, or None where nothing is left of it."""
         if isinstance(expression, bound.BTerm):
@@ -150,7 +167,7 @@ class DecisionEmitter:
         """The lookup points to a row of the parent that the viewer may finally read, or update."""
         self.emitter.facts.may.setdefault((parent.resource, asked), set()).add(parent.hop.target_columns)
         assert env.row is not None
-        return self.emitter.points_into(parent.hop, env.row, qualified(self.naming.may(asked, parent.resource)), env, gates)
+        return self.emitter.points_into(parent.hop, env.row, self.naming.may(asked, parent.resource), env, gates)
 
     def for_roles(self, resource: BoundResource, action: Action, env: Env, *, new: bool) -> Formula:
         """Rules for sessions without identity, by the exact name of the current role (11)."""
@@ -176,7 +193,7 @@ class DecisionEmitter:
         if requirement.through is not None and requirement.origin is not None:
             self.emitter.facts.meets.setdefault(requirement.origin, set()).add(requirement.through.target_columns)
             assert env.row is not None
-            view = qualified(self.naming.meets(*requirement.origin))
+            view = self.naming.meets(*requirement.origin)
             rows: Formula = Atom(self.emitter.points_into(requirement.through, env.row, view, env))
         else:
             rows = self.requirement_rows(requirement, env)
@@ -195,12 +212,11 @@ class DecisionEmitter:
     # Whole decisions ----------------------------------------------------------------------------------------------
 
     def whole(self, resource: BoundResource, action: Action, env: Env, *, new: bool = False) -> Formula:
-        """The final decision on a row for somebody with an identity, requirements included.
+        """The final decision on a row for a viewer, requirements included: what parent terms and `{can: …}` ask.
 
-        Parent terms and `{can: …}` ask it. They are nothing to a session without identity (docs/meaning.md, 11), which would
-        otherwise be let from a parent that it may read to all its children.
+        A session without identity has no part in it, whatever role rules give it here (11).
         """
-        parts = [self.grants_to_people(resource, action, env, new=new)]
+        parts = [self.for_viewer(resource, action, env, new=new)]
         parts += [self.requirement(resource, one, env) for one in self.required(resource, action)]
         return conjunction(parts)
 

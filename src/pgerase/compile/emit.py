@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from pgerase.catalog.model import Name
+from pgerase.catalog.model import Catalog, Name
 from pgerase.compile import bound, sql
 from pgerase.compile.bound import ColumnValue, Hop, Side
 from pgerase.compile.naming import Naming
@@ -39,12 +39,17 @@ class Facts:
 
     naming: Naming
     people: bound.BoundPeople | None
+    catalog: Catalog
     tables: dict[Name, set[str]] = field(default_factory=dict[Name, "set[str]"])
     authority: dict[Name, set[str]] = field(default_factory=dict[Name, "set[str]"])
     person_columns: set[str] = field(default_factory=set[str])
     groups: set[str] = field(default_factory=set[str])
-    may: dict[tuple[str, Action], set[tuple[str, ...]]] = field(default_factory=dict[tuple[str, Action], "set[tuple[str, ...]]"])
-    meets: dict[tuple[str, str], set[tuple[str, ...]]] = field(default_factory=dict[tuple[str, str], "set[tuple[str, ...]]"])
+    may: dict[tuple[str, Action], set[tuple[str, ...]]] = field(
+        default_factory=dict[tuple[str, Action], "set[tuple[str, ...]]"]
+    )
+    meets: dict[tuple[str, str], set[tuple[str, ...]]] = field(
+        default_factory=dict[tuple[str, str], "set[tuple[str, ...]]"]
+    )
 
     def read(self, table: Name, columns: Iterable[str], *, decides_people: bool) -> str:
         """Note that these columns are read, and give the blind view to read them from."""
@@ -139,8 +144,8 @@ class Emitter:
 
     @property
     def reach(self) -> str:
-        """The view with the viewer's row and those of everyone below."""
-        return qualified(self.naming.view("reach"))
+        """The function that gives the viewer's row and those of everyone below."""
+        return f"{qualified(self.naming.view('reach'))}()"
 
     # Values -------------------------------------------------------------------------------------------------------
 
@@ -167,17 +172,17 @@ class Emitter:
             if not viewer_alone:
                 return shape.format(f"{self.root(value.side, env)}.{ident(value.column)}")
             alias, env = env.fresh("p")
-            found = sql.subquery(sql.select(shape.format(f"{alias}.{ident(value.column)}"), [f"{self.me} {alias}"], []))
-            return _as_array(value, found, shape)
-        start, sources, conditions = self.root(value.side, env) if not viewer_alone else "", [], []
+            query = sql.select(shape.format(f"{alias}.{ident(value.column)}"), [f"{self.me} {alias}"], [])
+            return _as_array(value, sql.subquery(query), shape)
+        before: list[str] = []
         if viewer_alone:
             start, env = env.fresh("p")
-            sources.append(f"{self.me} {start}")
-        alias, joined, held, env = self.chain(start, value.hops, value.side, env, value.column)
-        sources += joined
-        conditions += held
-        found = sql.subquery(sql.select(shape.format(f"{alias}.{ident(value.column)}"), sources, conditions))
-        return _as_array(value, found, shape)
+            before.append(f"{self.me} {start}")
+        else:
+            start = self.root(value.side, env)
+        alias, sources, conditions, _ = self.chain(start, value.hops, value.side, env, value.column)
+        query = sql.select(shape.format(f"{alias}.{ident(value.column)}"), [*before, *sources], conditions)
+        return _as_array(value, sql.subquery(query), shape)
 
     def root(self, side: Side, env: Env) -> str:
         """The alias of a side's row."""
@@ -233,7 +238,9 @@ class Emitter:
         tree, env = env.fresh("t")
         found, env = env.fresh("found")
         step = sql.select(
-            f"{tree}.{ident(below.key)}", [f"{view} {tree}", f"join {found} on {tree}.{ident(below.parent)} = {found}.value"], []
+            f"{tree}.{ident(below.key)}",
+            [f"{view} {tree}", f"join {found} on {tree}.{ident(below.parent)} = {found}.value"],
+            [],
         )
         return (
             f"with recursive {found} (value) as (\n    {sql.indent(seeds)}\n    union\n    {sql.indent(step)}\n)\n"
@@ -279,27 +286,30 @@ class Emitter:
         """The viewer may finally do something to the row a lookup points to."""
         *before, last = condition.side_hops
         self.facts.may.setdefault((condition.resource, condition.action), set()).add(last.target_columns)
-        view = qualified(self.naming.may(condition.action, condition.resource))
+        view = self.naming.may(condition.action, condition.resource)
         if positive and not before:
             return self.points_into(last, self.root(Side.ROW, env), view, env)
         start = self.root(Side.ROW, env)
         alias, sources, conditions, env = self.chain(start, condition.side_hops, Side.ROW, env)
-        allowed, env = env.fresh("d")
-        matches = [f"{allowed}.{ident(column)} = {alias}.{ident(column)}" for column in last.target_columns]
-        found = sql.exists(sql.select("", [f"{view} {allowed}"], matches))
+        found = self.points_into(Hop(last.target_columns, last.target, last.target_columns), alias, view, env)
         return sql.subquery(sql.select(found, sources, conditions))
 
-    def points_into(self, hop: Hop, start: str, view: str, env: Env, gates: Iterable[str] = ()) -> str:
-        """A lookup that points to a row of a view: by array for scans, by EXISTS for one row."""
-        alias, _ = env.fresh("d")
+    def points_into(self, hop: Hop, start: str, view: Name, env: Env, gates: Iterable[str] = ()) -> str:
+        """A lookup that points to a row of a view: by the array of its keys, which a function answers once a statement.
+
+        The function is what keeps planning short: a view would be planned anew, with all that it asks in turn, at every place
+        that names it. Keys of several columns have no arrays and are asked of the view.
+        """
         mine = [f"{start}.{ident(column)}" for column in hop.columns]
-        theirs = [f"{alias}.{ident(column)}" for column in hop.target_columns]
-        if not env.as_set:
-            matches = [f"{left} = {right}" for left, right in zip(theirs, mine, strict=True)]
-            return sql.exists(sql.select("", [f"{view} {alias}"], [*matches, *gates]))
-        query = sql.select(", ".join(theirs), [f"{view} {alias}"], list(gates))
         if len(mine) == 1:
-            return f"{mine[0]} = any ({sql.array_of(query)})"
+            column = self.facts.catalog.tables[hop.target].column(hop.target_columns[0])
+            assert column is not None
+            answer = qualified(self.naming.keys(view, column.name))
+            keys = sql.subquery(sql.select(f"{answer}()", [], gates))
+            return f"{mine[0]} = any ({keys}::{column.base_type}[])"
+        alias, _ = env.fresh("d")
+        theirs = [f"{alias}.{ident(column)}" for column in hop.target_columns]
+        query = sql.select(", ".join(theirs), [f"{qualified(view)} {alias}"], list(gates))
         return f"({', '.join(mine)}) in {sql.subquery(query)}"
 
     # Tests --------------------------------------------------------------------------------------------------------
@@ -431,7 +441,9 @@ class Emitter:
         kind, operator = test.left.type, test.operator
         assert test.right is not None and not isinstance(test.right, tuple)
         if kind.holds_all_of(test.right.type) and not kind.is_citext:
-            is_exact = kind.base == test.right.type.base and not isinstance(test.right, (bound.Constant, bound.Parameter))
+            is_exact = kind.base == test.right.type.base and not isinstance(
+                test.right, (bound.Constant, bound.Parameter)
+            )
             cast = "" if is_exact else f"::{exact_array(kind)}"
             if operator in _EQUALS or operator is Operator.CONTAINS:
                 return f"{left} && {right}{cast}"

@@ -15,7 +15,7 @@ from pgerase.compile import bound, sql
 from pgerase.compile.desired import DesiredFunction, DesiredTrigger
 from pgerase.compile.emit import Emitter, Env
 from pgerase.compile.naming import Naming
-from pgerase.compile.sql import fit_name, ident, qualified, text_literal
+from pgerase.compile.sql import dollar_tag, fit_name, ident, qualified, text_literal
 from pgerase.errors import Finding, Severity
 
 SUPER_ADMIN = "super admin"
@@ -37,10 +37,12 @@ def guards(
         return (), (), ()
     naming = emitter.naming
     granted = {(entry.table, entry.column): entry for entry in rules.authority}
-    authorities: dict[str, str] = {SUPER_ADMIN: _holder(rules.people.super_admin, emitter)}
+    super_admin = _holder(rules.people.super_admin, emitter)
+    authorities: dict[str, str] = {SUPER_ADMIN: super_admin}
     for entry in rules.authority:
-        if entry.who is not None:
-            authorities[f"{entry.table}.{entry.column}"] = _holder(entry.who, emitter)
+        # Besides super admins, who may write every guarded column.
+        named = [] if entry.who is None else [_holder(entry.who, emitter)]
+        authorities[f"{entry.table}.{entry.column}"] = sql.block("(", "\nor ".join([super_admin, *named]), ")")
     functions: list[DesiredFunction] = []
     triggers: list[DesiredTrigger] = []
     findings: list[Finding] = []
@@ -59,7 +61,7 @@ def guards(
         columns = ", ".join(guard.column.name for guard in guarded)
         message = f"{name}: only super admins, and whom authority: names, may write {columns}: decisions read them"
         findings.append(Finding("authority-guarded", Severity.NOTE, str(name), message))
-    for (table_name, column), _ in granted.items():
+    for table_name, column in granted:
         if column not in emitter.facts.authority.get(table_name, set()):
             message = f"authority names {table_name}.{column}, which no decision about people reads"
             findings.append(Finding("idle-authority", Severity.WARNING, f"{table_name}.{column}", message))
@@ -77,7 +79,9 @@ def _holder(who: bound.BoundCondition | None, emitter: Emitter) -> str:
     return sql.exists(sql.select("", [f"{emitter.me} p"], held))
 
 
-def _guarded(table: Table, columns: Iterable[str], granted: Mapping[tuple[Name, str], bound.BoundAuthority]) -> Iterable[_Guard]:
+def _guarded(
+    table: Table, columns: Iterable[str], granted: Mapping[tuple[Name, str], bound.BoundAuthority]
+) -> Iterable[_Guard]:
     for name in sorted(columns):
         column = table.column(name)
         entry = granted.get((table.name, name))
@@ -89,7 +93,9 @@ def _guarded(table: Table, columns: Iterable[str], granted: Mapping[tuple[Name, 
 def _has_authority(authorities: Mapping[str, str], naming: Naming) -> DesiredFunction:
     """The one function that knows who may write guarded columns; with the caller's rights, over blind views."""
     name = Name(naming.api, "has_authority")
-    cases = "\n".join(f"    when {text_literal(key).strip()} then {sql.indent(text)}" for key, text in authorities.items())
+    cases = "\n".join(
+        f"    when {text_literal(key).strip()} then {sql.indent(text)}" for key, text in authorities.items()
+    )
     definition = (
         f"create or replace function {qualified(name)}(p_authority text)\n"
         "    returns boolean\n"
@@ -110,28 +116,40 @@ def _guard(table: Table, guarded: tuple[_Guard, ...], naming: Naming) -> tuple[D
         by_authority.setdefault(guard.authority, []).append(guard.column.name)
     columns = {guard.column.name: guard.column for guard in guarded}
     checks = "\n".join(
-        _check(table, authority, [columns[column] for column in names], naming) for authority, names in by_authority.items()
+        _check(table, authority, [columns[column] for column in names], naming)
+        for authority, names in by_authority.items()
     )
     body = f"""
 begin
     -- Only those whom the rules bind are guarded: owners, services and superusers are doors, listed by verify.
+    -- A login that is bound stays guarded in every role it may set: the statement itself may call set_config('role', …).
     if (
-        select r.rolsuper or not pg_catalog.pg_has_role(r.oid, {text_literal(naming.viewer)}, 'usage')
-        from pg_catalog.pg_roles r
-        where r.rolname = current_user
-    ) then
+            select r.rolsuper or not pg_catalog.pg_has_role(r.oid, {text_literal(naming.viewer)}, 'usage')
+            from pg_catalog.pg_roles r
+            where r.rolname = current_user
+        )
+        and (
+            select s.rolsuper
+                or not pg_catalog.pg_has_role(s.oid, {text_literal(naming.viewer)}, 'usage')
+                or not pg_catalog.pg_has_role(s.oid, current_user, 'member')
+            from pg_catalog.pg_roles s
+            where s.rolname = session_user
+        )
+    then
         return null;
     end if;
 {checks}
     return null;
 end;
 """
-    tag = _dollar_tag(body)
+    tag = dollar_tag(body)
     definition = (
         f"create or replace function {qualified(name)}()\n"
         "    returns trigger\n"
         "    language plpgsql\n"
-        "    set search_path = ''\n"
+        "    stable\n"
+        # Not '': temporary types would then come first, and the types of defaults are written as format_type does.
+        "    set search_path = pg_catalog, pg_temp\n"
         f"as {tag}{body}{tag}"
     )
     what = f"Refuses changes to columns of {table.name} that decide about people, except by those with authority."
@@ -175,12 +193,3 @@ def _harmless(column: Column) -> str:
     if default is None or "(" in default or column.generated or "current" in default.lower():
         return f"null::{column.type}"
     return f"({default})"
-
-
-def _dollar_tag(body: str) -> str:
-    """A dollar quote that the body does not contain."""
-    number, tag = 0, "$guard$"
-    while tag in body:
-        number += 1
-        tag = f"$guard{number}$"
-    return tag

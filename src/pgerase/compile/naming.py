@@ -31,6 +31,11 @@ class Naming:
         return self.prefix
 
     @property
+    def wide_hint(self) -> str:
+        """The setting by which `become` tells the planner of a viewer who may see everything."""
+        return f"{self.prefix}.wide"
+
+    @property
     def private_roles(self) -> tuple[str, ...]:
         """Roles that nobody may be a member of."""
         return tuple(f"{self.prefix}_{suffix}" for suffix in ("lookup", "eraser", "secret", "masker"))
@@ -54,3 +59,7 @@ class Naming:
     def meets(self, resource: str, requirement: str) -> Name:
         """The view of rows of a resource on which a requirement holds."""
         return self.view("meets", resource, requirement)
+
+    def keys(self, view: Name, column: str) -> Name:
+        """The function that gives all values of a column of such a view."""
+        return self.view(view.name, "by", column)

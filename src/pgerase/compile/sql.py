@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from pglast import ast, parser
-from pglast.keywords import RESERVED_KEYWORDS, TYPE_FUNC_NAME_KEYWORDS, COL_NAME_KEYWORDS
+from pglast.keywords import COL_NAME_KEYWORDS, RESERVED_KEYWORDS, TYPE_FUNC_NAME_KEYWORDS
 
 from pgerase.catalog.model import Name
 from pgerase.errors import InternalError
@@ -80,7 +80,7 @@ def select(value: str, sources: Iterable[str], conditions: Iterable[str]) -> str
     lines = [f"select {value}".rstrip()]
     joined = [*sources]
     if joined:
-        rest = (source if source.startswith("join ") else f"cross join {source}" for source in joined[1:])
+        rest = (indent(source if source.startswith("join ") else f"cross join {source}") for source in joined[1:])
         lines.append("\n    ".join([f"from {joined[0]}", *rest]))
     held = [condition for condition in conditions if condition != "true"]
     if held:
@@ -163,10 +163,12 @@ def both(first: Formula, second: Formula) -> Formula:
     second_arms = second.parts if isinstance(second, Or) else (second,)
     alone = [arm for arm in first_arms if _implies(arm, second_arms)]
     alone += [arm for arm in second_arms if _implies(arm, first_arms)]
-    rest = conjunction((
-        disjunction(arm for arm in first_arms if arm not in alone),
-        disjunction(arm for arm in second_arms if arm not in alone),
-    ))
+    rest = conjunction(
+        (
+            disjunction(arm for arm in first_arms if arm not in alone),
+            disjunction(arm for arm in second_arms if arm not in alone),
+        )
+    )
     return disjunction((*alone, rest))
 
 
@@ -209,3 +211,12 @@ def assert_query(text: str) -> str:
     if len(statements) != 1 or not isinstance(statements[0].stmt, ast.SelectStmt):
         raise InternalError(f"the compiler made something else than one query: {text}")
     return text
+
+
+def dollar_tag(body: str) -> str:
+    """A dollar quote that the body does not contain."""
+    number, tag = 0, "$body$"
+    while tag in body:
+        number += 1
+        tag = f"$body{number}$"
+    return tag

@@ -43,7 +43,8 @@ class ValueType:
             return "number"
         if self.base in _STRINGS:
             return "text"
-        return self.base
+        # A date compares with a timestamp as its midnight; with a zone it would depend on the session's.
+        return DATE if self.base == TIMESTAMP else self.base
 
     @property
     def is_text(self) -> bool:
@@ -58,7 +59,9 @@ class ValueType:
     @property
     def is_ordered(self) -> bool:
         """Whether lt … between are defined by the rule language for it."""
-        return self.base in _NUMBERS or self.base in _TIMES or self.base == "uuid" or (self.is_text and not self.is_citext)
+        return (
+            self.base in _NUMBERS or self.base in _TIMES or self.base == "uuid" or (self.is_text and not self.is_citext)
+        )
 
     def holds_all_of(self, other: ValueType) -> bool:
         """Whether every value of the other type is one of this type, unchanged, so that arrays of both may be overlapped."""
@@ -132,7 +135,7 @@ def _integer(value: Scalar, bound: int) -> str | None:
             return None
         value = int(value)
     if isinstance(value, float):
-        if value != int(value):
+        if not value.is_integer():
             return None
         value = int(value)
     if not -bound <= value < bound:

@@ -10,13 +10,17 @@ from dataclasses import replace
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compile import bound, sql
 from pgerase.compile.decisions import DecisionEmitter
-from pgerase.compile.desired import DesiredView
+from pgerase.compile.desired import DesiredFunction, DesiredView
 from pgerase.compile.emit import Emitter, Env, Facts, member_columns, row_env
-from pgerase.compile.graph import in_dependency_order
-from pgerase.compile.sql import ident, qualified
+from pgerase.compile.sql import dollar_tag, ident, qualified
 from pgerase.compile.types import key_from_text
 from pgerase.errors import InternalError
 from pgerase.rules.conditions import Action
+
+_PREFER_COLUMNS = "#variable_conflict use_column"
+"""The result's columns are variables of the function, named like those it reads."""
+
+_WITHOUT_EQUALITY = {"json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle"}
 
 
 class ViewBuilder:
@@ -30,15 +34,71 @@ class ViewBuilder:
         self.emitter = Emitter(facts)
         self.decisions = DecisionEmitter(rules, self.emitter)
 
-    def build(self) -> tuple[DesiredView, ...]:
-        """All views in an order in which they can be made. Emitting one may call for further ones, hence the order inside."""
-        decisions = self.decision_views()
-        meets = self.requirement_views()
-        groups = self.group_views()
+    def build(self) -> tuple[DesiredView | DesiredFunction, ...]:
+        """All views and functions in an order in which they can be made."""
+        asked = (-1,)
+        views: tuple[DesiredView, ...] = ()
+        while asked != (asked := self.asked()):
+            # Emitting one may call for further ones: again until nothing new was asked for.
+            views = (*self.group_views(), *self.decision_views(), *self.requirement_views())
         people = self.people_views() if self.rules.people is not None else ()
-        facts = self.fact_views()
-        # A requirement's view may ask decisions and a decision's view requirements: order them by who needs whom.
-        return (*facts, *people, *groups, *_ordered((*decisions, *meets)))
+        # Functions before the views that call them: a body is bound when it runs, a view when it is made.
+        return (*self.fact_views(), *people, *self.functions(), *views)
+
+    def asked(self) -> tuple[int, ...]:
+        """How much has been asked for so far."""
+        facts = self.facts
+        return (len(facts.may), len(facts.meets), len(facts.groups))
+
+    def functions(self) -> tuple[DesiredFunction, ...]:
+        """The people in reach, and the keys of every view of decisions or requirements, each planned once a session."""
+        made: list[DesiredFunction] = []
+        people = self.rules.people
+        if people is not None and people.manager is not None:
+            columns = sorted(self.facts.person_columns)
+            types = {column.name: column.type for column in people.table.columns}
+            listed = ", ".join(f"v.{ident(column)}" for column in columns)
+            declared = ",\n        ".join(f"{ident(column)} {types[column]}" for column in columns)
+            view = self.naming.view("reach")
+            body = f"return query {sql.select(listed, [f'{qualified(view)} v'], [])};"
+            what = "The viewer and everyone below, walked once."
+            made.append(
+                self.function(
+                    view, f"table (\n        {declared}\n    )", f"\n{_PREFER_COLUMNS}", body, what, rows=True
+                )
+            )
+        asked = [(self.naming.may(action, name), name, keys) for (name, action), keys in sorted(self.facts.may.items())]
+        asked += [(self.naming.meets(*origin), origin[0], keys) for origin, keys in sorted(self.facts.meets.items())]
+        for view, resource, keys in asked:
+            table = self.rules.resource(resource).table
+            for column in (table.column(key[0]) for key in sorted(keys) if len(key) == 1):
+                assert column is not None
+                body = f"return array({sql.select(f'v.{ident(column.name)}', [f'{qualified(view)} v'], [])});"
+                what = f"Values of {column.name} in {view.name}, read once a statement."
+                made.append(self.function(self.naming.keys(view, column.name), f"{column.base_type}[]", "", body, what))
+        return tuple(made)
+
+    def function(
+        self, name: Name, returns: str, options: str, body: str, what: str, *, rows: bool = False
+    ) -> DesiredFunction:
+        """A function of no arguments that reads blindly, as its owner, and cannot be named by those who may execute it.
+
+        One that returns rows promises few: plans would else look dear enough to be compiled, which takes longer than most run.
+        """
+        text = f"{options}\nbegin\n    {sql.indent(body)}\nend;\n"
+        tag = dollar_tag(text)
+        definition = (
+            f"create or replace function {qualified(name)}()\n"
+            f"    returns {returns}\n"
+            "    language plpgsql\n"
+            "    stable\n"
+            f"    parallel safe\n{'    rows 10' + chr(10) if rows else ''}"
+            "    security definer\n"
+            "    set search_path = ''\n"
+            f"as {tag}{text}{tag}"
+        )
+        comment = f"{what} [pgerase lookup]"
+        return DesiredFunction(name, "", self.naming.lookup, definition, (self.naming.viewer,), comment)
 
     def view(self, name: Name, query: str, comment: str, *, readable: bool = True) -> DesiredView:
         """A blind view; `readable` by viewers where policies name it."""
@@ -78,7 +138,9 @@ class ViewBuilder:
                 resource = self.rules.resource(name)
                 requirement = next(one for one in resource.requirements if one.name == requirement_name)
                 # `who` is asked once, at the place of use: here only whether the rows hold.
-                formula = self.decisions.requirement(resource, replace(requirement, who=None), row_env("r", as_set=True))
+                formula = self.decisions.requirement(
+                    resource, replace(requirement, who=None), row_env("r", as_set=True)
+                )
                 made[name, requirement_name] = sql.formula_text(formula)
         views: list[DesiredView] = []
         for (name, requirement_name), condition in made.items():
@@ -160,24 +222,38 @@ class ViewBuilder:
         table = qualified(people.table.name)
         self.facts.authority.setdefault(people.table.name, set()).update(columns)
         me, reach = self.naming.view("me"), self.naming.view("reach")
+        everybody = sql.select(listed, [f"{table} p"], [])
+        presented_row = sql.select(listed, [f"{self.person} p"], [f"p.{key} = {sql.indent(presented)}", *in_force])
         views = [
-            self.view(self.naming.view("person"), sql.select(listed, [f"{table} p"], []), "People, as far as decisions read them."),
+            self.view(self.naming.view("person"), everybody, "People, as far as decisions read them."),
             self.view(
-                me,
-                sql.select(listed, [f"{self.person} p"], [f"p.{key} = {presented}", *in_force]),
-                "The viewer's own row; empty unless the identity is valid and the person active.",
+                me, presented_row, "The viewer's own row; empty unless the identity is valid and the person active."
             ),
         ]
         if manager is not None:
-            views.append(self.view(reach, self.reach_query(qualified(me), key, manager, listed, living), "The viewer and everyone below."))
+            query = self.reach_query(qualified(me), key, manager, columns, living)
+            views.append(self.view(reach, query, "The viewer and everyone below."))
         return tuple(views)
 
-    def reach_query(self, me: str, key: str, manager: str, listed: str, living: list[str]) -> str:
-        """The viewer and everybody from whom managers lead to him; erased ones are passed through but are not members (7)."""
-        start = sql.select(f"p.{key}", [f"{me} p"], [])
-        step = sql.select(f"p.{key}", ["below b", f"join {self.person} p on p.{manager} = b.key"], [])
-        members = sql.select(listed, ["below b", f"join {self.person} p on p.{key} = b.key"], living)
-        return f"with recursive below (key) as (\n    {sql.indent(start)}\n    union\n    {sql.indent(step)}\n)\n{members}"
+    def reach_query(self, me: str, key: str, manager: str, columns: list[str], living: list[str]) -> str:
+        """The viewer and everybody from whom managers lead to him; erased ones are passed through but are not members (7).
+
+        The walk carries what decisions read of each person, so that nobody has to be looked up a second time. Where that holds
+        a type without equality, which UNION needs, it carries keys alone.
+        """
+        people = self.rules.people
+        assert people is not None
+        types = {column.name: column.base_type for column in people.table.columns}
+        whole = not any(types[column] in _WITHOUT_EQUALITY for column in columns)
+        listed = ", ".join(f"p.{ident(column)}" for column in columns)
+        carried = listed if whole else f"p.{key}"
+        start = sql.select(carried, [f"{me} p"], [])
+        step = sql.select(carried, ["below b", f"join {self.person} p on p.{manager} = b.{key}"], [])
+        if whole:
+            members = sql.select(listed, ["below p"], living)
+        else:
+            members = sql.select(listed, ["below b", f"join {self.person} p on p.{key} = b.{key}"], living)
+        return f"with recursive below as (\n    {sql.indent(start)}\n    union\n    {sql.indent(step)}\n)\n{members}"
 
     # Facts --------------------------------------------------------------------------------------------------------
 
@@ -209,10 +285,3 @@ def _texts(formulas: list[sql.Formula]) -> list[str]:
         if text != "true":
             made.append(sql.block("(", text, ")") if isinstance(formula, sql.Or) and formula.parts else text)
     return made
-
-
-def _ordered(views: tuple[DesiredView, ...]) -> tuple[DesiredView, ...]:
-    """Views so that each comes after those its query names."""
-    by_name = {qualified(view.name): view for view in views}
-    needs = {name: [other for other in by_name if other != name and f"{other} " in f"{view.query} "] for name, view in by_name.items()}
-    return tuple(by_name[name] for name in in_dependency_order(needs))

@@ -87,6 +87,11 @@ class Names:
         """Every schema, in the order they are made."""
         return (self.api, self.internal, self.lookups)
 
+    @property
+    def lock_key(self) -> str:
+        """What install, upgrade and uninstall take an advisory lock on, hashed by hashtextextended(…, 0)."""
+        return f"pgerase install {self.prefix}"
+
     def owner_of(self, schema: str) -> str:
         """The role that owns one of the schemas."""
         return self.lookup if schema == self.lookups else self.secret

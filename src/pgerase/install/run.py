@@ -68,9 +68,7 @@ def install(
         steps = _decide(survey(database, names), names, identity, must_exist=must_exist)
         if steps:
             _carry_out(database, names, steps)
-            after = survey(database, names)
-            refuse_others(after, names)
-            refuse_members(after, names)
+            refuse_members(survey(database, names), names)
     return Report(steps)
 
 
@@ -131,20 +129,24 @@ def _decide(found: Survey, names: Names, identity: IdentityKind | None, *, must_
 
 def _lock(database: Database, names: Names) -> None:
     """Be the only installer of this prefix in this database until the transaction ends."""
-    key = f"pgerase install {names.prefix}"
-    database.rows("select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 0))", [key])
+    lock = "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 0))"
+    database.rows(lock, [names.lock_key])
     if database.server_version >= 160000:
         # Roles made here must not make their maker a member that inherits or sets.
         database.rows("select pg_catalog.set_config('createrole_self_grant', '', true)")
 
 
 def _carry_out(database: Database, names: Names, steps: Sequence[Step]) -> None:
-    for step in steps:
-        if step.kind == ROLE:
-            _create_role(database, step)
+    roles = [step for step in steps if step.kind == ROLE]
+    for step in roles:
+        _create_role(database, step)
+    if roles:
+        # Somebody in another database may have been faster. Before membership is borrowed, not after: it must be ours.
+        refuse_others(survey(database, names), names)
     rest = [step for step in steps if step.kind != ROLE]
     # Schemas are given to roles, and everything in them is made by these: both need membership.
     needed = {part.actor for step in rest for part in step.parts if part.actor is not None}
+    needed.update(role for step in rest for role in step.needs)
     with ExitStack() as stack:
         if needed:
             stack.enter_context(borrowed(database, *sorted(needed)))
@@ -164,7 +166,7 @@ def _run(database: Database, step: Step) -> None:
 
 
 def _create_role(database: Database, step: Step) -> None:
-    """Create a role, or find that somebody was faster: whether it is ours then is checked when all is done."""
+    """Create a role, or find that somebody was faster: whether it is ours then is checked when all are made."""
     try:
         with database.transaction():
             _run(database, step)

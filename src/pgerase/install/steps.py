@@ -34,12 +34,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do. `kind` and `name` say to what, unquoted."""
+    """One thing to do. `kind` and `name` say to what, unquoted.
+
+    `needs` are private roles whose membership is borrowed for it, besides those its parts act as.
+    """
 
     mark: Mark
     kind: str
     name: str
     parts: tuple[Part, ...]
+    needs: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.mark} {self.kind} {self.name}"
@@ -189,8 +193,8 @@ def _role_steps(found: Survey, names: Names) -> Iterator[Step]:
     # Before PostgreSQL 16 an administrator of a role is a member of it: a membership left from --roles-sql ends here.
     for role in sorted({m.role for m in found.memberships if m.member == found.installer and m.usable}):
         if role in names.private and not found.superuser:
-            script = render("install/return_roles", roles=[role])
-            yield Step(Mark.DROP, "membership", f"of {found.installer} in {role}", (Part(script),))
+            # Nothing to run: what is borrowed goes back when all is done, and with it whatever was there before.
+            yield Step(Mark.DROP, "membership", f"of {found.installer} in {role}", (), needs=(role,))
 
 
 def _schema_steps(found: Survey, names: Names) -> Iterator[Step]:
@@ -274,6 +278,8 @@ def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
             (names.internal, "routine", found.installer, ("SELECT",)),
             (names.internal, "installation", found.installer, ("SELECT",)),
             (names.internal, "apply_run", found.installer, ("INSERT", "SELECT")),
+            # Inserting does not need it; a dump that the owner takes does.
+            (names.internal, "apply_run_apply_id_seq", found.installer, ("SELECT",)),
             (names.internal, "applied_object", found.installer, ("DELETE", "INSERT", "SELECT", "UPDATE")),
         ]
     for schema, table, grantee, privileges in wanted:
@@ -284,7 +290,7 @@ def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
             script = render("install/grant_schema", schema=schema, privileges=words, grantee=grantee)
         else:
             name = Ident((schema, table))
-            script = render("install/grant_table", table=name, privileges=words, grantee=grantee)
+            script = render("install/grant_relation", relation=name, privileges=words, grantee=grantee)
         what = f"{words} on {schema if table is None else f'{schema}.{table}'} to {grantee}"
         yield Step(Mark.CREATE, "grant", what, (Part(script, names.secret),))
 

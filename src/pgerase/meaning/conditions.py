@@ -67,7 +67,7 @@ class Scope:
     about_person: bool
     """… or rather attributes of the person it is (point 10)."""
     in_who: bool
-    """`group` and `role` may be said."""
+    """`group` may be said."""
     person: Row | None
     """`{viewer: …}` is this person's."""
     resource_row: Row | None
@@ -77,7 +77,7 @@ class Scope:
 
 
 def who_scope(person: Row) -> Scope:
-    """For `who`: about a person, with groups and roles."""
+    """For `who`: about a person, with groups."""
     return Scope(person, about_person=True, in_who=True, person=person, resource_row=None, may=None)
 
 
@@ -91,8 +91,8 @@ def rows_scope(row: Row, person: Row | None, may: May | None) -> Scope:
     return Scope(row, about_person=False, in_who=False, person=person, resource_row=row, may=may)
 
 
-def where_scope(row: Row, person: Row, resource_row: Row | None) -> Scope:
-    """For the `where` of a relation or of members: about one of their rows."""
+def where_scope(row: Row, person: Row | None, resource_row: Row | None) -> Scope:
+    """For the `where` of a relation, or (without a person) of members: about one of their rows."""
     return Scope(row, about_person=False, in_who=False, person=person, resource_row=resource_row, may=None)
 
 
@@ -125,10 +125,8 @@ class Conditions:
                     raise PgeraseError(f"{condition.at}: group may stand in `who` only")
                 return self._people.is_member(scope.person, names)
             case IsRole():
-                # An identified viewer never matches a role; sessions without identity are decided elsewhere (point 11).
-                if not scope.in_who:
-                    raise PgeraseError(f"{condition.at}: role may stand in `who` only")
-                return False
+                # A role is no condition on a person: the rules for roles are told apart before any is asked (point 11).
+                raise PgeraseError(f"{condition.at}: role may stand alone in the `who` of a rule only")
             case Can():
                 return self._can(condition, scope)
             case HasConsent():

@@ -28,8 +28,11 @@ SUPER_ADMIN = "super admin"
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who asks. `identity` is the key as text presented by become (or the session user's name, where identities are
-    roles); None or empty where none is presented. `current_user` is the database role."""
+    """Who asks.
+
+    `identity` is the key as text presented by become (or the session user's name, where identities are roles); None or
+    empty where none is presented. `current_user` is the database role.
+    """
 
     identity: str | None
     current_user: str
@@ -44,6 +47,17 @@ class _RoleSession:
 
 _Asker: TypeAlias = Row | _RoleSession
 """An active viewer, or a session without identity."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Question:
+    """May `asker` do `action` to this row of `resource`? `becoming`: it is a new row, judged by `becomes` where given."""
+
+    asker: _Asker
+    resource: Resource
+    action: Action
+    row: Row
+    becoming: bool = False
 
 
 class Meaning:
@@ -110,17 +124,15 @@ class Meaning:
         there = Row(self._structure.table(found), row)
         if asker is None or not self._may(asker, found, action, there):
             return ()
-        becoming = action is Action.INSERT
+        question = _Question(asker, found, action, there, becoming=action is Action.INSERT)
         names: list[str] = []
         if self._is_super_admin(asker):
             names.append(SUPER_ADMIN)
         if isinstance(asker, Row) and self._structure.is_open(found, action):
             names.append(EVERYONE)
-        names += [rule.name for rule in found.rules if self._rule_grants(asker, rule, action, there, becoming)]
+        names += [rule.name for rule in found.rules if self._rule_grants(question, rule)]
         names += [
-            parent.resource.name
-            for parent in self._restricting(found, action)
-            if self._parent_grants(asker, parent, action, there)
+            parent.resource.name for parent in self._restricting(question) if self._parent_grants(question, parent)
         ]
         return tuple(names)
 
@@ -142,27 +154,27 @@ class Meaning:
 
     def _may_touch(self, asker: _Asker, resource: Resource, action: Action, row: Row) -> bool:
         """decision(v, row, action): read, and update and delete, which need decision(read) of the row as well."""
-        allowed = self._decision(asker, resource, action, row, becoming=False)
+        allowed = self._decision(_Question(asker, resource, action, row))
         if action in (Action.UPDATE, Action.DELETE):
-            return allowed and self._decision(asker, resource, Action.READ, row, becoming=False)
+            return allowed and self._decision(_Question(asker, resource, Action.READ, row))
         return allowed
 
     def _may_leave(self, asker: _Asker, resource: Resource, action: Action, new: Row) -> bool:
         """The new row of insert and update, which must be readable after an update only (point 21)."""
-        allowed = self._decision(asker, resource, action, new, becoming=True)
+        allowed = self._decision(_Question(asker, resource, action, new, becoming=True))
         if action is Action.UPDATE:
-            return allowed and self._decision(asker, resource, Action.READ, new, becoming=False)
+            return allowed and self._decision(_Question(asker, resource, Action.READ, new))
         return allowed
 
-    def _decision(self, asker: _Asker, resource: Resource, action: Action, row: Row, *, becoming: bool) -> bool:
+    def _decision(self, question: _Question) -> bool:
         """requirements(a) and (super admin or combined(a)); that the viewer is active was seen before."""
-        memo = (asker, resource.name, action, row, becoming)
+        memo = (question.asker, question.resource.name, question.action, question.row, question.becoming)
         if memo in self._decided:
             return self._decided[memo]
-        decided = self._requirements_hold(asker, resource, action, row) and (
-            self._is_super_admin(asker) or self._combined(asker, resource, action, row, becoming)
+        decided = self._requirements_hold(question) and (
+            self._is_super_admin(question.asker) or self._combined(question)
         )
-        if self._facts.is_stored(row):
+        if self._facts.is_stored(question.row):
             self._decided[memo] = decided
         return decided
 
@@ -171,53 +183,47 @@ class Meaning:
 
     # -- grants (points 11 to 16) --------------------------------------------------------------------------------------
 
-    def _combined(self, asker: _Asker, resource: Resource, action: Action, row: Row, becoming: bool) -> bool:
-        if isinstance(asker, _RoleSession):
-            return self._own(asker, resource, action, row, becoming)
-        for entry in resource.combine:
-            matches = self._known_people().who(asker, entry.who)
+    def _combined(self, question: _Question) -> bool:
+        if isinstance(question.asker, _RoleSession):
+            return self._own(question)
+        for entry in question.resource.combine:
+            matches = self._known_people().who(question.asker, entry.who)
             if matches is False:
                 continue
-            holds = self._expression(asker, resource, action, row, becoming, entry.expression) is True
+            holds = self._expression(question, entry.expression) is True
             if matches is True:
                 return holds
             if not holds:
                 return False  # unknown: the expression and what the rest gives, and the expression already fails
-        return self._own(asker, resource, action, row, becoming) or any(
-            self._parent_grants(asker, parent, action, row) for parent in self._restricting(resource, action)
+        return self._own(question) or any(
+            self._parent_grants(question, parent) for parent in self._restricting(question)
         )
 
-    def _expression(
-        self, asker: Row, resource: Resource, action: Action, row: Row, becoming: bool, expression: Expression
-    ) -> bool | None:
+    def _expression(self, question: _Question, expression: Expression) -> bool | None:
         """Whether the expression holds; None where every term in it dropped out, which grants nothing (point 15)."""
         match expression:
             case Term(name=name) if name == OWN:
-                return self._own(asker, resource, action, row, becoming)
+                return self._own(question)
             case Term(name=name):
-                parents = [parent for parent in self._restricting(resource, action) if parent.resource.name == name]
-                return all(self._parent_grants(asker, parent, action, row) for parent in parents) if parents else None
-            case ExpressionAnd(parts=parts):
-                held = [self._expression(asker, resource, action, row, becoming, part) for part in parts]
-                left = [part for part in held if part is not None]
-                return all(left) if left else None
-            case ExpressionOr(parts=parts):
-                held = [self._expression(asker, resource, action, row, becoming, part) for part in parts]
-                left = [part for part in held if part is not None]
-                return any(left) if left else None
+                parents = [parent for parent in self._restricting(question) if parent.resource.name == name]
+                return all(self._parent_grants(question, parent) for parent in parents) if parents else None
+            case ExpressionAnd(parts=parts) | ExpressionOr(parts=parts):
+                left = [held for part in parts if (held := self._expression(question, part)) is not None]
+                every = isinstance(expression, ExpressionAnd)
+                return (all(left) if every else any(left)) if left else None
 
-    def _own(self, asker: _Asker, resource: Resource, action: Action, row: Row, becoming: bool) -> bool:
+    def _own(self, question: _Question) -> bool:
         """Open, which is for viewers only (point 24), or some rule grants (point 14)."""
-        if isinstance(asker, Row) and self._structure.is_open(resource, action):
+        if isinstance(question.asker, Row) and self._structure.is_open(question.resource, question.action):
             return True
-        return any(self._rule_grants(asker, rule, action, row, becoming) for rule in resource.rules)
+        return any(self._rule_grants(question, rule) for rule in question.resource.rules)
 
-    def _rule_grants(self, asker: _Asker, rule: Rule, action: Action, row: Row, becoming: bool) -> bool:
+    def _rule_grants(self, question: _Question, rule: Rule) -> bool:
         """Some u within reach has who(u) and rows(row, u), the same u for both; for a role, rows(row) alone."""
-        if action not in rule.can:
+        if question.action not in rule.can:
             return False
-        condition = rule.becomes if becoming and rule.becomes is not None else rule.rows
-        roles = roles_of(rule)
+        condition = rule.becomes if question.becoming and rule.becomes is not None else rule.rows
+        asker, row, roles = question.asker, question.row, roles_of(rule)
         if isinstance(asker, _RoleSession):
             return (
                 roles is not None
@@ -240,21 +246,19 @@ class Meaning:
             self._granting[memo] = tuple(person for person in candidates if people.who(person, rule.who) is True)
         return self._granting[memo]
 
-    def _restricting(self, resource: Resource, action: Action) -> list[Parent]:
+    def _restricting(self, question: _Question) -> list[Parent]:
         """The parents that are not open: the others neither grant nor restrict (point 15)."""
-        above = parent_action(action)
-        return [
-            parent
-            for parent in self._structure.parents(resource)
-            if not self._structure.is_open(parent.resource, above)
-        ]
+        above = parent_action(question.action)
+        parents = self._structure.parents(question.resource)
+        return [parent for parent in parents if not self._structure.is_open(parent.resource, above)]
 
-    def _parent_grants(self, asker: _Asker, parent: Parent, action: Action, row: Row) -> bool:
+    def _parent_grants(self, question: _Question, parent: Parent) -> bool:
         """The parent row exists and the viewer may read it, or update it for any write; never without identity."""
-        if isinstance(asker, _RoleSession):
+        if isinstance(question.asker, _RoleSession):
             return False
-        above = self._facts.hop(row, parent.lookup)
-        return above is not None and self._may_touch(asker, parent.resource, parent_action(action), above)
+        above = self._facts.hop(question.row, parent.lookup)
+        action = parent_action(question.action)
+        return above is not None and self._may_touch(question.asker, parent.resource, action, above)
 
     def _may_of(self, asker: _Asker) -> May:
         """`{can: …}` is the viewer's own, also within a rule that holds through reach (point 22)."""
@@ -262,11 +266,11 @@ class Meaning:
 
     # -- requirements (points 17 and 18) -------------------------------------------------------------------------------
 
-    def _requirements_hold(self, asker: _Asker, resource: Resource, action: Action, row: Row) -> bool:
+    def _requirements_hold(self, question: _Question) -> bool:
         return all(
-            self._requirement_holds(asker, requirement, resource, row)
-            for requirement in self._structure.requirements(resource)
-            if action in requirement.can and self._binds(asker, requirement)
+            self._requirement_holds(question.asker, requirement, question.resource, question.row)
+            for requirement in self._structure.requirements(question.resource)
+            if question.action in requirement.can and self._binds(question.asker, requirement)
         )
 
     def _binds(self, asker: _Asker, requirement: Requirement) -> bool:
@@ -292,7 +296,8 @@ class Meaning:
     def _holds_above(
         self, asker: _Asker, requirement: Requirement, resource: Resource, parent: Resource, row: Row
     ) -> bool:
-        above = [self._facts.hop(row, lookup) for lookup in self._structure.lookups_between(resource, parent)]
+        ways = [one.lookup for one in self._structure.parents(resource) if one.resource is parent]
+        above = [self._facts.hop(row, lookup) for lookup in ways]
         return all(there is not None and self._requirement_holds(asker, requirement, parent, there) for there in above)
 
     def _holds_on(self, asker: _Asker, requirement: Requirement, row: Row) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Column, Name, Table
 from pgerase.errors import PgeraseError
-from pgerase.meaning.values import Found, Kind, Many, One, column_value, join_key, kind_of
+from pgerase.meaning.values import Found, Kind, Many, One, column_value, kind_of, stand_in
 from pgerase.rules.access import Reference
 from pgerase.rules.names import BackStep, Path, Step, TableName
 
@@ -155,7 +155,7 @@ class Facts:
             found = self.single(row, source)
             if found.value is None:
                 return None
-            key.append(join_key(found.value, found.kind, kind_of(self.column(target, other))))
+            key.append(stand_in(found.value, found.kind, kind_of(self.column(target, other))))
         matches = self._index(row.table, lookup, target).get(tuple(key), [])
         if len(matches) > 1:
             raise PgeraseError(f"{row.table.name}: {lookup} finds {len(matches)} rows for one key")
@@ -169,7 +169,7 @@ class Facts:
             for row in self.rows(target):
                 found = [self.single(row, column) for _, column in lookup.pairs]
                 if all(one.value is not None for one in found):
-                    key = tuple(join_key(one.value, one.kind, kind) for one, kind in zip(found, kinds, strict=True))
+                    key = tuple(stand_in(one.value, one.kind, kind) for one, kind in zip(found, kinds, strict=True))
                     index.setdefault(key, []).append(row)
             self._indexes[(lookup, source.name)] = index
         return index

@@ -12,7 +12,7 @@ from pgerase.errors import PgeraseError
 from pgerase.meaning.conditions import Conditions, person_scope, walk, where_scope, who_scope
 from pgerase.meaning.paths import Facts, Row, last_column
 from pgerase.meaning.truth import Truth
-from pgerase.meaning.values import Family, Found, Kind, Many, One, join_key, kind_of, literal_value, normal, same
+from pgerase.meaning.values import Family, Found, Kind, Many, One, kind_of, literal_value, normal, same, stand_in
 from pgerase.rules.access import (
     Attribute,
     ColumnAttribute,
@@ -69,10 +69,10 @@ class People:
             key = self.key(row)
             if key.value is None:
                 continue
-            stand_in = join_key(key.value, key.kind, key.kind)
-            if stand_in in self._by_key:
+            known_as = stand_in(key.value, key.kind, key.kind)
+            if known_as in self._by_key:
                 raise PgeraseError(f"two rows of {self._table.name} have the same {viewers.key}")
-            self._by_key[stand_in] = row
+            self._by_key[known_as] = row
         self._reports: dict[Row, list[Row]] | None = None
         self._active: dict[Row, bool] = {}
         self._reach: dict[Row, tuple[Row, ...]] = {}
@@ -108,7 +108,7 @@ class People:
                 key = normal(presented, kind)
             case _:
                 raise PgeraseError(f"viewers cannot be told apart by a key of type {kind}")
-        return None if key is None else self._by_key.get(join_key(key, kind, kind))
+        return None if key is None else self._by_key.get(stand_in(key, kind, kind))
 
     def is_active(self, person: Row) -> bool:
         """Known to be not erased, and known to be active, each only if given (points 6 and 7)."""
@@ -167,7 +167,7 @@ class People:
                         link = self._facts.single(person, column)
                         if link.value is None:
                             continue
-                        manager = self._by_key.get(join_key(link.value, link.kind, self._key_kind))
+                        manager = self._by_key.get(stand_in(link.value, link.kind, self._key_kind))
                         if manager is not None:
                             self._reports.setdefault(manager, []).append(person)
                 case ManagerTree(at=at):
@@ -211,7 +211,7 @@ class People:
                     listed = self._facts.single(row, column)
                     if listed.value is None or not same(key.value, key.kind, listed.value, listed.kind):
                         continue
-                    if self._conditions.holds(where, where_scope(row, person, None)) is True:
+                    if self._conditions.holds(where, where_scope(row, None, None)) is True:
                         return True
                 return False
 
@@ -300,16 +300,16 @@ class People:
         for row in self._facts.rows(table):
             parent, own = self._facts.single(row, below.columns[0]), self._facts.single(row, table.primary_key[0])
             if parent.value is not None and own.value is not None:
-                children.setdefault(join_key(parent.value, parent.kind, kind), []).append(own)
-        found = {join_key(value, kind, kind): value for value in values}
+                children.setdefault(stand_in(parent.value, parent.kind, kind), []).append(own)
+        found = {stand_in(value, kind, kind): value for value in values}
         waiting = list(found)
         own_kind = kind_of(self._facts.column(table, table.primary_key[0]))
         while waiting:
             for child in children.get(waiting.pop(), []):
-                stand_in = join_key(child.value, own_kind, kind)
-                if stand_in not in found:
-                    found[stand_in] = child.value
-                    waiting.append(stand_in)
+                known_as = stand_in(child.value, own_kind, kind)
+                if known_as not in found:
+                    found[known_as] = child.value
+                    waiting.append(known_as)
         return list(found.values())
 
 

@@ -10,7 +10,7 @@ import math
 import re
 import struct
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -61,6 +61,8 @@ _FAMILIES = {
 }
 _WHOLE = frozenset({"smallint", "integer", "bigint", "oid"})
 _PADDED = frozenset({"character", "bpchar"})
+_BLANK_AGAINST = [{padded, "character varying"} for padded in _PADDED]
+"""PostgreSQL compares varchar with char(n) as char(n), unlike text with char(n)."""
 _BY_CALENDAR = {Family.DATE, Family.TIMESTAMP}
 
 
@@ -97,6 +99,15 @@ class One:
     value: object
     kind: Kind
 
+    @property
+    def known(self) -> tuple[object, ...] | None:
+        """The values to compare; None is unknown."""
+        return None if self.value is None else (self.value,)
+
+    def stand_ins(self, other: Kind) -> frozenset[Hashable]:
+        """What `stand_in` makes of the value."""
+        return frozenset(() if self.value is None else (stand_in(self.value, self.kind, other),))
+
 
 @dataclass(frozen=True, slots=True)
 class Many:
@@ -105,6 +116,20 @@ class Many:
     values: tuple[object, ...] | None
     kind: Kind
     is_relation: bool = False
+    _stand_ins: dict[Kind, frozenset[Hashable]] = field(
+        default_factory=dict[Kind, frozenset[Hashable]], init=False, repr=False, compare=False
+    )
+
+    @property
+    def known(self) -> tuple[object, ...] | None:
+        """The values to compare; None is unknown."""
+        return self.values
+
+    def stand_ins(self, other: Kind) -> frozenset[Hashable]:
+        """What `stand_in` makes of each value; kept, since one relation is compared with many rows."""
+        if other not in self._stand_ins:
+            self._stand_ins[other] = frozenset(stand_in(value, self.kind, other) for value in self.values or ())
+        return self._stand_ins[other]
 
 
 Found: TypeAlias = One | Many
@@ -277,12 +302,12 @@ def compare(operator: Operator, left: Found, right: Found) -> Truth:
     Null on either side is unknown. Of many values, on either side, `ne` and `not_in` mean no pair, the others any pair.
     Raises PgeraseError where PostgreSQL has no such comparison, or DESIGN.md refuses it.
     """
-    lefts, rights = _known(left), _known(right)
+    lefts, rights = left.known, right.known
     if lefts is None or rights is None:
         return None
 
     def any_equal() -> bool:
-        return any(same(a, left.kind, b, right.kind) for a in lefts for b in rights)
+        return not left.stand_ins(right.kind).isdisjoint(right.stand_ins(left.kind))
 
     match operator:
         case Operator.EQ | Operator.IN | Operator.OVERLAPS:
@@ -319,30 +344,22 @@ def between(left: Found, low: Found, high: Found) -> Truth:
 
 def same(left: object, left_kind: Kind, right: object, right_kind: Kind) -> bool:
     """Whether two values, neither null, are equal. Raises PgeraseError where they cannot be compared."""
-    for kind in (left_kind, right_kind):
-        if kind.family is Family.TEXT and not kind.deterministic:
-            raise PgeraseError("eq and in need a deterministic collation")
-    a, b = _aligned(left, left_kind, right, right_kind)
-    return (_is_nan(a) and _is_nan(b)) or a == b
+    return stand_in(left, left_kind, right_kind) == stand_in(right, right_kind, left_kind)
 
 
-def join_key(value: object, kind: Kind, other: Kind) -> Hashable:
-    """A stand-in for `value` for finding equals: stand-ins are equal where values of these two kinds are.
+def stand_in(value: object, kind: Kind, other: Kind) -> Hashable:
+    """What stands for `value` when it is compared with values of the other kind: equal where PostgreSQL calls them equal.
 
-    Raises PgeraseError where the kinds cannot be compared.
+    Raises PgeraseError where the two kinds have no equality, or none that DESIGN.md allows.
     """
-    if (kind.family is Family.TEXT and not kind.deterministic) or (
-        other.family is Family.TEXT and not other.deterministic
-    ):
+    if any(each.family is Family.TEXT and not each.deterministic for each in (kind, other)):
         raise PgeraseError("eq and in need a deterministic collation")
     aligned, _ = _aligned(value, kind, None, other)
-    return "nan" if _is_nan(aligned) else cast("Hashable", aligned)
-
-
-def _known(found: Found) -> tuple[object, ...] | None:
-    if isinstance(found, Many):
-        return found.values
-    return None if found.value is None else (found.value,)
+    if _is_nan(aligned):
+        return "NaN"  # PostgreSQL's equals itself
+    if not isinstance(aligned, Hashable):
+        raise PgeraseError(f"values of type {kind} have no equality here")
+    return aligned
 
 
 def _ordered(operator: Operator, left: object, left_kind: Kind, right: object, right_kind: Kind) -> bool:
@@ -362,9 +379,7 @@ def _ordered(operator: Operator, left: object, left_kind: Kind, right: object, r
 
 
 def _sortable(value: object) -> tuple[bool, object]:
-    """Text by its bytes, as collation C does; NaN above all numbers, as PostgreSQL does."""
-    if isinstance(value, str):
-        return (False, value.encode())
+    """NaN above all numbers, as in PostgreSQL. Text as it is: Python orders it by code point, as collation C does."""
     return (True, 0) if _is_nan(value) else (False, value)
 
 
@@ -389,6 +404,8 @@ def _aligned(left: object, left_kind: Kind, right: object, right_kind: Kind) -> 
     if families == {Family.TEXT}:
         if left_kind.ignores_case and right_kind.ignores_case:
             return _folded(left), _folded(right)
+        if {left_kind.name, right_kind.name} in _BLANK_AGAINST:
+            return _unpadded(left), _unpadded(right)
         return left, right
     if families == _BY_CALENDAR:
         return _as_midnight(left), _as_midnight(right)
@@ -403,6 +420,10 @@ def _as_float(value: object) -> object:
 
 def _folded(value: object) -> object:
     return None if value is None else cast("str", value).lower()
+
+
+def _unpadded(value: object) -> object:
+    return None if value is None else cast("str", value).rstrip(" ")
 
 
 def _as_midnight(value: object) -> object:

@@ -27,10 +27,14 @@ from pgerase.plan.fingerprint import fingerprint, relied_on
 from pgerase.plan.foreign import MARK, Adopted, adopt, existing_by_table, fence
 from pgerase.plan.model import Action, Change, Ledger, Plan, Step
 from pgerase.plan.objects import Key, Kind, canonical, key_of, sha256_json, single, source_sha256
-from pgerase.plan.order import dependents_first, mentions
+from pgerase.plan.order import Uses, dependents_first
 from pgerase.plan.removal import Remover
 from pgerase.plan.steps import Maker
+from pgerase.render.fragments import quote_identifier
 from pgerase.rules.pack import Existing, Pack, PackSettings
+
+_MEMBERSHIPS_INHERIT = 160000
+"""Since this version, inheriting is said by the membership and not by the member."""
 
 _SHARED = frozenset({Kind.ROW_SECURITY, Kind.GRANT, Kind.MEMBERSHIP, Kind.ROLE_SETTING})
 """Facts that may hold before pgerase says so; making them again is harmless, and undo knows what was there."""
@@ -48,6 +52,9 @@ def make_plan(
     Never raises for what it finds: what cannot be done is a finding of severity error in the plan, all of them at once,
     and `apply` refuses such a plan.
     """
+    if any(finding.severity is Severity.ERROR for finding in desired.findings):
+        # What cannot be compiled is no empty pack: its plan says why, and drops nothing.
+        return _of(desired, catalog, ledger, settings, rule_files, (), (), desired.findings)
     governed = frozenset(
         wanted.table for wanted in desired.objects if isinstance(wanted, DesiredPolicy | DesiredRowSecurity)
     )
@@ -60,6 +67,20 @@ def make_plan(
     # Steps that are the same have no SQL: what they rely on is in the text they were made from.
     sql += [text for one in wanted.values() for text in _texts(one)]
     tables = relied_on(catalog, {*desired.governed, *governed, *builder.tables}, sql)
+    findings = (*desired.findings, *adopted.findings, *builder.findings, *_applier(catalog))
+    return _of(desired, catalog, ledger, settings, rule_files, tables, steps, findings)
+
+
+def _of(
+    desired: Desired,
+    catalog: Catalog,
+    ledger: Ledger,
+    settings: PackSettings,
+    rule_files: tuple[tuple[str, str], ...],
+    tables: tuple[Name, ...],
+    steps: tuple[Step, ...],
+    findings: tuple[Finding, ...],
+) -> Plan:
     return Plan(
         action=Action.APPLY,
         pack=settings.name,
@@ -69,9 +90,20 @@ def make_plan(
         rule_files=rule_files,
         relied_on=tables,
         fingerprint=fingerprint(catalog, ledger, desired.prefix, tables),
+        last_run=ledger.last_run,
         steps=steps,
-        findings=(*desired.findings, *adopted.findings, *builder.findings),
+        findings=findings,
     )
+
+
+def _applier(catalog: Catalog) -> tuple[Finding, ...]:
+    """Before PostgreSQL 16 a member without INHERIT gets no rights from a membership, not even for a moment."""
+    role = catalog.roles.get(catalog.current_user)
+    if role is None or role.superuser or role.inherit or catalog.server_version >= _MEMBERSHIPS_INHERIT:
+        return ()
+    message = "is NOINHERIT: it can make no policy that reads the lookup views, which only their owner sees"
+    hint = f"alter role {quote_identifier(role.name)} inherit; or apply as another role."
+    return (Finding("applier-noinherit", Severity.ERROR, f"role {role.name}", message, hint),)
 
 
 def plan_pack(pack: Pack, desired: Desired, catalog: Catalog, ledger: Ledger) -> Plan:
@@ -81,7 +113,9 @@ def plan_pack(pack: Pack, desired: Desired, catalog: Catalog, ledger: Ledger) ->
 
 def _wanted(desired: Desired, existing: Mapping[Name, Existing]) -> dict[Key, DesiredObject]:
     """Desired objects by key in the order they can be made, with the fences; where two say the same, the first counts."""
-    fences = [policy for table, what in sorted(existing.items()) if what is Existing.FENCE for policy in fence(desired, table)]
+    fences = [
+        policy for table, what in sorted(existing.items()) if what is Existing.FENCE for policy in fence(desired, table)
+    ]
     wanted: dict[Key, DesiredObject] = {}
     for one in (part for whole in (*desired.objects, *fences) for part in single(whole)):
         wanted.setdefault(key_of(one), one)
@@ -117,6 +151,7 @@ class _Builder:
     def __init__(self, catalog: Catalog, ledger: Ledger, prefix: str) -> None:
         self._prefix = prefix
         self._ledger = ledger
+        self._uses = Uses(ledger.live)
         self._maker = Maker(catalog, prefix)
         self._remover = Remover(catalog, ledger, prefix)
         self.findings: list[Finding] = []
@@ -135,7 +170,7 @@ class _Builder:
         stray = self._stray(wanted, existing)
         self._spread(decisions, [*gone, *stray])
         removed = dependents_first(
-            [*gone, *stray, *(key for key, decision in decisions.items() if decision.rebuild)], self._ledger.live
+            [*gone, *stray, *(key for key, decision in decisions.items() if decision.rebuild)], self._uses
         )
         rank = {key: number for number, key in enumerate(removed)}
         steps = [replace(self._remover.drop(key), rank=rank[key]) for key in removed if key not in decisions]
@@ -198,7 +233,9 @@ class _Builder:
             return _Decision(Change.SAME)
         if state is None:
             self.findings.append(
-                Finding("no-such-table", Severity.ERROR, str(key), "the table is gone", "Plan again from the rule files.")
+                Finding(
+                    "no-such-table", Severity.ERROR, str(key), "the table is gone", "Plan again from the rule files."
+                )
             )
         return _Decision(Change.CREATE if row is None else Change.ALTER, note="" if row is None else "changed by hand")
 
@@ -229,9 +266,7 @@ class _Builder:
             for key, decision in decisions.items():
                 if decision.rebuild or decision.change is Change.CREATE or key == moved:
                     continue
-                if key.kind in {Kind.VIEW, Kind.FUNCTION, Kind.POLICY, Kind.TRIGGER} and mentions(
-                    self._ledger.live.get(key, ""), moved
-                ):
+                if key.kind in {*movable, Kind.POLICY, Kind.TRIGGER} and self._uses.mention(key, moved):
                     note = decision.note or f"made again around {moved}"
                     decisions[key] = _Decision(Change.ALTER, rebuild=True, note=note)
                     if key.kind in movable:
@@ -265,7 +300,9 @@ class _Builder:
     def _foreign(self, adopted: Adopted, existing: Mapping[Name, Existing]) -> list[Step]:
         """Policies of others: taken away and recorded, kept and recorded, or given back where a table is no longer replaced."""
         steps = [self._replace(table, policy) for table, policy in adopted.replaced]
-        kept = {Key(Kind.KEPT_POLICY, (table.schema, table.name, policy.name)): policy for table, policy in adopted.kept}
+        kept = {
+            Key(Kind.KEPT_POLICY, (table.schema, table.name, policy.name)): policy for table, policy in adopted.kept
+        }
         for key in kept:
             row = self._ledger.rows.get(key)
             live = self._ledger.live.get(key.live, "")
@@ -273,7 +310,9 @@ class _Builder:
             steps.append(Step(change, key, source_sha256=sha256_json(live), note="kept behind a fence"))
         for key, row in self._ledger.rows.items():
             if key.kind is Kind.KEPT_POLICY and key not in kept:
-                steps.append(Step(Change.DROP, key, record=False, note="no longer kept; the policy itself is not touched"))
+                steps.append(
+                    Step(Change.DROP, key, record=False, note="no longer kept; the policy itself is not touched")
+                )
             elif key.kind is Kind.REPLACED_POLICY:
                 table = key.table
                 if table is not None and existing.get(table) in {None, Existing.FENCE}:

@@ -6,51 +6,37 @@ Statistics, and tables no rule speaks of, are not: a plan stays good while the r
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from pgerase.catalog.model import Catalog, Name, Table
+from pgerase.plan.family import children
 from pgerase.plan.model import Ledger
 from pgerase.plan.objects import Kind, sha256_json
+from pgerase.plan.order import qualified_names
 from pgerase.render.live import own_roles
+
 
 def relied_on(catalog: Catalog, tables: Iterable[Name], sql: Iterable[str]) -> tuple[Name, ...]:
     """The tables given, those whose qualified name occurs in `sql`, and their leaves and parents; in name order."""
     mentioned = set(tables)
     for text in sql:
-        mentioned |= {Name(_plain(schema), _plain(table)) for schema, table in _QUALIFIED.findall(text)}
+        mentioned |= {Name(schema, table) for schema, table in qualified_names(text)}
     found = {name for name in mentioned if name in catalog.tables}
-    children = _children(catalog)
-    frontier: Set[Name] = found
+    family = children(catalog)
+    frontier: AbstractSet[Name] = found
     while frontier:
         related = {parent for name in frontier for parent in catalog.tables[name].parents}
-        related |= {child for name in frontier for child in children.get(name, ())}
+        related |= {child for name in frontier for child in family.get(name, ())}
         frontier = {name for name in related if name in catalog.tables} - found
         found = found | frontier
     return tuple(sorted(found))
 
 
-_PART = r'("(?:[^"]|"")+"|[^\W\d][\w$]*)'
-_QUALIFIED = re.compile(rf"{_PART}\.(?={_PART})")
-"""Two names around a dot; of a.b.c both pairs, so that columns of qualified tables do not hide the table."""
-
-
-def _plain(part: str) -> str:
-    return part[1:-1].replace('""', '"') if part.startswith('"') else part
-
-
-def _children(catalog: Catalog) -> dict[Name, list[Name]]:
-    children: dict[Name, list[Name]] = {}
-    for table in catalog.tables.values():
-        for parent in table.parents:
-            children.setdefault(parent, []).append(table.name)
-    return children
-
-
 def fingerprint(catalog: Catalog, ledger: Ledger, prefix: str, tables: Iterable[Name]) -> str:
     """The hash of everything relied on."""
     names = sorted(tables)
-    children = _children(catalog)
+    family = children(catalog)
     roles = own_roles(prefix)
     own = {
         str(key): state
@@ -61,7 +47,7 @@ def fingerprint(catalog: Catalog, ledger: Ledger, prefix: str, tables: Iterable[
     }
     return sha256_json(
         {
-            "tables": [_table(catalog.tables.get(name), name, children.get(name, [])) for name in names],
+            "tables": [_table(catalog.tables.get(name), name, family.get(name, [])) for name in names],
             "own": own,
             "recorded": {str(row.key): [row.source_sha256, row.deparsed, row.undo] for row in ledger.rows.values()},
             "last_run": ledger.last_run,
@@ -69,7 +55,7 @@ def fingerprint(catalog: Catalog, ledger: Ledger, prefix: str, tables: Iterable[
     )
 
 
-def _table(table: Table | None, name: Name, children: list[Name]) -> object:
+def _table(table: Table | None, name: Name, below: list[Name]) -> object:
     """What matters about a table: not its oid, statistics, comment or the grants of others."""
     if table is None:
         return [str(name), None]
@@ -80,7 +66,7 @@ def _table(table: Table | None, name: Name, children: list[Name]) -> object:
         table.rls_enabled,
         table.rls_forced,
         repr(sorted(table.parents)),
-        repr(sorted(children)),
+        repr(sorted(below)),
         repr(table.columns),
         repr(table.constraints),
         repr(table.foreign_keys),

@@ -67,7 +67,7 @@ def adopt(catalog: Catalog, ledger: Ledger, prefix: str, existing: Mapping[Name,
     replaced: list[tuple[Name, Policy]] = []
     kept: list[tuple[Name, Policy]] = []
     findings: list[Finding] = []
-    blind = _roles_of(catalog, (f"{prefix}_eraser", f"{prefix}_lookup"))
+    blind = roles_bound_as(catalog, f"{prefix}_eraser", f"{prefix}_lookup")
     for name in sorted(existing):
         table = catalog.tables.get(name)
         for policy in foreign_policies(table, prefix, ledger) if table else ():
@@ -149,8 +149,8 @@ def _any(expressions: list[str | None]) -> str:
     return given[0] if len(given) == 1 else "\nor ".join(f"({expression})" for expression in given)
 
 
-def _roles_of(catalog: Catalog, names: tuple[str, ...]) -> set[str]:
-    """PUBLIC, the roles, and all whose policies bind them because they inherit from them."""
+def roles_bound_as(catalog: Catalog, *names: str) -> set[str]:
+    """PUBLIC, the roles, and all whose policies and ownership count for them because they inherit from them."""
     found = {"public", *names}
     while True:
         more = {link.role for link in catalog.memberships if link.member in found and link.inherit} - found

@@ -90,7 +90,7 @@ class Step:
 class Plan:
     """Everything an apply will do, in order, and what it was made from.
 
-    `findings` of severity error are refusals: such a plan can be read but not applied. `fingerprint` covers `relied_on` (tables),
+    `last_run` is the newest run it knew of. `findings` of severity error are refusals: such a plan can be read but not applied. `fingerprint` covers `relied_on` (tables),
     the ledger and the live state of everything of pgerase's own. `said` are sentences for whoever decides.
     """
 
@@ -102,6 +102,7 @@ class Plan:
     rule_files: tuple[tuple[str, str], ...]
     relied_on: tuple[Name, ...]
     fingerprint: str
+    last_run: int
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...] = ()
     said: tuple[str, ...] = ()
@@ -128,8 +129,17 @@ class Plan:
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """The private roles whose objects are made, and whose membership is taken for the time of the transaction."""
+        """The private roles whose objects are made, and whose membership is taken for the time of the transaction.
+
+        The lookup role is among them wherever an expression may name its views: nobody else has USAGE on their schema.
+        """
         roles = {role for step in self.pending for role in (step.run_as, step.before_as)}
+        naming = {Kind.POLICY, Kind.REPLACED_POLICY, Kind.VIEW, Kind.FUNCTION, Kind.TRIGGER}
+        if any(step.statements and step.key.kind in naming for step in self.pending):
+            roles.add(f"{self.prefix}_lookup")
+        # To make a trigger one has to be allowed to execute its function, which no PUBLIC may.
+        if any(step.statements and step.key.kind is Kind.TRIGGER for step in self.pending):
+            roles.add(f"{self.prefix}_secret")
         return tuple(sorted(role for role in roles if role is not None))
 
     @property
@@ -198,13 +208,15 @@ def _encode(plan: Plan) -> dict[str, Any]:
         "rule_files": [list(pair) for pair in plan.rule_files],
         "relied_on": [[name.schema, name.name] for name in plan.relied_on],
         "fingerprint": plan.fingerprint,
-        "steps": [_encode_step(step) for step in plan.steps],
+        "last_run": plan.last_run,
+        "steps": [step_data(step) for step in plan.steps],
         "findings": [encode_finding(finding) for finding in plan.findings],
         "said": list(plan.said),
     }
 
 
-def _encode_step(step: Step) -> dict[str, Any]:
+def step_data(step: Step) -> dict[str, Any]:
+    """A step for JSON output."""
     return {
         "change": step.change.value,
         "kind": step.key.kind.value,
@@ -257,6 +269,7 @@ def read_plan(text: str) -> Plan:
             rule_files=tuple((path, sha) for path, sha in values["rule_files"]),
             relied_on=tuple(Name(schema, name) for schema, name in values["relied_on"]),
             fingerprint=values["fingerprint"],
+            last_run=values["last_run"],
             steps=tuple(_decode_step(step) for step in values["steps"]),
             findings=tuple(_decode_finding(finding) for finding in values["findings"]),
             said=tuple(values["said"]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import assert_never
 
@@ -182,7 +182,8 @@ def _names(text: str, separator: str) -> list[str]:
 
 def source_sha256(wanted: DesiredObject) -> str:
     """The hash of what an object is made from, whole: two objects of the same hash are made by the same statements."""
-    return sha256_json([type(wanted).__name__, asdict(wanted)])
+    values = {field.name: getattr(wanted, field.name) for field in fields(wanted)}
+    return sha256_json([type(wanted).__name__, values])
 
 
 def sha256_json(value: object) -> str:
@@ -192,4 +193,10 @@ def sha256_json(value: object) -> str:
 
 def canonical(value: object) -> str:
     """JSON that is equal for equal values: sorted keys, no blanks."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_names_as_lists)
+
+
+def _names_as_lists(value: object) -> list[str]:
+    if isinstance(value, Name):
+        return [value.schema, value.name]
+    raise InternalError(f"{type(value).__name__} has no canonical JSON")

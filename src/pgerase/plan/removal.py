@@ -9,6 +9,7 @@ from typing import Any
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compile.desired import DesiredGrant, DesiredPolicy, DesiredRoleSetting
 from pgerase.errors import InternalError
+from pgerase.plan.family import below, children
 from pgerase.plan.model import Change, Effect, Ledger, Lock, Step, decoded
 from pgerase.plan.objects import Key, Kind
 from pgerase.plan.steps import EXCLUSIVE, owner_of_schema
@@ -20,7 +21,7 @@ class Remover:
     """Takes objects of ours away from one database, as the ledger knows them."""
 
     def __init__(self, catalog: Catalog, ledger: Ledger, prefix: str) -> None:
-        self._catalog = catalog
+        self._family = children(catalog)
         self._user = catalog.current_user
         self._database = catalog.database
         self._ledger = ledger
@@ -32,14 +33,14 @@ class Remover:
         if state is None:
             return self._forgotten(key, "gone already; only forgotten")
         row = self._ledger.rows.get(key)
-        before = decoded(row.undo) if row is not None else {}
+        before = decoded(row.undo if row is not None else "{}")
         match key.kind:
             case Kind.POLICY:
                 return self.drop_policy(key, state)
             case Kind.TRIGGER:
                 schema, table, name = key.parts
                 step = self._gone(key, sql.drop_trigger(Name(schema, table), name), Effect.WIDEN)
-                leaves = self._catalog.leaves(Name(schema, table))
+                leaves = below(self._family, Name(schema, table))
                 return replace(step, locks=(*step.locks, *(Lock(leaf, EXCLUSIVE) for leaf in leaves)))
             case Kind.ROW_SECURITY:
                 return self._flags(key, state, before)

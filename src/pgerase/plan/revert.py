@@ -10,13 +10,13 @@ from pgerase.errors import Refused
 from pgerase.plan.fingerprint import fingerprint, relied_on
 from pgerase.plan.model import Action, Change, Ledger, Plan, Step
 from pgerase.plan.objects import Key, Kind
-from pgerase.plan.order import dependents_first, mentions
+from pgerase.plan.order import Uses, dependents_first
 from pgerase.plan.removal import Remover
 
 
 def make_revert(catalog: Catalog, ledger: Ledger, prefix: str, pack: str) -> Plan:
     """The plan that puts policies, flags, grants, memberships and settings back as they were before the first apply."""
-    return _plan(Action.REVERT, catalog, ledger, prefix, pack, ledger.rows, ())
+    return _plan(Action.REVERT, catalog=catalog, ledger=ledger, prefix=prefix, pack=pack, keys=ledger.rows, said=())
 
 
 def make_off(catalog: Catalog, ledger: Ledger, prefix: str, pack: str, table: Name) -> Plan:
@@ -35,11 +35,13 @@ def make_off(catalog: Catalog, ledger: Ledger, prefix: str, pack: str, table: Na
     if not any(key.kind is Kind.ROW_SECURITY for key in keys):
         governed = ", ".join(sorted(key.identity for key in ledger.rows if key.kind is Kind.ROW_SECURITY))
         raise Refused(f"{table} is not governed", hint=f"Governed are: {governed or 'no tables at all'}.")
-    return _plan(Action.OFF, catalog, ledger, prefix, pack, keys, _said(catalog, ledger, prefix, table, family))
+    said = _said(catalog, ledger, table, family)
+    return _plan(Action.OFF, catalog=catalog, ledger=ledger, prefix=prefix, pack=pack, keys=keys, said=said)
 
 
 def _plan(
     action: Action,
+    *,
     catalog: Catalog,
     ledger: Ledger,
     prefix: str,
@@ -50,7 +52,7 @@ def _plan(
     given = list(keys)
     remover = Remover(catalog, ledger, prefix)
     others = {Kind.REPLACED_POLICY, Kind.KEPT_POLICY}
-    ordered = dependents_first([key for key in given if key.kind not in others], ledger.live)
+    ordered = dependents_first([key for key in given if key.kind not in others], Uses(ledger.live))
     steps = [replace(remover.drop(key), rank=rank) for rank, key in enumerate(ordered)]
     for key in given:
         if key.kind is Kind.REPLACED_POLICY:
@@ -68,6 +70,7 @@ def _plan(
         rule_files=(),
         relied_on=tables,
         fingerprint=fingerprint(catalog, ledger, prefix, tables),
+        last_run=ledger.last_run,
         steps=tuple(steps),
         said=said,
     )
@@ -79,9 +82,10 @@ def _roles(ledger: Ledger, key: Key) -> tuple[str, ...]:
     return tuple(state["roles"]) if state is not None else (key.parts[0],)
 
 
-def _said(catalog: Catalog, ledger: Ledger, prefix: str, table: Name, family: set[Name]) -> tuple[str, ...]:
+def _said(catalog: Catalog, ledger: Ledger, table: Name, family: set[Name]) -> tuple[str, ...]:
     """What stays connected: the tables whose policies read this one, directly or through a lookup view."""
     readers = [Key(Kind.VIEW, (name.schema, name.name)) for name, view in catalog.views.items() if table in view.reads]
+    uses = Uses(ledger.live)
     direct = Key(Kind.VIEW, (table.schema, table.name))
     connected = sorted(
         {
@@ -89,7 +93,7 @@ def _said(catalog: Catalog, ledger: Ledger, prefix: str, table: Name, family: se
             for key in ledger.rows
             if key.kind is Kind.POLICY
             and key.table not in family
-            and any(mentions(ledger.live.get(key, ""), used) for used in (direct, *readers))
+            and any(uses.mention(key, used) for used in (direct, *readers))
         }
     )
     said = [

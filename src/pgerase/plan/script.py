@@ -47,7 +47,23 @@ def table_locks(tables: tuple[Name, ...]) -> Piece | None:
 
 
 def body(plan: Plan) -> Iterator[Piece]:
-    """Everything between the locks and the commit."""
+    """Everything between the locks and the commit.
+
+    The run is recorded first: where another run came between, that statement fails, and nothing has been done yet.
+    """
+    internal = f"{plan.prefix}_internal"
+    run, ledger = Name(internal, "apply_run"), Name(internal, "applied_object")
+    yield Piece(
+        "record of the run",
+        render(
+            "plan/record_run",
+            run=run,
+            last_run=plan.last_run,
+            pack=plan.pack,
+            plan_sha256=plan.sha256,
+            action=plan.action.value,
+        ),
+    )
     owners = plan.owners
     if owners:
         with_option = plan.server_version >= 160000
@@ -55,7 +71,7 @@ def body(plan: Plan) -> Iterator[Piece]:
     yield from _changes(plan)
     if owners:
         yield Piece("private roles released", render("plan/release_owners", roles=owners))
-    yield from _records(plan)
+    yield from _records(plan, run, ledger)
 
 
 def _changes(plan: Plan) -> Iterator[Piece]:
@@ -77,13 +93,7 @@ def _become(role: str | None) -> str:
     return render("plan/set_role", role=role) if role else render("plan/reset_role")
 
 
-def _records(plan: Plan) -> Iterator[Piece]:
-    internal = f"{plan.prefix}_internal"
-    run, ledger = Name(internal, "apply_run"), Name(internal, "applied_object")
-    yield Piece(
-        "record of the run",
-        render("plan/record_run", run=run, pack=plan.pack, plan_sha256=plan.sha256, action=plan.action.value),
-    )
+def _records(plan: Plan, run: Name, ledger: Name) -> Iterator[Piece]:
     gone = [_row(step) for step in plan.pending if not step.record]
     if gone:
         yield Piece("ledger", render("plan/forget_objects", ledger=ledger, objects=gone))
@@ -101,4 +111,3 @@ def _row(step: Step) -> dict[str, Any]:
         "source_sha256": step.source_sha256,
         "before": step.undo,
     }
-

@@ -16,9 +16,11 @@ from pgerase.compile.desired import (
     DesiredTrigger,
     DesiredView,
 )
+from pgerase.plan.family import below, children
 from pgerase.plan.model import Change, Effect, Lock, Step
 from pgerase.plan.objects import Key, key_of
 from pgerase.render import statements as sql
+from pgerase.render.live import own_roles
 
 EXCLUSIVE = "access exclusive"
 _TRIGGER_LOCK = "share row exclusive"
@@ -28,7 +30,7 @@ class Maker:
     """Makes the steps that create or change wanted objects in one database."""
 
     def __init__(self, catalog: Catalog, prefix: str) -> None:
-        self._catalog = catalog
+        self._family = children(catalog)
         self.database = catalog.database
         self.user = catalog.current_user
         self.prefix = prefix
@@ -49,10 +51,14 @@ class Maker:
                 )
             case DesiredView():
                 effect = Effect.CHANGES if change is Change.ALTER else Effect.NEUTRAL
-                return Step(change, key, statements=(sql.create_view(one),), run_as=self._other(one.owner), effect=effect)
+                return Step(
+                    change, key, statements=(sql.create_view(one),), run_as=self._other(one.owner), effect=effect
+                )
             case DesiredFunction():
                 effect = Effect.CHANGES if change is Change.ALTER else Effect.NEUTRAL
-                return Step(change, key, statements=(sql.create_function(one),), run_as=self._other(one.owner), effect=effect)
+                return Step(
+                    change, key, statements=(sql.create_function(one),), run_as=self._other(one.owner), effect=effect
+                )
             case DesiredTrigger():
                 mode = EXCLUSIVE if rebuild else _TRIGGER_LOCK
                 return Step(
@@ -60,7 +66,7 @@ class Maker:
                     key,
                     statements=(sql.create_trigger(one),),
                     # A row trigger on a partitioned table is made on every leaf as well.
-                    locks=tuple(Lock(table, mode) for table in (one.table, *self._catalog.leaves(one.table))),
+                    locks=tuple(Lock(table, mode) for table in (one.table, *below(self._family, one.table))),
                     effect=Effect.CHANGES if change is Change.ALTER else Effect.NARROW,
                 )
             case DesiredGrant():
@@ -79,7 +85,9 @@ class Maker:
 
     def _policy(self, key: Key, one: DesiredPolicy, change: Change, *, rebuild: bool) -> Step:
         effect = Effect.CHANGES
-        if change is Change.CREATE:
+        if set(one.roles) <= set(own_roles(self.prefix)[1:]):
+            effect = Effect.NEUTRAL  # nobody can become these
+        elif change is Change.CREATE:
             effect = Effect.WIDEN if one.permissive else Effect.NARROW
         in_place = change is Change.ALTER and not rebuild
         return Step(

@@ -7,9 +7,9 @@ and runs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import BaseLoader, Environment, FileSystemLoader, StrictUndefined, TemplateError, Undefined
 from markupsafe import Markup
@@ -46,8 +46,9 @@ def make_environment(loader: BaseLoader) -> Environment:
         finalize=_gate,
     )
     # Templates know our five filters alone: everything else would print, join or change text.
-    made.filters.clear()
-    made.filters.update(ident=_ident, qualified=_qualified, idents=_idents, literal=_literal, expr=_expr)
+    filters = cast(dict[str, Callable[..., Fragment]], made.filters)
+    filters.clear()
+    filters.update(ident=_ident, qualified=_qualified, idents=_idents, literal=_literal, expr=_expr)
     made.globals.clear()
     return made
 

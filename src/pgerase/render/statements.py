@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pgerase.catalog.model import Name
 from pgerase.compile.desired import (
     DesiredFunction,
@@ -150,17 +152,35 @@ def reset_role_setting(role: str, database: str, setting: str) -> str:
     return render("plan/reset_role_setting", role=role, database=database, setting=setting)
 
 
+_QUOTED = re.compile(
+    r"""
+      (?<![\w$]) [eE] ' (?: [^'\\] | \\. | '' )* '
+    | ' (?: [^'] | '' )* '
+    | " (?: [^"] | "" )* "
+    | (?<![\w$]) \$ (?P<tag>\w*) \$ .*? \$ (?P=tag) \$
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
 def _expression(sql: str | None, indent: int) -> Expr | None:
     """An expression whose first line stands where the template puts it; the others are indented as far.
 
-    Lines inside string constants and quoted names keep their bytes: an expression that holds a quoted newline is
-    left as it is.
+    Line ends inside constants and quoted names are part of them and stay as they are.
     """
     if sql is None:
         return None
-    text = sql.strip()
-    quoted = any("\n" in piece for piece in (*text.split("'")[1::2], *text.split('"')[1::2])) or "$" in text
-    return Expr(text if quoted else text.replace("\n", "\n" + " " * indent))
+    text, deeper = sql.strip(), "\n" + " " * indent
+    pieces: list[str] = []
+    end = 0
+    for quoted in _QUOTED.finditer(text):
+        pieces += [text[end : quoted.start()].replace("\n", deeper), quoted.group()]
+        end = quoted.end()
+    rest = text[end:]
+    if any(mark in piece for piece in (*pieces[::2], rest) for mark in ("--", "/*", "'", '"')):
+        # A comment may hide a quotation mark, or a mark is not closed: nothing is certain, and nothing is moved.
+        return Expr(text)
+    return Expr("".join([*pieces, rest.replace("\n", deeper)]))
 
 
 def _optional(sql: str) -> Expr | None:

@@ -278,5 +278,3 @@ class AccessRules:
             if resource.name == name:
                 return resource
         raise KeyError(name)
-
-

@@ -23,11 +23,10 @@ class Version(Shape[int]):
     what = "the version 1"
 
     def read(self, node: Node, reading: Reading) -> int:
-        if isinstance(node, ScalarNode) and node.value == 1 and node.text == "1":
-            return 1
-        reading.fail(
-            "wrong-version", f"this release reads version 1, not {describe(node)}", node.at, "write version: 1"
-        )
+        if not isinstance(node, ScalarNode) or node.text != "1" or node.value != 1:
+            message = f"this release reads version 1, not {describe(node)}"
+            reading.fail("wrong-version", message, node.at, "write version: 1")
+        return 1
 
     def schema(self, definitions: Definitions) -> Schema:
         return {"const": 1}

@@ -72,9 +72,11 @@ def check(rules: AccessRules, reading: Reading) -> None:
     _check_narrowing(rules, conditions, reading)
     _check_viewers_given(rules, reading)
     _check_tables(rules, reading)
+    known = {resource.name for resource in rules.resources}
+    passing = {resource.name for resource in rules.resources if resource.passes_on}
     for resource in rules.resources:
         with reading.within("resources"), reading.within(resource.name):
-            _check_resource(resource, rules, reading)
+            _check_resource(resource, known, passing, reading)
     for circle in find_circles({item.name: [parent.parent for parent in item.inherits] for item in rules.resources}):
         message = f"resources inherit from each other in a circle: {' → '.join(circle)}"
         reading.error(
@@ -156,8 +158,7 @@ def _check_tables(rules: AccessRules, reading: Reading) -> None:
             reading.error("duplicate-table", message, resource.at, f"put the rules into {other.name}")
 
 
-def _check_resource(resource: Resource, rules: AccessRules, reading: Reading) -> None:
-    known = {item.name for item in rules.resources}
+def _check_resource(resource: Resource, known: set[str], passing: set[str], reading: Reading) -> None:
     if resource.name in _RESERVED_RESOURCES:
         reading.error("reserved-word", f"{resource.name} is reserved and no name for a resource", resource.at)
     _unique("rule or requirement", (*resource.rules, *resource.require), reading)
@@ -170,9 +171,10 @@ def _check_resource(resource: Resource, rules: AccessRules, reading: Reading) ->
         if entry.who is None:
             message = f"{entry.name} holds for everybody, so what follows is never reached"
             reading.error("unreachable", message, entry.at, "put the entry without who last")
-    parents = {parent.parent for parent in resource.inherits}
+    if not resource.combine:
+        return
     # Whether a passing resource is a parent here shows only in the catalog: it is one through a foreign key.
-    parents |= {item.name for item in rules.resources if item.passes_on and item.name != resource.name}
+    parents = {parent.parent for parent in resource.inherits} | (passing - {resource.name})
     for entry in resource.combine:
         for term in _terms(entry.expression):
             if term.name not in parents | {"own"}:

@@ -142,7 +142,7 @@ class Folder:
                 return None
             # Opened without waiting, so that a pipe is refused and not waited for; what was checked is what is read.
             descriptor = os.open(real, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
-            with open(descriptor, "rb") as file:
+            with os.fdopen(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                     self._reading.error("file-unreadable", f"{shorten(name)} is not a regular file", at)
                     return None

@@ -1,7 +1,7 @@
 """Names as rule files spell them, read from text: tables, columns, paths. Nothing is looked up here.
 
-A part that holds a dot, comma, bracket or quote is double-quoted, a quote inside doubled. `"a, b"` as a step of a path is
-the composite of a and b; so a column whose own name holds a comma is written `\"""a, b\"""`: quoted as a part of a composite.
+A part that holds a dot, comma, bracket or quote is double-quoted, a quote inside doubled. A quoted step of a path that
+holds a comma is a composite of the names inside; so a column whose own name holds one is quoted again inside the quotes.
 A table in the middle of a path (`team_id.cs.phone(user_id)`) is written with its schema.
 """
 
@@ -229,7 +229,7 @@ def parse_span(text: str) -> Span:
     """A length of time such as `90 days` or `1 year 6 months`. Raises NameProblem."""
     months = days = seconds = 0
     rest = text
-    while rest:
+    while rest or text.endswith(" "):
         match = _QUANTITY.match(rest)
         if match is None or (match.end() < len(rest) and rest[match.end()] != " "):
             raise NameProblem(f"'{text}' is no length of time", "write 72 hours, 90 days, 24 months or 1 year")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
 
 from pgerase.errors import Position
-from pgerase.rules import read_access
+from pgerase.rules import read_access, read_data_map
 from pgerase.rules import read_pack as settings_reader
 from pgerase.rules.documents import Folder
 from pgerase.rules.pack import Pack
-from pgerase.rules.reading import Reading, nearest
+from pgerase.rules.reading import Reading
 
 PACK_FILE = "pack.yaml"
 ACCESS_FILE = "access.yaml"
@@ -24,14 +25,13 @@ def read_pack(folder: str | os.PathLike[str]) -> Pack:
     reading = Reading()
     path = Path(folder)
     whole = Position(str(path), 1, 1)
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112 - unlike Path.is_dir it never raises
         reading.error("no-pack", f"{path} is not a folder", whole, "a pack is a folder with rule files")
         reading.finish()
     files = Folder(path, reading)
     if files.has(AUDIT_FILE):
         message = "this release does not compile audit.yaml yet"
         reading.error("not-compiled", message, Position(AUDIT_FILE, 1, 1), "take the file out of the pack until then")
-    _refuse_misspelled(path, reading)
     if not any(files.has(name) for name in _FILES):
         message = f"there is no rule file in {path}"
         reading.error("no-pack", message, whole, f"a pack holds {', '.join(_FILES[:-1])}; any of them will do")
@@ -40,25 +40,32 @@ def read_pack(folder: str | os.PathLike[str]) -> Pack:
         root = files.load(PACK_FILE, settings_reader.MERGEABLE)
         if root is not None:
             settings = settings_reader.read_settings_node(root, settings.name, reading) or settings
-    access = None
+    access = data_map = None
     if files.has(ACCESS_FILE):
         root = files.load(ACCESS_FILE, read_access.MERGEABLE)
         access = None if root is None else read_access.read_access_node(root, reading)
     if files.has(DATA_MAP_FILE):
-        message = "this release does not compile data_map.yaml yet"
-        reading.error(
-            "not-compiled", message, Position(DATA_MAP_FILE, 1, 1), "take the file out of the pack until then"
-        )
+        root = files.load(DATA_MAP_FILE, read_data_map.MERGEABLE)
+        data_map = None if root is None else read_data_map.read_data_map_node(root, reading)
+    _refuse_misspelled(path, files, reading)
     reading.finish()
-    return Pack(str(path), settings, access, None, files.files)
+    return Pack(str(path), settings, access, data_map, files.files)
 
 
-def _refuse_misspelled(path: Path, reading: Reading) -> None:
+def _refuse_misspelled(path: Path, files: Folder, reading: Reading) -> None:
     """`acces.yaml` or `access.yml` beside the others would silently mean no rules at all."""
-    for entry in sorted(path.iterdir()):
-        if entry.suffix.lower() not in (".yaml", ".yml") or entry.name in _FILES:
+    read = {name for name, _ in files.files}
+    try:
+        entries = sorted(path.iterdir())
+    except OSError as error:
+        message = f"cannot list {path}: {error.strerror or error}"
+        reading.error("file-unreadable", message, Position(str(path), 1, 1))
+        return
+    for entry in entries:
+        if entry.suffix.lower() not in (".yaml", ".yml") or entry.name in read or entry.name in _FILES:
             continue
-        hint = nearest(f"{entry.stem}.yaml", _FILES)
-        if hint.startswith("did you mean"):
+        close = difflib.get_close_matches(entry.stem.lower(), [name.removesuffix(".yaml") for name in _FILES], 1, 0.8)
+        if close:
             message = f"{entry.name} is no rule file, though it looks like one"
+            hint = f"did you mean {close[0]}.yaml? A file that belongs to another is named under include:"
             reading.error("misspelled-file", message, Position(entry.name, 1, 1), hint)

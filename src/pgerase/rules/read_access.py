@@ -12,10 +12,11 @@ from pgerase.rules.conditions import Condition
 from pgerase.rules.documents import INCLUDE, compose_alone
 from pgerase.rules.names import TableColumns
 from pgerase.rules.names_read import NameProblem, parse_name, parse_table_columns
-from pgerase.rules.read_conditions import WHO, ConditionShape, NamedConditions
+from pgerase.rules.read_conditions import ConditionShape, NamedConditions
 from pgerase.rules.read_resources import RESOURCE
 from pgerase.rules.read_viewers import GROUP, VIEWERS
 from pgerase.rules.reading import Reading
+from pgerase.rules.scopes import WHO
 from pgerase.rules.shapes import (
     ByKind,
     Choice,
@@ -36,7 +37,7 @@ MERGEABLE = frozenset({"references", "groups", "resources", "conditions", "autho
 
 
 def _references(
-    entries: tuple[Keyed[TableColumns, TableColumns], ...], at: Position, reading: Reading
+    entries: tuple[Keyed[TableColumns, TableColumns], ...], _at: Position, reading: Reading
 ) -> tuple[Reference, ...]:
     for entry in entries:
         if len(entry.key.columns) != len(entry.value.columns):

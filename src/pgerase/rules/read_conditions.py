@@ -11,7 +11,6 @@ from pgerase.errors import Position
 from pgerase.rules import logic as lettered
 from pgerase.rules.basics import ANY_PATH, FORWARD_PATH, SPAN
 from pgerase.rules.conditions import (
-    Action,
     All,
     AnyOf,
     Can,
@@ -34,13 +33,13 @@ from pgerase.rules.conditions import (
 )
 from pgerase.rules.names import BackStep, Path
 from pgerase.rules.names_read import parse_name
+from pgerase.rules.operators import ACTIONS, FLAG, LISTS, LITERAL, LITERALS, PRESENCE, TEXT_SEARCH, condition_schema
 from pgerase.rules.reading import Reading, Unreadable, nearest
+from pgerase.rules.scopes import NAMED, NARROWING, Scope
 from pgerase.rules.shapes import (
     Choice,
     Definitions,
-    Flag,
     ListOf,
-    LiteralValue,
     OneOrMany,
     Parsed,
     Schema,
@@ -50,52 +49,11 @@ from pgerase.rules.shapes import (
 from pgerase.rules.yaml_nodes import Entry, InvalidNode, MappingNode, Node, ScalarNode, SequenceNode, describe, shorten
 
 MAXIMUM_DEPTH = 64
-MAXIMUM_EXPANSION = 100_000
-
-ACTIONS = Choice({action.value: action for action in Action})
-_LITERAL = LiteralValue()
-_LITERALS = ListOf(_LITERAL, minimum=0)
-_FLAG = Flag()
-_LETTER = Parsed("a letter", parse_name)
+MAXIMUM_EXPANSION = 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What a condition in some place may use. `person`: bare names are a person's attributes, group and role are reserved."""
-
-    what: str
-    person: bool = False
-    groups: bool = False
-    role: bool = False
-    viewer: bool = True
-    row: bool = False
-    can: bool = False
-    consent: bool = False
-    subject: bool = False
-    backwards: bool = False
-
-
-RULE_WHO = Scope("a rule's who", person=True, groups=True, role=True, consent=True)
-WHO = Scope("who", person=True, groups=True, consent=True)
-CRITERIA = Scope("criteria", person=True)
-PERSON = Scope("a condition on the viewers table", person=True)
-ROWS = Scope("rows", row=True, can=True, consent=True)
-RELATION = Scope("where of a relation")
-NARROWING = Scope("where at the place of use", row=True)
-MEMBERS = Scope("where of members", viewer=False)
-DATA_MAP = Scope("a condition of the data map", viewer=False, row=True, subject=True, backwards=True)
-NAMED = Scope(
-    "a named condition", groups=True, role=True, row=True, can=True, consent=True, subject=True, backwards=True
-)
-"""Everything goes: a named condition is checked for good where it is used."""
-
-_COMBINATORS = ("all", "any", "not", "use", "terms", "logic")
-_PERSON_WORDS = ("group", "role")
-_RESERVED_WORDS = ("consent", "restriction", "support")
+_LATER_WORDS = ("restriction", "support")
 _REFERENCES = ("viewer", "row", "ago", "ahead", "subject")
-_LISTS = frozenset({Operator.IN, Operator.NOT_IN, Operator.OVERLAPS})
-_TEXT_SEARCH = frozenset({Operator.CONTAINS, Operator.STARTS_WITH, Operator.ENDS_WITH})
-_PRESENCE = {Operator.IS_NULL: Operator.IS_SET, Operator.IS_SET: Operator.IS_NULL}
 _OPERATORS = {operator.value: operator for operator in Operator}
 
 
@@ -119,7 +77,7 @@ class ConditionShape(Shape[Condition]):
     def schema(self, definitions: Definitions) -> Schema:
         if "condition" not in definitions:
             definitions["condition"] = {}
-            definitions["condition"] = _condition_schema(definitions)
+            definitions["condition"] = condition_schema(definitions)
         return {"$ref": "#/$defs/condition"}
 
 
@@ -199,10 +157,10 @@ class _Reader:
                 return self._person(entry)
             case "consent" if self._scope.consent and (self._scope is not NAMED or isinstance(entry.value, ScalarNode)):
                 return HasConsent(Text("a purpose").read(entry.value, self._reading), at)
-            case "restriction" | "support" if self._scope.consent and self._scope is not NAMED:
-                hint = f"a column of that name is written '\"{word}\"'"
-                self._reading.fail("reserved-word", f"{word} is reserved and means nothing yet", at, hint)
             case _:
+                if word in _LATER_WORDS and self._scope.consent and self._scope is not NAMED:
+                    hint = f"a column of that name is written '\"{word}\"'"
+                    self._reading.fail("reserved-word", f"{word} is reserved and means nothing yet", at, hint)
                 return self._test(entry)
 
     def _is_named_person_word(self, entry: Entry) -> bool:
@@ -290,7 +248,7 @@ class _Reader:
                 reading.fail("null-literal", "nothing equals null", value.at, "write {is_null: true}")
             if isinstance(value, ScalarNode):
                 self._needs_column(path, at)
-                return Test(path, Operator.EQ, _LITERAL.read(value, reading), at)
+                return Test(path, Operator.EQ, LITERAL.read(value, reading), at)
             if isinstance(value, SequenceNode):
                 self._needs_column(path, at)
                 return Test(path, Operator.IN, self._literals(value), at)
@@ -327,9 +285,9 @@ class _Reader:
             reading.fail("unknown-operator", f"there is no operator {shorten(word)}", entry.key.at, hint)
         self._needs_column(path, at)
         operator = _OPERATORS[word]
-        if operator in _PRESENCE:
-            flag = _FLAG.read(entry.value, reading)
-            return Test(path, operator if flag else _PRESENCE[operator], None, at)
+        if operator in PRESENCE:
+            flag = FLAG.read(entry.value, reading)
+            return Test(path, operator if flag else PRESENCE[operator], None, at)
         return Test(path, operator, self._operand(operator, entry.value), at)
 
     def _needs_column(self, path: Path, at: Position) -> None:
@@ -347,14 +305,14 @@ class _Reader:
                 raise Unreadable
             return Range(low, high, node.at)
         if isinstance(node, SequenceNode):
-            if operator not in _LISTS | _TEXT_SEARCH:
+            if operator not in LISTS | TEXT_SEARCH:
                 better = "not_in" if operator is Operator.NE else "in"
                 reading.fail("wrong-operand", f"{operator} takes a single value, not a list", node.at, f"use {better}")
             return self._literals(node)
-        if operator in _LISTS and (isinstance(node, ScalarNode) or _is_time(node)):
+        if operator in LISTS and (isinstance(node, ScalarNode) or _is_time(node)):
             hint = f"write [{shorten(node.text)}]" if isinstance(node, ScalarNode) and node.value is not None else ""
             reading.fail("wrong-operand", f"{operator} takes a list, not {describe(node)}", node.at, hint)
-        if operator in _TEXT_SEARCH and _is_time(node):
+        if operator in TEXT_SEARCH and _is_time(node):
             reading.fail("wrong-operand", f"{operator} takes text, not a time", node.at)
         return self._single(node)
 
@@ -366,13 +324,13 @@ class _Reader:
             if isinstance(item, ScalarNode) and item.value is None:
                 hint = "add the test {is_null: true} with any:"
                 self._reading.fail("null-literal", "a list holds no null: nothing equals it", item.at, hint)
-        return LiteralList(_LITERALS.read(node, self._reading), node.at)
+        return LiteralList(LITERALS.read(node, self._reading), node.at)
 
     def _single(self, node: Node) -> Operand:
         if not isinstance(node, MappingNode):
             if isinstance(node, ScalarNode) and node.value is None:
                 self._reading.fail("null-literal", "nothing equals null", node.at, "write {is_null: true}")
-            return _LITERAL.read(node, self._reading)
+            return LITERAL.read(node, self._reading)
         return self._reference(node)
 
     def _reference(self, node: MappingNode) -> Operand:
@@ -464,55 +422,3 @@ class NamedConditions(Shape[None]):
 
     def schema(self, definitions: Definitions) -> Schema:
         return {"type": "object", "additionalProperties": ConditionShape(NAMED).schema(definitions)}
-
-
-def _condition_schema(definitions: Definitions) -> Schema:
-    condition: Schema = {"$ref": "#/$defs/condition"}
-    several: Schema = {"type": "array", "items": condition, "minItems": 1}
-    definitions["test"] = _test_schema(definitions)
-    return {
-        "type": "object",
-        "minProperties": 1,
-        "properties": {
-            "all": {"description": "Every one of these holds."} | several,
-            "any": {"description": "At least one of these holds."} | several,
-            "not": {"description": "This does not hold; unknown stays unknown."} | condition,
-            "use": {"description": "A condition named under conditions."} | Text().schema(definitions),
-            "terms": {"description": "Conditions by letter.", "type": "object", "additionalProperties": condition},
-            "logic": {"description": "How the letters are joined: A and (B or not C)."} | Text().schema(definitions),
-        },
-        "dependentRequired": {"terms": ["logic"], "logic": ["terms"]},
-        "additionalProperties": {"$ref": "#/$defs/test"},
-    }
-
-
-def _test_schema(definitions: Definitions) -> Schema:
-    literal = _LITERAL.schema(definitions)
-    span, text = SPAN.schema(definitions), Text().schema(definitions)
-    references = {"viewer": text, "row": text, "ago": span, "ahead": span, "subject": {"const": "key"}}
-    definitions["reference"] = {
-        "type": "object",
-        "properties": references | {"where": {"$ref": "#/$defs/condition"}},
-        "dependentRequired": {"where": ["viewer"]},
-        "additionalProperties": False,
-        "minProperties": 1,
-    }
-    single: Schema = {"anyOf": [literal, {"$ref": "#/$defs/reference"}]}
-    literals = _LITERALS.schema(definitions)
-    operators: dict[str, Schema] = {}
-    for operator in Operator:
-        if operator in _PRESENCE:
-            operators[operator] = _FLAG.schema(definitions)
-        elif operator is Operator.BETWEEN:
-            operators[operator] = {"type": "array", "items": single, "minItems": 2, "maxItems": 2}
-        elif operator in _LISTS:
-            operators[operator] = {"anyOf": [literals, {"$ref": "#/$defs/reference"}]}
-        elif operator in _TEXT_SEARCH:
-            operators[operator] = {"anyOf": [literals, single]}
-        else:
-            operators[operator] = single
-    operators["can"] = {"description": "The viewer may finally do that to the row looked up."} | ACTIONS.schema(
-        definitions
-    )
-    tests: Schema = {"type": "object", "properties": operators, "additionalProperties": False, "minProperties": 1}
-    return {"anyOf": [literal, literals, tests]}

@@ -45,9 +45,12 @@ ACKNOWLEDGED_KINDS = (
     "role",
     "dump_role",
     "job",
+    "rule",
 )
 """Kinds of objects that `plan` may list as answering differently."""
 DOOR_KINDS = (
+    "table",
+    "grant",
     "superuser",
     "bypassrls",
     "createrole",
@@ -160,7 +163,7 @@ class _Noted(Shape[tuple[str, str, str, Position]]):
         name = Text().schema(definitions)
         return {
             "type": "object",
-            "properties": {kind: name for kind in self._kinds} | {"because": {"description": _BECAUSE.summary} | name},
+            "properties": dict.fromkeys(self._kinds, name) | {"because": {"description": _BECAUSE.summary} | name},
             "required": ["because"],
             "minProperties": 2,
             "maxProperties": 2,

@@ -10,8 +10,9 @@ from pgerase.rules import logic as expressions
 from pgerase.rules.access import ColumnGrant, ColumnRight, Combine, Everyone, Inherit, Requirement, Resource, Rule
 from pgerase.rules.basics import NAME, STEP, TABLE
 from pgerase.rules.conditions import Action, IsRole
-from pgerase.rules.read_conditions import ROWS, RULE_WHO, WHO, ConditionShape
+from pgerase.rules.read_conditions import ConditionShape
 from pgerase.rules.reading import Reading
+from pgerase.rules.scopes import ROWS, RULE_WHO, WHO
 from pgerase.rules.shapes import (
     Choice,
     Definitions,

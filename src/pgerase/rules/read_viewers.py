@@ -19,8 +19,9 @@ from pgerase.rules.access import (
     Viewers,
 )
 from pgerase.rules.basics import FORWARD_PATH, NAME, TABLE, TABLE_COLUMNS
-from pgerase.rules.read_conditions import CRITERIA, MEMBERS, PERSON, RELATION, ConditionShape
+from pgerase.rules.read_conditions import ConditionShape
 from pgerase.rules.reading import Reading
+from pgerase.rules.scopes import CRITERIA, MEMBERS, PERSON, RELATION
 from pgerase.rules.shapes import (
     ByKind,
     Choice,

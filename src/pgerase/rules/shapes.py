@@ -65,10 +65,10 @@ class Text(Shape[str]):
         return {"type": "string", "pattern": r"\S"}
 
 
-class Parsed(Shape[T]):
-    """Text with a spelling of its own, as names, paths and lengths of time have."""
+class Placed(Shape[T]):
+    """Text with a spelling of its own whose value remembers where it stands."""
 
-    def __init__(self, what: str, parse: Callable[[str], T], pattern: str = r"\S") -> None:
+    def __init__(self, what: str, parse: Callable[[str, Position], T], pattern: str = r"\S") -> None:
         self.what = what
         self._text = Text(what)
         self._parse = parse
@@ -77,12 +77,19 @@ class Parsed(Shape[T]):
     def read(self, node: Node, reading: Reading) -> T:
         text = self._text.read(node, reading)
         try:
-            return self._parse(text)
+            return self._parse(text, node.at)
         except NameProblem as problem:
             reading.fail("malformed", f"expected {self.what}: {shorten(str(problem), 200)}", node.at, problem.hint)
 
     def schema(self, definitions: Definitions) -> Schema:
         return {"type": "string", "pattern": self._pattern}
+
+
+class Parsed(Placed[T]):
+    """Text with a spelling of its own, as names, paths and lengths of time have."""
+
+    def __init__(self, what: str, parse: Callable[[str], T], pattern: str = r"\S") -> None:
+        super().__init__(what, lambda text, _: parse(text), pattern)
 
 
 class Choice(Shape[T]):

@@ -248,8 +248,10 @@ class _Composer:
         return True
 
     def _refuse_properties(self, event: yaml.NodeEvent) -> None:
-        at = self._position(event)
         tag: str | None = getattr(event, "tag", None)
+        if event.anchor is None and tag is None:
+            return
+        at = self._position(event)
         if event.anchor is not None:
             self._reading.error(
                 "yaml-anchor", f"anchors (&{event.anchor}) are not used in rule files", at, _ANCHOR_HINT

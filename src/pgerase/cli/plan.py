@@ -1,0 +1,379 @@
+"""`plan`, `apply`, `revert`, `off`, `drift`, `render` and `backup-check`: read, show, ask, do, say what was done."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pgerase.apply.backup import Verdict, check_backup
+from pgerase.apply.execute import apply_plan, refuse
+from pgerase.apply.ledger import drift as find_drift
+from pgerase.apply.ledger import find_prefix, read_state
+from pgerase.apply.locks import Patience
+from pgerase.catalog.model import Catalog, Name
+from pgerase.cli.output import confirm, finding_data, findings_text, print_result, progress
+from pgerase.cli.settings import Settings, common_options
+from pgerase.compile.desired import Desired, DesiredMembership, DesiredPolicy
+from pgerase.database import Database
+from pgerase.errors import ExitCode, Refused, RuleFileError, Severity, StalePlan, UsageError
+from pgerase.install.run import plan_install
+from pgerase.plan.build import plan_pack
+from pgerase.plan.files import lines, script, summary
+from pgerase.plan.model import Applied, Ledger, Plan, read_plan, step_data
+from pgerase.plan.revert import make_off, make_revert
+from pgerase.render.live import own_roles
+from pgerase.rules.access import IdentityKind
+from pgerase.rules.pack import Pack
+
+_prefix = click.option("--prefix", metavar="NAME", help="Instead of the pack's prefix, or the one installed here.")
+_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+_allow_drop = click.option("--allow-drop", is_flag=True, help="Needed where the plan has `-` lines that drop.")
+_wait = click.option(
+    "--lock-timeout",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to try to lock all tables at once. While trying, nobody is blocked.",
+)
+
+
+@click.command("plan")
+@common_options
+@click.option("--exit-code", is_flag=True, help="Exit with 1 where something is pending.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the plan to a file for apply."
+)
+@click.option("--sql", "as_sql", is_flag=True, help="Print the script that apply would run.")
+@click.option("--same", is_flag=True, help="List objects that stay the same as well.")
+@click.pass_obj
+def plan(settings: Settings, exit_code: bool, output: Path | None, as_sql: bool, same: bool) -> int:
+    """Show what would change, with the locks it takes and whether people see more or less.
+
+    Lines begin with `+` create, `~` alter, `-` drop, `=` same. Findings that stand in the way are listed and end with
+    exit code 3.
+    """
+    pack = _pack(settings)
+    with settings.open_database() as database:
+        made, _, _ = _plan(database, pack)
+    if output is not None:
+        output.write_text(made.to_json(), encoding="utf-8")
+    if as_sql and not settings.json:
+        print_result(settings, [script(made).rstrip("\n")], {})
+    else:
+        text = lines(made, same=same)
+        if made.findings and not settings.json:
+            text = [findings_text(made.findings), *text]
+        print_result(settings, text, _data(made, same=same))
+    if made.refusals:
+        # The findings were the result: an error after it would make two results of one.
+        progress(f"error: {len(made.refusals)} finding(s) stand in the way: settle each of them, then plan again")
+        return ExitCode.REFUSED
+    return ExitCode.NO if exit_code and made.pending else ExitCode.DONE
+
+
+@click.command("apply")
+@common_options
+@click.argument("plan_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+@_yes
+@_allow_drop
+@_wait
+@click.pass_obj
+def apply(settings: Settings, plan_file: Path | None, yes: bool, allow_drop: bool, lock_timeout: float) -> None:
+    """Carry out a plan: the one in PLAN_FILE, or the one made now from --pack. All of it in one transaction, or nothing."""
+    with settings.open_database() as database:
+        if plan_file is not None:
+            made = read_plan(plan_file.read_text(encoding="utf-8"))
+            _refuse_other_rules(made, settings.pack)
+        else:
+            made, _, _ = _plan(database, _pack(settings))
+        _carry_out(settings, database, made, "apply", yes=yes, allow_drop=allow_drop, lock_timeout=lock_timeout)
+
+
+@click.command("revert")
+@common_options
+@_prefix
+@_yes
+@_allow_drop
+@_wait
+@click.pass_obj
+def revert(settings: Settings, prefix: str | None, yes: bool, allow_drop: bool, lock_timeout: float) -> None:
+    """Put policies, flags and grants back exactly as they were before the first apply."""
+    with settings.open_database() as database:
+        name, pack = _installed_prefix(settings, database, prefix)
+        made = make_revert(*read_state(database, name), name, pack)
+        _carry_out(settings, database, made, "revert", yes=yes, allow_drop=allow_drop, lock_timeout=lock_timeout)
+
+
+@click.command("off")
+@common_options
+@click.argument("table")
+@_prefix
+@_yes
+@_wait
+@click.pass_obj
+def off(settings: Settings, table: str, prefix: str | None, yes: bool, lock_timeout: float) -> None:
+    """The emergency exit: stop governing TABLE (schema.table, as in rule files) and its leaves, now.
+
+    It needs no rule files. It is recorded, and the next apply governs the table again unless pack.yaml says `mode: off`.
+    """
+    with settings.open_database() as database:
+        name, pack = _installed_prefix(settings, database, prefix)
+        catalog, ledger = read_state(database, name)
+        made = make_off(catalog, ledger, name, pack, _table(catalog, table))
+        # Dropping is what was asked for by name: no second flag in an emergency.
+        _carry_out(settings, database, made, "off", yes=yes, allow_drop=True, lock_timeout=lock_timeout)
+
+
+@click.command("drift")
+@common_options
+@_prefix
+@click.pass_obj
+def drift(settings: Settings, prefix: str | None) -> int:
+    """Compare what apply and install left with what is there. Exit code 1 where something differs."""
+    with settings.open_database() as database:
+        name, _ = _installed_prefix(settings, database, prefix)
+        findings = find_drift(database, name)
+    counted = [finding for finding in findings if finding.severity is not Severity.NOTE]
+    text = [findings_text(findings)] if findings else []
+    text.append(f"{len(counted)} difference(s)" if counted else "no drift: everything is as apply left it")
+    data = {"command": "drift", "prefix": name, "findings": [finding_data(finding) for finding in findings]}
+    print_result(settings, text, data)
+    return ExitCode.NO if counted else ExitCode.DONE
+
+
+@click.command("render")
+@common_options
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.pass_obj
+def render(settings: Settings, folder: Path) -> None:
+    """Write apply.sql and revert.sql into FOLDER: reviewable, and to be run with psql, Flyway and the like.
+
+    revert.sql takes back what is applied now; after running apply.sql, render again for the way back from there.
+    """
+    pack = _pack(settings)
+    with settings.open_database() as database:
+        made, catalog, ledger = _plan(database, pack)
+        back = make_revert(catalog, ledger, pack.settings.prefix, pack.name)
+    refuse(made, allow_drop=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {"apply.sql": script(made), "revert.sql": script(back)}
+    for name, text in written.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    text = [f"{folder / name}: {summary(one)}" for name, one in (("apply.sql", made), ("revert.sql", back))]
+    print_result(settings, text, {"command": "render", "files": [str(folder / name) for name in written]})
+
+
+@click.command("backup-check")
+@common_options
+@_prefix
+@click.option("--dump-dsn", default="", metavar="DSN", help="The connection dumps are made with; by default --dsn.")
+@click.option(
+    "--truth-dsn", metavar="DSN", help="A connection that sees every row; by default the lookup role is borrowed."
+)
+@click.option("--pg-dump", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The program to use.")
+@click.pass_obj
+def backup_check(
+    settings: Settings, prefix: str | None, dump_dsn: str, truth_dsn: str | None, pg_dump: Path | None
+) -> int:
+    """Dump the governed tables as the backup does, count the rows, and compare with the truth. Exit code 1 where rows miss."""
+    with settings.open_database() as database:
+        name, _ = _installed_prefix(settings, database, prefix)
+        truth = Database.open(truth_dsn) if truth_dsn is not None else None
+        try:
+            compared = check_backup(database, name, dump_dsn=dump_dsn or settings.dsn, pg_dump=pg_dump, truth=truth)
+        finally:
+            if truth is not None:
+                truth.close()
+    findings = [finding for one in compared if (finding := one.finding()) is not None]
+    text = [
+        f"{one.verdict.value:<10}  {one.table}  {one.dumped} of {'?' if one.rows is None else one.rows}"
+        for one in compared
+    ]
+    if findings:
+        text.append(findings_text(findings))
+    whole = sum(one.verdict is Verdict.WHOLE for one in compared)
+    text.append(f"{whole} of {len(compared)} tables and leaves are whole in a dump")
+    data = {
+        "command": "backup-check",
+        "tables": [
+            {"table": str(one.table), "dumped": one.dumped, "rows": one.rows, "verdict": one.verdict.value}
+            for one in compared
+        ],
+        "findings": [finding_data(finding) for finding in findings],
+    }
+    print_result(settings, text, data)
+    return ExitCode.NO if findings else ExitCode.DONE
+
+
+def _pack(settings: Settings) -> Pack:
+    pack = settings.read_pack()
+    if pack is None:
+        raise UsageError("no pack was given", hint="Name the folder with the rule files: --pack DIR.")
+    return pack
+
+
+def _plan(database: Database, pack: Pack) -> tuple[Plan, Catalog, Ledger]:
+    """Compile the pack against the database and plan, from one snapshot; impacts nobody acknowledged become findings."""
+    from pgerase.check.impact import impact, unacknowledged  # noqa: PLC0415 - other commands need no checks
+    from pgerase.compile import compile_pack  # noqa: PLC0415 - nor the compiler
+
+    prefix = pack.settings.prefix
+    progress("reading the catalog")
+    catalog, ledger = read_state(database, prefix)
+    _refuse_old_runtime(database, pack)
+    desired = compile_pack(pack, catalog)
+    impacts = impact(
+        catalog,
+        desired.governed,
+        viewers=_viewers(desired),
+        exempt=_exempt(desired),
+        migrator=pack.settings.migrator,
+        prefix=prefix,
+    )
+    made = plan_pack(pack, desired, catalog, ledger)
+    made = replace(made, findings=(*made.findings, *unacknowledged(impacts, pack.settings)))
+    return made, catalog, ledger
+
+
+def _refuse_old_runtime(database: Database, pack: Pack) -> None:
+    """Raise Refused where roles, functions or the kind of identity are not those that this version's policies rely on."""
+    viewers = pack.access.viewers if pack.access is not None else None
+    kind = viewers.identity.kind if viewers is not None else None
+    identity = kind if kind in (IdentityKind.SETTING, IdentityKind.ROLE) else None
+    if plan_install(database, pack.settings.prefix, identity=identity, must_exist=True):
+        raise Refused(
+            "what is installed in this database is not what this pack and this version of pgerase need",
+            hint="Run `pgerase upgrade` with the same --pack first: it shows what it changes.",
+        )
+
+
+def _viewers(desired: Desired) -> set[str]:
+    """The roles that will be members of the viewers' role."""
+    viewer = f"{desired.prefix}_viewer"
+    return {one.member for one in desired.objects if isinstance(one, DesiredMembership) and one.role == viewer}
+
+
+def _exempt(desired: Desired) -> Mapping[str, set[Name]]:
+    """The services, and the tables each reads without a rule."""
+    own = own_roles(desired.prefix)
+    found: dict[str, set[Name]] = {}
+    for one in desired.objects:
+        if (
+            isinstance(one, DesiredPolicy)
+            and one.permissive
+            and one.using == "true"
+            and one.command in {"SELECT", "ALL"}
+        ):
+            for role in set(one.roles) - {*own, "public"}:
+                found.setdefault(role, set()).add(one.table)
+    return found
+
+
+def _refuse_other_rules(made: Plan, folder: Path | None) -> None:
+    """Raise StalePlan where the rule files given beside a plan file are not those it was made from."""
+    if folder is None:
+        return
+    for name, sha256 in made.rule_files:
+        path = folder / name
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+            raise StalePlan(f"{path} is not what the plan was made from", hint="Plan again.")
+
+
+def _installed_prefix(settings: Settings, database: Database, prefix: str | None) -> tuple[str, str]:
+    """The prefix to work on and the pack's name: as given, else the pack's, else what is installed.
+
+    Rule files that cannot be read are no obstacle: the ledger says what was done.
+    """
+    pack: Pack | None = None
+    try:
+        pack = settings.read_pack()
+    except RuleFileError as error:
+        progress(f"the rule files cannot be read ({error.message}); going by the ledger")
+    if prefix is not None:
+        return prefix, pack.name if pack else ""
+    if pack is not None:
+        return pack.settings.prefix, pack.name
+    return find_prefix(database), ""
+
+
+def _table(catalog: Catalog, text: str) -> Name:
+    """The table as rule files spell it; without a schema where only one has that name."""
+    parts = _PARTS.findall(text)
+    names = [part[1:-1].replace('""', '"') if part.startswith('"') else part for part in parts]
+    if ".".join(parts) != text or len(names) not in {1, 2}:
+        raise UsageError(
+            f"{text} is no table name", hint="Write schema.table; parts with dots in them in double quotes."
+        )
+    found = [name for name in catalog.tables if [name.schema, name.name][-len(names) :] == names]
+    if len(found) != 1:
+        what = "no table" if not found else "more than one table"
+        raise UsageError(f"{what} is called {text}", hint="Write it with its schema.")
+    return found[0]
+
+
+_PARTS = re.compile(r'"(?:[^"]|"")+"|[^".]+')
+
+
+def _carry_out(
+    settings: Settings,
+    database: Database,
+    made: Plan,
+    command: str,
+    *,
+    yes: bool,
+    allow_drop: bool,
+    lock_timeout: float,
+) -> None:
+    """Show, ask, do, and say what was done."""
+    if made.findings:
+        progress(findings_text(made.findings))
+    for line in lines(made):
+        progress(line)
+    for sentence in made.said:
+        progress(sentence)
+    refuse(made, allow_drop=allow_drop)
+    if made.pending:
+        confirm(f"{command} this plan to {made.database}?", yes=yes)
+    applied = apply_plan(database, made, allow_drop=allow_drop, patience=Patience(seconds=lock_timeout))
+    print_result(settings, [_done(command, applied), *applied.notes], _applied_data(command, applied))
+
+
+def _done(command: str, applied: Applied) -> str:
+    if not applied.run:
+        return f"{command}: nothing to do"
+    return (
+        f"{command}: {applied.created} created, {applied.altered} altered, {applied.dropped} dropped, "
+        f"{applied.same} the same; run {applied.run}, plan {applied.sha256}"
+    )
+
+
+def _applied_data(command: str, applied: Applied) -> dict[str, Any]:
+    return {
+        "command": command,
+        "run": applied.run,
+        "plan": applied.sha256,
+        "created": applied.created,
+        "altered": applied.altered,
+        "dropped": applied.dropped,
+        "same": applied.same,
+        "said": list(applied.notes),
+    }
+
+
+def _data(made: Plan, *, same: bool) -> dict[str, Any]:
+    return {
+        "command": "plan",
+        "plan": made.sha256,
+        "pending": len(made.pending),
+        "summary": summary(made),
+        "locks": [str(table) for table in made.locked],
+        "steps": [step_data(step) for step in made.steps if same or step.touches],
+        "findings": [finding_data(finding) for finding in made.findings],
+    }

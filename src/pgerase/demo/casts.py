@@ -1,0 +1,159 @@
+"""Who plays in the demo of each shipped pack, and what they are asked. SQL finds the people, so that what they are called is true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part in the story. `find` returns one row: the person's key and a description of him; None for nobody signed in."""
+
+    label: str
+    find: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A column of the tables of counts: a statement that returns one value, a number or a few names."""
+
+    title: str
+    statement: str
+    is_count: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A write by the first part, rolled back again. `allowed`: whether it has to change rows; else none, or be refused.
+
+    `claim` says in words what then holds.
+    """
+
+    claim: str
+    statement: str
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Meddling:
+    """A change by hand: statements as superuser, what drift has to name for it, and how its author takes it back.
+
+    Without `undo` it is left to apply.
+    """
+
+    why: str
+    statement: str
+    named: str
+    undo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Everything the story needs to know about one pack. `keys` lists what a viewer reads of the main table, by key.
+
+    The order of `parts`: somebody; the person above her; an outsider; a super admin; nobody. `example` is the table whose
+    policy is shown.
+    """
+
+    database: str
+    owner: str
+    schema: str
+    login: str
+    parts: tuple[Part, ...]
+    measures: tuple[Measure, ...]
+    keys: str
+    example: tuple[str, str]
+    shown: tuple[str, ...]
+    attempts: tuple[Attempt, ...]
+    meddling: tuple[Meddling, ...]
+
+
+_PERSON: Final = "u.first_name || ' ' || u.last_name || ', ' || u.title"
+
+_CUSTOMER_SUCCESS: Final = Cast(
+    database="customer_success",
+    owner="cs_owner",
+    schema="cs",
+    login="cs_web",
+    parts=(
+        Part(
+            "a CSM",
+            f"select u.user_id as key, {_PERSON} as person from cs.app_user as u"
+            " where u.user_name = 'carla' and u.title = 'CSM'",
+        ),
+        Part(
+            "her manager",
+            f"select u.user_id as key, {_PERSON} as person from cs.app_user as u"
+            " join cs.app_user as csm on csm.manager_id = u.user_id where csm.user_name = 'carla'",
+        ),
+        Part(
+            "a partner",
+            f"select u.user_id as key, {_PERSON} as person from cs.app_user as u"
+            " where u.user_type = 'partner' and u.status = 'ACTIVE' order by u.user_id limit 1",
+        ),
+        Part(
+            "a super admin",
+            f"select u.user_id as key, {_PERSON} as person from cs.app_user as u"
+            " where u.is_super_admin and u.status = 'ACTIVE' and u.tenant_id = 1",
+        ),
+        Part("nobody", None),
+    ),
+    measures=(
+        Measure("accounts", "select count(*) from cs.company"),
+        # FOR KEY SHARE returns the rows that may be changed as well as read, and changes nothing.
+        Measure("to change", "select count(*) from (select from cs.company for key share) as c"),
+        Measure("tasks", "select count(*) from cs.call_to_action"),
+        Measure("people", "select count(*) from cs.app_user"),
+        Measure(
+            "some of the accounts",
+            "select coalesce(string_agg(c.name, ', ' order by c.company_id), '') from"
+            " (select company_id, name from cs.company order by company_id limit 3) as c",
+            is_count=False,
+        ),
+    ),
+    keys="select company_id as key from cs.company",
+    example=("cs.relationship_type", "csp_read"),
+    shown=(
+        r"^\+ membership cs_web ",
+        r"^\+ view csp_lookup\.reach$",
+        r"^\+ trigger csp_guard on cs\.app_user ",
+        r"^\+ policy csp_(read|require_tenant_read) on cs\.company ",
+        r"^\+ row security cs\.company ",
+    ),
+    attempts=(
+        Attempt(
+            "she changes an account of hers",
+            "update cs.company set health = 'green' where company_id = 1",
+            allowed=True,
+        ),
+        Attempt(
+            "she does not change one that she only reads",
+            "update cs.company set health = 'green' where company_id = 11",
+            allowed=False,
+        ),
+        Attempt(
+            "she does not make herself a super admin",
+            "update cs.app_user set is_super_admin = true where user_name = 'carla'",
+            allowed=False,
+        ),
+    ),
+    meddling=(
+        Meddling(
+            "a report showed too little, and somebody was in a hurry",
+            "create policy quick_fix on cs.company for select using (true)",
+            named="policy quick_fix on cs.company",
+            undo="drop policy quick_fix on cs.company",
+        ),
+        Meddling(
+            "a migration saw no rows",
+            "alter table cs.app_user no force row level security",
+            named="row security cs.app_user",
+        ),
+    ),
+)
+
+CASTS: Final[Mapping[str, Cast]] = MappingProxyType({"customer_success": _CUSTOMER_SUCCESS})
+"""By the name of the pack's folder under `policies/`."""

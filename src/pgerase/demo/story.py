@@ -1,0 +1,272 @@
+"""The story itself, act by act. Everything it shows was said by a command or by the database, and every claim is looked at.
+
+Narration says what is about to happen. What came of it is printed by `said` and `rows`, and judged by `_claim`, which ends the
+story where something does not hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pgerase.demo.casts import Cast
+from pgerase.demo.stage import Stage, libpq_environment
+from pgerase.demo.teller import Teller
+from pgerase.errors import ExitCode, PgeraseError
+from pgerase.rules.read import read_pack
+from pgerase.server import THROWAWAY, EmbeddedServer
+from pgerase.session import Key
+
+_LAST_LINE = ("(?!)",)
+"""Matches no line: of what a command says, the last line is enough."""
+
+
+class DemoFailed(PgeraseError):
+    """Something in the story does not hold."""
+
+    exit_code = ExitCode.NO
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How a command ended, and every line it printed, results and progress together."""
+
+    code: int
+    lines: tuple[str, ...]
+
+
+Run = Callable[[Sequence[str]], Said]
+"""Runs `pgerase` with these arguments."""
+
+
+def tell(cast: Cast, folder: Path, teller: Teller, run: Run, *, binaries: Path | None = None) -> None:
+    """Tell the whole story of the pack in `folder` on a server of its own, which is gone afterwards.
+
+    `binaries` is the bin folder of a PostgreSQL, by default the embedded one's. Raises DemoFailed as soon as something does not
+    hold, ServerFailed where there is no PostgreSQL to start, DatabaseFailed and Refused where a statement or a dump fails.
+    """
+    prefix = read_pack(folder).settings.prefix
+    teller.act("A PostgreSQL of its own")
+    teller.say(
+        "It starts in a folder that only it may enter. No system user is added; nothing outside the folder is touched."
+    )
+    with libpq_environment({}), EmbeddedServer(binaries=binaries, settings=THROWAWAY) as server:
+        home = server.folder
+        with Stage(server, cast, folder, prefix) as stage:
+            teller.said([f"PostgreSQL {stage.superuser.value('show server_version')}"])
+            with libpq_environment(stage.connection_variables()):
+                _Story(cast, folder, teller, run, stage).tell()
+    _claim(teller, not home.exists(), "the server has stopped and its folder is gone")
+
+
+def _claim(teller: Teller, holds: bool, claim: str) -> None:
+    if not holds:
+        raise DemoFailed(f"this does not hold: {claim}", hint="please report it with everything that was printed above")
+    teller.holds(claim)
+
+
+class _Story:
+    """One telling."""
+
+    def __init__(self, cast: Cast, folder: Path, teller: Teller, run: Run, stage: Stage) -> None:
+        self._cast = cast
+        self._folder = folder
+        self._teller = teller
+        self._run = run
+        self._stage = stage
+
+    def tell(self) -> None:
+        people = self._introduce()
+        before = self._before()
+        dumped = self._stage.dump_schema(), self._stage.dump_all()
+        self._apply()
+        self._after(people)
+        self._second_plan()
+        self._meddle(*people[0])
+        self._verify()
+        self._go_back(before, dumped)
+
+    # --- acts ---
+
+    def _introduce(self) -> list[tuple[str, Key | None]]:
+        """Who will look, by label; their keys."""
+        cast, teller = self._cast, self._teller
+        teller.act(f"The database as the application has it: {cast.database}")
+        teller.say(
+            f"schema.sql, seed.sql and roles.sql of {self._short} were run by {cast.owner}, who owns the tables."
+        )
+        found = self._stage.inventory()
+        powers = ", ".join(f"{name} {'yes' if has else 'no'}" for name, has in self._stage.owner_powers().items())
+        teller.said(
+            [f"{found['tables']} tables, {found['rows']} rows, {found['policies']} policies", f"{cast.owner}: {powers}"]
+        )
+        teller.say("Who will look at them (found by the application's own columns):")
+        people: list[tuple[str, Key | None]] = []
+        rows: list[tuple[str, str]] = []
+        for part in cast.parts:
+            key, person = (
+                self._stage.person(part.find) if part.find is not None else (None, "a session that names nobody")
+            )
+            people.append((part.label, key))
+            rows.append((part.label, person if key is None else f"{person} ({key})"))
+        teller.rows(("who", "person"), rows, right=(False, False))
+        return people
+
+    def _before(self) -> list[str]:
+        self._teller.act("Who sees what before")
+        self._teller.say(f"The application logs in as {self._cast.login}. The database does not know for whom it asks.")
+        seen = self._stage.sees(None)
+        self._table([("whoever it is", seen)])
+        self._claim(
+            self._stage.keys(None) == self._stage.all_keys(), f"{self._cast.login} reads all there is, whoever asks"
+        )
+        return seen
+
+    def _apply(self) -> None:
+        teller = self._teller
+        teller.act("Install, plan, apply")
+        teller.say(
+            f"Every command below is the command line's own. It connects as {self._cast.owner} through PGHOST, PGPORT, PGDATABASE"
+            f" and PGUSER. {self._short} is the folder {self._folder}"
+        )
+        self._command("install", "--yes", shown=(r"^\+ role", r"^\+ schema"))
+        teller.say(
+            "What would change, whether it shows people more (widen) or less (narrow), and which locks it takes. Some of its lines:"
+        )
+        self._command("plan", shown=self._cast.shown)
+        teller.say("All locks first, without waiting for anybody; then one transaction.")
+        self._command("apply", "--yes", shown=_LAST_LINE)
+        table, policy = self._cast.example
+        teller.say(
+            f"What is now in the database is plain row security. One of the shorter policies, {policy} on {table}, as the server spells it:"
+        )
+        teller.said(self._stage.policy(table, policy).splitlines())
+
+    def _after(self, people: Sequence[tuple[str, Key | None]]) -> None:
+        teller, stage = self._teller, self._stage
+        teller.act("Who sees what after")
+        teller.say(
+            f"The same login and the same statements; the application now says for whom it asks ({self._prefix}.become, in its transaction)."
+        )
+        seen = [(label, stage.sees(key)) for label, key in people]
+        self._table(seen)
+        everything = stage.all_keys()
+        somebody, above, outsider, admin, nobody = (stage.keys(key) for _, key in people)
+        somebody_label, above_label, outsider_label, admin_label, nobody_label = (label for label, _ in people)
+        self._claim(
+            frozenset() < somebody < above < everything,
+            f"{above_label} sees all that {somebody_label} sees, and more, but not everything",
+        )
+        self._claim(frozenset() < outsider < everything, f"{outsider_label} sees some")
+        self._claim(
+            above < admin < everything, f"{admin_label} sees more than {above_label}, but not the other tenant's"
+        )
+        self._claim(not nobody and not any(map(int, self._counts(seen[-1][1]))), f"{nobody_label} sees nothing")
+        teller.say(f"What {somebody_label} tries to write, each in a transaction that is rolled back:")
+        for attempt in self._cast.attempts:
+            teller.statement(f"{somebody_label}", attempt.statement)
+            outcome = stage.attempt(people[0][1] or "", attempt.statement)
+            teller.said([str(outcome)])
+            self._claim((outcome.rows > 0) == attempt.allowed, attempt.claim)
+
+    def _second_plan(self) -> None:
+        self._teller.act("A second plan is empty")
+        self._teller.say(
+            "The rule files are compiled again and compared with what the server says it has. Exit code 1 would mean: something to do."
+        )
+        self._command("plan", "--exit-code", shown=_LAST_LINE)
+        self._teller.holds("nothing is left to do (exit code 0)")
+
+    def _meddle(self, label: str, key: Key | None) -> None:
+        teller, stage = self._teller, self._stage
+        by_rules = stage.keys(key)
+        teller.act("Somebody changes things by hand")
+        for change in self._cast.meddling:
+            teller.say(f"Suppose {change.why}:")
+            teller.statement("postgres", change.statement)
+            stage.superuser.run(change.statement)
+        self._table([(label, stage.sees(key))])
+        self._claim(by_rules < stage.keys(key), f"{label} sees more than the rules say")
+        said = self._command("drift", code=ExitCode.NO)
+        for change in self._cast.meddling:
+            self._claim(any(change.named in line for line in said.lines), f"drift names it: {change.named}")
+        self._claim(
+            said.lines[-1].startswith(f"{len(self._cast.meddling)} difference"), "and nothing else (exit code 1)"
+        )
+        teller.say(
+            "pgerase never touches a policy that is not its own: its author drops it. What was pgerase's, apply puts back."
+        )
+        for change in self._cast.meddling:
+            if change.undo:
+                teller.statement("postgres", change.undo)
+                stage.superuser.run(change.undo)
+        self._command("apply", "--yes", shown=(r"^~",))
+        self._command("drift")
+        self._claim(
+            stage.keys(key) == by_rules, f"{label} sees what the rules say, and drift finds nothing (exit code 0)"
+        )
+
+    def _verify(self) -> None:
+        self._teller.act("Proof on the live database")
+        self._teller.say(
+            "What the rule files mean is evaluated a second time, in Python over rows, and compared with what the database returns and refuses."
+        )
+        self._command("verify", shown=(r"viewers of \d+ strata",))
+        self._teller.holds("the database and the meaning of the rules agree (exit code 0)")
+
+    def _go_back(self, before: list[str], dumped: tuple[str, str]) -> None:
+        teller, stage = self._teller, self._stage
+        teller.act("Back to where it began")
+        self._command("revert", "--yes", "--allow-drop", shown=_LAST_LINE)
+        seen = stage.sees(None)
+        self._table([("whoever it is", seen)])
+        self._claim(seen == before, "the application sees what it saw before")
+        self._same("tables, rows, policies and rights of the application", dumped[0], stage.dump_schema())
+        self._command("uninstall", "--yes", "--allow-drop", shown=_LAST_LINE)
+        self._same("the whole database, and the roles of the server", dumped[1], stage.dump_all())
+
+    # --- helpers ---
+
+    @property
+    def _short(self) -> str:
+        return f"policies/{self._folder.name}"
+
+    @property
+    def _prefix(self) -> str:
+        return read_pack(self._folder).settings.prefix
+
+    def _claim(self, holds: bool, claim: str) -> None:
+        _claim(self._teller, holds, claim)
+
+    def _command(self, name: str, *options: str, code: int = ExitCode.DONE, shown: Sequence[str] = ()) -> Said:
+        """Run a command, show what it said, and go on only where it ended with `code`."""
+        self._teller.command(shlex.join(["pgerase", name, "--pack", self._short, *options]))
+        said = self._run([name, "--pack", str(self._folder), *options])
+        self._teller.said(said.lines, shown if said.code == code else ())
+        if said.code != code:
+            raise DemoFailed(
+                f"pgerase {name} ended with exit code {said.code} instead of {int(code)}",
+                hint="please report it with everything that was printed above",
+            )
+        return said
+
+    def _table(self, rows: Sequence[tuple[str, Sequence[str]]]) -> None:
+        titles = ("who", *(measure.title for measure in self._cast.measures))
+        right = (False, *(measure.is_count for measure in self._cast.measures))
+        self._teller.rows(titles, [(label, *values) for label, values in rows], right=right)
+
+    def _counts(self, values: Sequence[str]) -> list[str]:
+        return [value for value, measure in zip(values, self._cast.measures, strict=True) if measure.is_count]
+
+    def _same(self, what: str, before: str, after: str) -> None:
+        digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in (before, after)]
+        self._teller.said(
+            [
+                f"dumped before: {len(before.splitlines())} lines, sha256 {digests[0]}…",
+                f"dumped now:    {len(after.splitlines())} lines, sha256 {digests[1]}…",
+            ]
+        )
+        self._claim(before == after, f"{what}: as before, byte for byte")

@@ -1,0 +1,174 @@
+"""Reads every row of a table as somebody of whom the catalog proves that no policy hides any. Otherwise it says so.
+
+`row_security = off` cannot serve for that: on forced tables it raises an error for exempt roles too (field notes: traps).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from pgerase.catalog.model import Catalog, Name, Table
+from pgerase.database import Database, identifier
+from pgerase.errors import DatabaseFailed, Finding
+from pgerase.install.borrow import acting_as
+from pgerase.plan.foreign import roles_bound_as
+from pgerase.verify.model import Sample, unseen
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenRow:
+    """A row, the text that tells it apart in this snapshot, and the columns that were read."""
+
+    id: str
+    values: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of one table: all of them, or a sample. `total` counts them all."""
+
+    rows: tuple[SeenRow, ...]
+    total: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether no row is missing."""
+        return len(self.rows) == self.total
+
+
+ROW_ID = "pg_catalog.concat(t.tableoid::pg_catalog.text, t.ctid::pg_catalog.text)"
+"""Tells a row version apart in one snapshot, whatever keys a table has: its table (or leaf) and its place."""
+
+
+class Blind:
+    """All rows, in the snapshot of the open transaction."""
+
+    def __init__(self, database: Database, catalog: Catalog, lookup: str) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._lookup = lookup
+
+    def reader_of(self, name: Name) -> str | None:
+        """Who reads every row of a table: the connected role, the lookup role, or nobody (None)."""
+        table = self._catalog.tables[name]
+        for role in (self._catalog.current_user, self._lookup):
+            if self._sees_all(role, table) and self._may_select(role, table):
+                return role
+        return None
+
+    def read(self, name: Name, columns: Collection[str], sample: Sample, *, is_fact: bool) -> Rows | Finding:
+        """The rows of a table with these columns; a sample of a table too large to hold, unless rules look things up in it.
+
+        Inside the block in which the lookup role is borrowed.
+        """
+        reader = self.reader_of(name)
+        if reader is None:
+            why = f"neither {self._catalog.current_user} nor {self._lookup} is proven to see every row of it"
+            hint = "See what `pgerase drift` finds: a policy that binds the lookup role, or a privilege that is gone."
+            return unseen(str(name), why, hint)
+        table = identifier(name.schema, name.name)
+        try:
+            with self._database.transaction(), self._as(reader):
+                total = int(self._database.value(f"select pg_catalog.count(*) from {table}"))
+                if total > sample.hold and is_fact:
+                    why = f"{total} rows of facts are more than {sample.hold}, the most that are held in memory"
+                    return unseen(str(name), why, "Allow more with --hold.")
+                rows = self._rows(table, columns, sample if total > sample.hold else None)
+        except DatabaseFailed as error:
+            return unseen(str(name), f"{reader} could not read it: {error.message}")
+        return Rows(rows, total)
+
+    def locked(self, name: Name) -> frozenset[str]:
+        """Rows that another transaction in progress has locked or is changing."""
+        reader = self.reader_of(name)
+        if reader is None:
+            return frozenset()
+        with self._as(reader):
+            found = self._database.rows(
+                f"select {ROW_ID} as id from {identifier(name.schema, name.name)} as t where t.xmax in ("
+                "select l.transactionid from pg_catalog.pg_locks as l where l.locktype = 'transactionid'"
+                " and l.mode = 'ExclusiveLock' and l.granted and l.pid <> pg_catalog.pg_backend_pid())"
+            )
+        return frozenset(row["id"] for row in found)
+
+    def _rows(self, table: str, columns: Collection[str], sample: Sample | None) -> tuple[SeenRow, ...]:
+        wanted = sorted(columns)
+        names = [f"c{number}" for number in range(len(wanted))]
+        listed = "".join(f", t.{identifier(column)} as {alias}" for column, alias in zip(wanted, names, strict=True))
+        statement = f"select {ROW_ID} as id{listed} from {table} as t"
+        if sample is None:
+            found = self._database.rows(statement)
+        else:
+            # Any rows, but the same ones for the same seed; and some whose columns are null, where rules say least.
+            parts = [
+                f"({statement} order by pg_catalog.hashtextextended({ROW_ID}, {int(sample.seed)}) limit {sample.rows})"
+            ]
+            parts += [f"({statement} where t.{identifier(column)} is null limit 3)" for column in wanted]
+            found = [row for part in parts for row in self._database.rows(part)]
+        by_id = {row["id"]: row for row in found}
+        return tuple(
+            SeenRow(found_id, {column: row[alias] for column, alias in zip(wanted, names, strict=True)})
+            for found_id, row in by_id.items()
+        )
+
+    def _as(self, role: str) -> AbstractContextManager[None]:
+        return nullcontext() if role == self._catalog.current_user else acting_as(self._database, role)
+
+    def _may_select(self, role: str, table: Table) -> bool:
+        statement = (
+            "select pg_catalog.has_table_privilege(%s, %s::pg_catalog.oid, 'SELECT')"
+            " and pg_catalog.has_schema_privilege(%s, %s, 'USAGE')"
+        )
+        return bool(self._database.value(statement, [role, table.oid, role, table.name.schema]))
+
+    def _sees_all(self, role: str, table: Table) -> bool:
+        """By the catalog alone: nothing binds the role, or an exempt policy shows it everything and none restricts it."""
+        known = self._catalog.roles.get(role)
+        if known is None:
+            return False
+        if known.superuser or known.bypassrls or not table.rls_enabled:
+            return True
+        bound = roles_bound_as(self._catalog, role)
+        if table.owner in bound and not table.rls_forced:
+            return True
+        return shows_all(table, bound)
+
+
+def shows_all(table: Table, bound: Collection[str]) -> bool:
+    """Whether the table's policies show every row to whoever is bound as these roles."""
+    mine = [one for one in table.policies if one.command in {"SELECT", "ALL"} and set(bound) & set(one.roles)]
+    return any(one.permissive and one.using == "true" for one in mine) and all(
+        one.permissive or one.using == "true" for one in mine
+    )
+
+
+def sample_rows(rows: Sequence[SeenRow], sample: Sample, seed_text: str) -> tuple[SeenRow, ...]:
+    """The rows to compare: all of few; of many, some of every value of every column read, nulls too, and any others."""
+    if len(rows) <= sample.whole:
+        return tuple(rows)
+    draw = random.Random(f"{sample.seed} {seed_text}")  # noqa: S311 - a sample, not a secret
+    chosen: dict[str, SeenRow] = {}
+    shuffled = list(rows)
+    draw.shuffle(shuffled)
+    seen: dict[str, set[str]] = {}
+    for row in shuffled:
+        for column, value in row.values.items():
+            values = seen.setdefault(column, set())
+            text = repr(value)
+            if text not in values and len(values) < _VALUES:
+                values.add(text)
+                chosen[row.id] = row
+        if len(chosen) >= sample.rows // 2:
+            break
+    for row in shuffled:
+        if len(chosen) >= sample.rows:
+            break
+        chosen[row.id] = row
+    return tuple(chosen.values())
+
+
+_VALUES = 40
+"""Distinct values of a column that are each represented in a sample."""

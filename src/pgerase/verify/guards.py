@@ -1,0 +1,198 @@
+"""Tries whether columns that decide about people are guarded: on clones that have the guard and no policies.
+
+Without policies every row is there to be changed, so what refuses a write is the guard alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from pgerase.catalog.model import Catalog, Name, Table
+from pgerase.database import Database
+from pgerase.errors import DatabaseFailed
+from pgerase.meaning.paths import Facts, Row
+from pgerase.rules.access import AccessRules
+from pgerase.verify.assume import Actor, Cast
+from pgerase.verify.blind import SeenRow
+from pgerase.verify.clones import Clone, Wanted
+from pgerase.verify.collect import Collector
+from pgerase.verify.live import Identity
+from pgerase.verify.model import Counterexample, Sample, unseen
+from pgerase.verify.probes import attempt
+from pgerase.verify.statements import Statements
+from pgerase.verify.viewers import Population, Viewer
+
+_ROWS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class GuardDesign:
+    """The rows of one guarded table's clone, and for every column a change of it: (column, clone row, wanted row)."""
+
+    table: Table
+    columns: tuple[str, ...]
+    rows: tuple[SeenRow, ...]
+    wanted: tuple[Wanted, ...]
+    changes: tuple[tuple[str, int, int], ...]
+
+
+class Authority:
+    """Who may write which guarded column: super admins, and whom `authority` names."""
+
+    def __init__(self, access: AccessRules, catalog: Catalog, population: Population) -> None:
+        facts = Facts(catalog, access.references, {})
+        self._entries = {(facts.table(entry.table).name, entry.column): entry for entry in access.authority}
+        self._people = population.people
+
+    def guarded(self, table: Name, columns: Collection[str]) -> tuple[str, ...]:
+        """The columns that are not everybody's to write."""
+        open_to_all = {name for (where, name), entry in self._entries.items() if where == table and entry.everyone}
+        return tuple(sorted(set(columns) - open_to_all))
+
+    def may(self, viewer: Viewer, table: Name, column: str) -> bool:
+        """Whether the viewer, who has to be known and active, may write the column."""
+        person = self._person(viewer)
+        if person is None:
+            return False
+        entry = self._entries.get((table, column))
+        named = entry is not None and (
+            entry.everyone or (entry.who is not None and self._people.who(person, entry.who) is True)
+        )
+        return named or self._people.is_super_admin(person)
+
+    def _person(self, viewer: Viewer) -> Row | None:
+        if viewer.session is None or not viewer.session.identity:
+            return None
+        person = self._people.identify(viewer.session.identity)
+        return person if person is not None and self._people.is_active(person) else None
+
+
+def design_guard(table: Table, columns: tuple[str, ...], rows: Sequence[SeenRow]) -> GuardDesign:
+    """A change of every guarded column: to another row's value, or to null where all rows have the same."""
+    chosen = _different(columns, rows)
+    nullable = {column.name for column in table.columns if not column.not_null}
+    wanted: list[Wanted] = []
+    changes: list[tuple[str, int, int]] = []
+    for column in columns:
+        for base, row in enumerate(chosen):
+            donor = next(
+                (number for number, other in enumerate(chosen) if other.values[column] != row.values[column]), None
+            )
+            if donor is None and (column not in nullable or row.values[column] is None):
+                continue
+            wanted.append(Wanted(base, (column,), donor))
+            changes.append((column, base, len(wanted) - 1))
+            break
+    if chosen:
+        wanted.append(Wanted(0))
+    return GuardDesign(table, columns, tuple(chosen), tuple(wanted), tuple(changes))
+
+
+def _different(columns: Sequence[str], rows: Sequence[SeenRow]) -> list[SeenRow]:
+    """Rows that differ in as many of the columns as there is a difference."""
+    chosen = list(rows[:1])
+    for column in columns:
+        values = [row.values[column] for row in chosen]
+        other = next((row for row in rows if row.values[column] not in values), None)
+        if (other is not None and len(values) < 2 and other not in chosen) or (
+            other is not None and len(set(map(repr, values))) == 1 and other not in chosen
+        ):
+            chosen.append(other)
+    return chosen[: max(_ROWS, len(columns) + 1)]
+
+
+class GuardProbes:
+    """Carries guard designs out."""
+
+    def __init__(
+        self,
+        database: Database,
+        statements: Statements,
+        cast: Cast,
+        identity: Identity,
+        authority: Authority,
+        collector: Collector,
+    ) -> None:
+        self._database = database
+        self._statements = statements
+        self._cast = cast
+        self._identity = identity
+        self._authority = authority
+        self._collector = collector
+
+    def carry_out(self, plan: GuardDesign, clone: Clone, actor: Actor, viewers: Sequence[Viewer]) -> None:
+        """Change every guarded column as every viewer; delete and copy a row."""
+        name = str(plan.table.name)
+        count = 0
+        for viewer in viewers:
+            role = Actor(viewer.role) if viewer.role is not None else actor
+            if viewer.role is not None and not self._cast.may_assume(viewer.role):
+                continue
+            try:
+                with self._database.transaction(), self._cast.acting(role):
+                    self._identity.present(viewer)
+                    count += self._all(plan, clone, viewer)
+            except DatabaseFailed as error:
+                self._collector.unseen(unseen(name, f"guard, as {viewer.label}: {error.message}"), "guard")
+                return
+        missing = [column for column in plan.columns if column not in {changed for changed, _, _ in plan.changes}]
+        extent = f"{count} writes of {len(plan.columns)} columns, on a clone"
+        if missing:
+            extent += f"; no other value to write into {', '.join(missing)}"
+        self._collector.settle(name, "guard", extent)
+
+    def _all(self, plan: GuardDesign, clone: Clone, viewer: Viewer) -> int:
+        may = {column: self._authority.may(viewer, plan.table.name, column) for column in plan.columns}
+        for column, base, new in plan.changes:
+            self._compare(plan, clone.update, viewer, f"update of {column}", may[column], new, clone.places[base])
+        if plan.rows:
+            self._compare(plan, clone.delete, viewer, "delete", all(may.values()), clone.places[0])
+            copied = plan.rows[0].values
+            # What a row would hold anyway needs no authority: only values that no default explains are asked about.
+            telling = [
+                column.name
+                for column in plan.table.columns
+                if column.name in may and column.default is None and copied[column.name] is not None
+            ]
+            if all(may.values()) or any(not may[column] for column in telling):
+                copy = len(plan.wanted) - 1
+                self._compare(plan, clone.insert, viewer, "insert", all(may.values()), copy)
+        return len(plan.changes)
+
+    def _compare(
+        self,
+        plan: GuardDesign,
+        statement: str,
+        viewer: Viewer,
+        action: str,
+        allowed: bool,
+        *values: str | int,
+    ) -> None:
+        done = attempt(self._database, self._statements, statement, *values) is not None
+        if done is allowed:
+            return
+        example = Counterexample(
+            object=str(plan.table.name),
+            viewer=f"{viewer.stratum} {viewer.label}",
+            action=action,
+            row="(any row)",
+            expected="allowed" if allowed else "denied",
+            because=("authority",) if allowed else (),
+            found="done" if done else "refused",
+        )
+        self._collector.disagree("guard", example)
+
+
+def guard_viewers(
+    viewers: Sequence[Viewer], authority: Authority, tables: Mapping[Name, tuple[str, ...]], sample: Sample
+) -> list[Viewer]:
+    """A super admin, everybody's kind of authority once, a few without any, and sessions that are nobody's."""
+    kinds: dict[tuple[bool, ...], Viewer] = {}
+    for viewer in viewers:
+        kind = tuple(authority.may(viewer, table, column) for table, columns in tables.items() for column in columns)
+        kinds.setdefault(kind, viewer)
+    chosen = list(kinds.values())
+    others = [viewer for viewer in viewers if viewer not in chosen and viewer.role is None]
+    nobodies = [viewer for viewer in others if viewer.presented is None or viewer.session is None]
+    return [*chosen, *others[: sample.writers // 2], *nobodies][: 2 * sample.writers]

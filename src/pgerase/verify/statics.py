@@ -1,0 +1,84 @@
+"""What can be told without trying: is everything as planned and as applied, which doors are open, is the server sound. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+from pgerase.catalog.model import Catalog
+from pgerase.check.doors import doors, judge
+from pgerase.check.server_version import judge_server
+from pgerase.compile.desired import Desired
+from pgerase.errors import Finding, Severity
+from pgerase.plan.build import plan_pack
+from pgerase.plan.drift import Installed, find_drift
+from pgerase.plan.model import Ledger, Plan
+from pgerase.rules.pack import AcceptedDoor, Pack
+from pgerase.verify.collect import Collector
+from pgerase.verify.model import Verdict
+
+
+def compare_statics(
+    pack: Pack,
+    catalog: Catalog,
+    ledger: Ledger,
+    installed: Installed,
+    desired: Desired,
+    accepted: Collection[AcceptedDoor],
+    collector: Collector,
+) -> None:
+    """Judge plan, drift, doors and the server; findings and lines go to the collector."""
+    prefix = pack.settings.prefix
+    plan = plan_pack(pack, desired, catalog, ledger)
+    pending = _pending(plan)
+    _objects(plan, collector)
+    _line(collector, "plan", "as the rules want it", f"{len(plan.steps)} objects", pending)
+    drift = find_drift(catalog, ledger, prefix, installed)
+    _line(collector, "drift", "as apply left it", f"{len(ledger.rows)} objects", drift)
+    viewers = [key.parts[1] for key in ledger.rows if key.kind.value == "membership"]
+    known = (*pack.settings.accepted, *accepted)
+    # That the installer reads the ledger is how it was installed; that he could do anything is a door of its own.
+    ledger_right = f"{installed.installer}/{prefix}_internal"
+    found = [door for door in doors(catalog, desired.governed, prefix, viewers=viewers) if door.name != ledger_right]
+    settled = [entry for entry in known if entry.kind != "server_version"]
+    # The pack's own entries have to fit something; those given besides may be more than there is.
+    own = {entry.at for entry in pack.settings.accepted}
+    judged = [finding for finding in judge(found, settled) if finding.code != "unknown-acceptance" or finding.at in own]
+    _line(collector, "doors", "ways around row security", f"{len(found)} found", judged)
+    names = {entry.name for entry in known if entry.kind == "server_version"}
+    server = [finding for finding in judge_server(catalog.server_version) if finding.subject not in names]
+    extent = f"PostgreSQL {catalog.server_version // 10000}.{catalog.server_version % 10000}"
+    _line(collector, "server", "known holes in row security", extent, server)
+    collector.findings += [finding for finding in desired.findings if finding.severity is Severity.ERROR]
+
+
+def _pending(plan: Plan) -> list[Finding]:
+    hint = "See `pgerase plan`; `pgerase apply` puts it right."
+    found = [
+        Finding(
+            "pending",
+            Severity.ERROR,
+            str(step.key),
+            f"expected as the rules want it; plan would {step.change.value}",
+            hint,
+        )
+        for step in plan.pending
+    ]
+    return [*found, *plan.refusals]
+
+
+def _objects(plan: Plan, collector: Collector) -> None:
+    """A line a kind of object: how many there are, and whether all are as wanted."""
+    kinds = Counter(step.key.kind.value for step in plan.steps)
+    changed = Counter(step.key.kind.value for step in plan.pending)
+    for kind, count in sorted(kinds.items()):
+        what = kind.replace("_", " ")
+        verdict = Verdict.FAIL if changed[kind] else Verdict.OK
+        collector.looked(what, "as wanted", f"{count - changed[kind]} of {count}", verdict)
+
+
+def _line(collector: Collector, name: str, what: str, extent: str, findings: Iterable[Finding]) -> None:
+    found = list(findings)
+    collector.findings += found
+    wrong = any(finding.severity is not Severity.NOTE for finding in found)
+    collector.looked(name, what, extent, Verdict.FAIL if wrong else Verdict.OK)

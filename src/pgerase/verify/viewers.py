@@ -1,0 +1,179 @@
+"""Whom to look as: people sampled by stated strata, and sessions that are nobody's. Drawn with a seed, so that it can be repeated."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from pgerase.catalog.model import Catalog, Name
+from pgerase.meaning import Session
+from pgerase.meaning.conditions import person_scope
+from pgerase.meaning.decide import Values
+from pgerase.meaning.paths import Facts, Row
+from pgerase.meaning.people import People
+from pgerase.meaning.structure import roles_of
+from pgerase.meaning.values import Many
+from pgerase.rules.access import AccessRules, IdentityKind, ManagerColumn
+from pgerase.rules.conditions import All, AnyOf, IsRole
+from pgerase.verify.model import Sample
+from pgerase.verify.needs import Needs, who_conditions
+
+_DISTINCT = 24
+"""Different combinations of what the rules ask about people of which each gets a viewer."""
+_ASKED = 100
+"""People of whom groups, relations and every `who` are evaluated to find these; drawn, where there are more."""
+_RELATED = 50
+_LIKELY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """A session to look with. `presented` None presents no identity; one that is not `stamped` is a leftover of another
+    transaction. `session` is what the rules are asked about; None where such a session may see nothing at all.
+    """
+
+    stratum: str
+    label: str
+    presented: str | None
+    session: Session | None
+    stamped: bool = True
+    role: str | None = None
+    """The role to be, where the session is known by its role alone."""
+
+
+class Population:
+    """The viewers table's people, and what the rules distinguish about them."""
+
+    def __init__(
+        self, access: AccessRules, catalog: Catalog, data: Mapping[Name, Sequence[Values]], now: datetime
+    ) -> None:
+        """Raises PgeraseError where the people cannot be evaluated."""
+        assert access.viewers is not None
+        self._access = access
+        self._viewers = access.viewers
+        self._catalog = catalog
+        facts = Facts(catalog, access.references, data)
+        self._facts = facts
+        self.people = People(access.viewers, access.groups, facts, now)
+        self.table = facts.table(access.viewers.table)
+        self.rows = facts.rows(self.table)
+
+    def key(self, person: Row) -> str:
+        """The key as PostgreSQL prints it."""
+        value = self.people.key(person).value
+        text = str(value)
+        return text.rstrip(" ") if self.people.key(person).kind.name in {"character", "bpchar"} else text
+
+    def strata(self, governed: Iterable[Name], needs: Needs, sample: Sample) -> Iterator[tuple[str, list[Row]]]:
+        """The strata in the order of their weight, each with the people in it, in a drawn order, and cut to what is wanted."""
+        draw = random.Random(f"{sample.seed} viewers")  # noqa: S311 - a sample, not a secret
+        everybody = [row for row in self.rows if self.people.key(row).value is not None]
+        draw.shuffle(everybody)
+        people, viewers = self.people, self._viewers
+        active = [row for row in everybody if people.is_active(row)]
+        asked = active[:_ASKED]
+        supers = [row for row in everybody if people.is_super_admin(row)]
+        yield "super admin", [row for row in supers if people.is_active(row)][:4]
+        yield "super admin, inactive", [row for row in supers if not people.is_active(row)][:1]
+        if viewers.erased is not None:
+            erased = [row for row in everybody if people.conditions.holds(viewers.erased, person_scope(row)) is True]
+            yield "erased", erased[:1]
+        yield "inactive", [row for row in everybody if not people.is_active(row)][:2]
+        if isinstance(viewers.manager, ManagerColumn):
+            column = viewers.manager.column
+            orphans = [row for row in active if self._facts.single(row, column).value is None]
+            yield "no manager", orphans[:1]
+            # Whoever has most reports of his own, or nobody above, is likely to reach most: everybody's reach costs too much.
+            reports = Counter(self._facts.single(row, column).value for row in everybody)
+            likely = sorted(active, key=lambda row: -reports[people.key(row).value])[:_LIKELY] + orphans[:_LIKELY]
+            yield "widest reach", sorted(likely, key=lambda row: -len(people.reach(row)))[:2]
+            yield "reaches nobody else", [row for row in active if not reports[people.key(row).value]][:2]
+        for name in needs.groups:
+            inside = [row for row in asked if people.is_member(row, (name,))]
+            yield f"in group {name}", inside[:1]
+            yield f"not in group {name}", [row for row in asked if row not in inside][:1]
+        for name in needs.relations:
+            values = {row: self._values(row, name) for row in asked[:_RELATED]}
+            yield f"with {name}", sorted((row for row in values if values[row]), key=lambda row: -values[row])[:2]
+            yield f"without {name}", [row for row in values if not values[row]][:1]
+        conditions = who_conditions(self._access, set(governed), self._catalog)
+        kinds: dict[tuple[object, ...], Row] = {}
+        askable = [condition for condition in conditions if not _is_role(condition)]
+        for row in asked:
+            kinds.setdefault(tuple(people.who(row, condition) for condition in askable), row)
+        yield "one of every kind the rules tell apart", list(kinds.values())[:_DISTINCT]
+        yield "any", active[: sample.viewers]
+
+    def _values(self, row: Row, name: str) -> int:
+        found = self.people.attribute(row, name)
+        return len(found.values or ()) if isinstance(found, Many) else 0
+
+
+def sample_viewers(
+    access: AccessRules,
+    population: Population | None,
+    governed: Sequence[Name],
+    needs: Needs,
+    sample: Sample,
+    key_type: str,
+) -> tuple[Viewer, ...]:
+    """People by strata up to `sample.viewers`, then sessions without a person, with a wrong one, and of roles."""
+    found: list[Viewer] = []
+    if population is not None:
+        taken: set[Row] = set()
+        for stratum, rows in population.strata(governed, needs, sample):
+            for row in rows:
+                if row not in taken and len(taken) < sample.viewers:
+                    taken.add(row)
+                    key = population.key(row)
+                    found.append(Viewer(stratum, key, key, Session(key, "")))
+    return (*found, *_sessions_without_person(access, population, key_type), *_roles(access))
+
+
+def _sessions_without_person(access: AccessRules, population: Population | None, key_type: str) -> Iterator[Viewer]:
+    by_login = access.viewers is not None and access.viewers.identity.kind is IdentityKind.ROLE
+    if not by_login:
+        # Where people are their logins somebody is always presented.
+        yield Viewer("nobody", "(nobody)", None, Session(None, ""))
+    if population is None:
+        return
+    known = {population.key(row) for row in population.rows if population.people.key(row).value is not None}
+    for text in _unknown(key_type, known):
+        yield Viewer("unknown key", "(unknown key)", text, Session(text, ""))
+    for text in ("abc' or true --", "null", "-0"):
+        if text not in known:
+            yield Viewer("garbage", f"(garbage {text!r})", text, Session(text, ""))
+    active = next((row for row in population.rows if population.people.is_active(row)), None)
+    if active is not None and not by_login:
+        key = population.key(active)
+        yield Viewer("leftover of another transaction", f"(leftover of {key})", key, None, stamped=False)
+
+
+def _unknown(key_type: str, known: set[str]) -> Iterator[str]:
+    if key_type == "uuid":
+        candidates = ("00000000-0000-4000-8000-00000000dead",)
+    elif key_type in {"smallint", "integer", "bigint"}:
+        candidates = tuple(str(number) for number in range(32000, 31000, -1))
+    else:
+        candidates = ("nobody-of-this-name",)
+    yield from [text for text in candidates if text not in known][:1]
+
+
+def _roles(access: AccessRules) -> Iterator[Viewer]:
+    """A session of every role that a rule is for."""
+    names: dict[str, None] = {}
+    for resource in access.resources:
+        for rule in resource.rules:
+            for name in roles_of(rule) or ():
+                names[name] = None
+    for name in names:
+        yield Viewer(f"role {name}", f"(role {name})", None, Session(None, name), role=name)
+
+
+def _is_role(condition: object) -> bool:
+    while isinstance(condition, All | AnyOf) and len(condition.terms) == 1:
+        condition = condition.terms[0]
+    return isinstance(condition, IsRole)

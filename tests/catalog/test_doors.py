@@ -1,0 +1,379 @@
+"""Each way around row security: made with plain DDL it is found, shut again it is gone. Severity depends on who can use it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pgerase.catalog.model import Name
+from pgerase.check.doors import Door, doors, judge
+from pgerase.errors import Severity
+from pgerase.rules.pack import AcceptedDoor
+from tests.catalog.world import COMPANY, EVENT, EVENT_1, GOVERNED, HERE, NOTE, World
+
+ERROR, WARNING = Severity.ERROR, Severity.WARNING
+
+
+def opened(world: World) -> dict[tuple[str, str], Door]:
+    """Doors of this database's own roles and objects: the cluster's other roles belong to other tests."""
+    catalog = world.catalog()
+    strangers = {role for role in catalog.roles if not role.startswith(world.prefix)} - {"public"}
+    found = doors(catalog, GOVERNED, world.prefix)
+    return {(door.kind, door.name): door for door in found if door.name.rpartition("/")[2] not in strangers}
+
+
+def severities(world: World, kind: str) -> dict[str, Severity]:
+    return {name: door.severity for (found, name), door in opened(world).items() if found == kind}
+
+
+def test_after_installing_only_the_operators_and_the_owner_remain(governed_world: World) -> None:
+    world = governed_world
+    found = opened(world)
+    assert set(found) == {("owner", world.owner), ("createrole", world.owner)}
+    assert found["owner", world.owner].severity is WARNING
+    assert found["owner", world.owner].tables == (COMPANY, EVENT, EVENT_1, NOTE)
+    catalog = world.catalog()
+    listed = {door.name for door in doors(catalog, GOVERNED, world.prefix) if door.kind == "superuser"}
+    assert listed >= {role.name for role in catalog.roles.values() if role.superuser}
+
+
+def test_superusers_and_who_can_become_one(governed_world: World) -> None:
+    world = governed_world
+    boss = world.database.role("boss", "superuser")
+    assert opened(world)["superuser", boss].severity is WARNING
+    world.admin(f"grant {boss} to {{other}}")
+    assert severities(world, "superuser")[world.other] is WARNING
+    world.admin(f"grant {boss} to {{web}}")
+    assert severities(world, "superuser")[world.web] is ERROR
+    assert severities(world, "superuser")[boss] is ERROR
+    world.admin(f"revoke {boss} from {{web}}, {{other}}")
+    assert not {world.web, world.other} & severities(world, "superuser").keys()
+
+
+def test_bypassrls_and_who_can_become_one(governed_world: World) -> None:
+    world = governed_world
+    world.admin("alter role {other} bypassrls")
+    assert severities(world, "bypassrls") == {world.other: WARNING}
+    world.admin("grant {other} to {web}")
+    assert severities(world, "bypassrls") == {world.other: ERROR, world.web: ERROR}
+    world.admin("revoke {other} from {web}; alter role {other} nobypassrls; alter role {web} bypassrls")
+    assert severities(world, "bypassrls") == {world.web: ERROR}
+    world.admin("alter role {web} nobypassrls")
+    assert severities(world, "bypassrls") == {}
+
+
+def test_membership_that_only_admin_option_gives_counts(governed_world: World) -> None:
+    world = governed_world
+    if world.catalog().server_version < 160000:
+        pytest.skip("before PostgreSQL 16 every membership can be used")
+    world.admin("alter role {other} bypassrls; grant {other} to {etl} with admin true, inherit false, set false")
+    assert severities(world, "bypassrls") == {world.other: WARNING, world.etl: WARNING}
+    world.admin("revoke {other} from {etl}; grant {other} to {etl} with inherit true, set false")
+    assert severities(world, "bypassrls") == {world.other: WARNING}, "inheriting brings privileges, not attributes"
+
+
+def test_owner_and_who_can_act_as_it(governed_world: World) -> None:
+    world = governed_world
+    world.admin("grant {owner} to {other}")
+    assert severities(world, "owner") == {world.owner: WARNING, world.other: WARNING}
+    world.admin("grant {owner} to {web}")
+    assert severities(world, "owner") == {world.owner: ERROR, world.other: WARNING, world.web: ERROR}
+    world.admin("revoke {owner} from {web}, {other}")
+    assert severities(world, "owner") == {world.owner: WARNING}
+
+
+def test_schema_owner(governed_world: World) -> None:
+    world = governed_world
+    assert severities(world, "owner") == {world.owner: WARNING}
+    world.admin("alter schema app owner to {other}")
+    assert severities(world, "owner") == {world.owner: WARNING, world.other: WARNING}
+
+
+def test_role_makers(governed_world: World) -> None:
+    world = governed_world
+    world.admin("alter role {other} createrole")
+    modern = world.catalog().server_version >= 160000
+    assert severities(world, "createrole")[world.other] is (Severity.NOTE if modern else WARNING)
+    world.admin("grant {eraser} to {other} with admin option")
+    assert severities(world, "createrole")[world.other] is WARNING
+    world.admin("revoke {eraser} from {other}; alter role {other} nocreaterole; alter role {web} createrole")
+    assert severities(world, "createrole") == {
+        world.web: ERROR,
+        world.owner: severities(world, "createrole")[world.owner],
+    }
+
+
+def test_replication(governed_world: World) -> None:
+    world = governed_world
+    world.admin("alter role {other} replication")
+    assert severities(world, "replication") == {world.other: WARNING}
+    world.admin("alter role {other} noreplication")
+    assert severities(world, "replication") == {}
+
+
+@pytest.mark.parametrize("private", ["lookup", "eraser", "secret", "masker"])
+def test_members_of_private_roles(governed_world: World, private: str) -> None:
+    world = governed_world
+    world.admin(f"grant {{{private}}} to {{owner}}")
+    assert severities(world, "member") == {f"{world.prefix}_{private}/{world.owner}": ERROR}
+    world.admin(f"revoke {{{private}}} from {{owner}}")
+    assert severities(world, "member") == {}
+
+
+def test_admin_option_alone_is_no_membership(governed_world: World) -> None:
+    world = governed_world
+    if world.catalog().server_version < 160000:
+        pytest.skip("before PostgreSQL 16 every membership can be used")
+    world.admin("grant {eraser} to {owner} with admin true, inherit false, set false")
+    assert severities(world, "member") == {}
+    assert f"{world.prefix}_eraser" in opened(world)["createrole", world.owner].message
+
+
+def test_private_roles_stay_as_they_were_made(governed_world: World) -> None:
+    world = governed_world
+    world.admin("alter role {lookup} login bypassrls")
+    assert "LOGIN, BYPASSRLS" in opened(world)["role", f"{world.prefix}_lookup"].message
+    world.admin("alter role {lookup} nologin nobypassrls")
+    assert severities(world, "role") == {}
+
+
+def test_private_schemas(governed_world: World) -> None:
+    world = governed_world
+    world.admin("create schema {internal}; create schema {lookup} authorization {lookup}")
+    assert severities(world, "grant") == {}
+    world.admin("grant usage on schema {lookup} to {viewer}; grant create on schema {internal} to public")
+    assert severities(world, "grant") == {
+        f"{world.prefix}_viewer/{world.prefix}_lookup": ERROR,
+        f"public/{world.prefix}_internal": ERROR,
+    }
+
+
+@pytest.mark.parametrize("strong", ["pg_read_all_data", "pg_execute_server_program", "pg_read_all_stats"])
+def test_members_of_predefined_roles(governed_world: World, strong: str) -> None:
+    world = governed_world
+    world.admin(f"grant {strong} to {{other}}")
+    assert severities(world, "member") == {f"{strong}/{world.other}": WARNING}
+    world.admin(f"grant {strong} to {{web}}")
+    assert severities(world, "member") == {f"{strong}/{world.other}": WARNING, f"{strong}/{world.web}": ERROR}
+    world.admin(f"revoke {strong} from {{web}}, {{other}}")
+    assert severities(world, "member") == {}
+
+
+def test_members_are_found_through_other_roles(governed_world: World) -> None:
+    world = governed_world
+    world.admin("grant pg_monitor to {other}; grant {other} to {web}")
+    assert severities(world, "member") == {
+        f"pg_read_all_stats/{world.other}": ERROR,
+        f"pg_read_all_stats/{world.web}": ERROR,
+    }
+
+
+def test_table_not_enabled_or_not_forced(governed_world: World) -> None:
+    world = governed_world
+    world.do("alter table app.company no force row level security")
+    door = opened(world)["table", "app.company"]
+    assert (door.severity, "not forced" in door.message) == (ERROR, True)
+    world.do("alter table app.company force row level security; alter table app.company disable row level security")
+    assert "no row security" in opened(world)["table", "app.company"].message
+    world.do("alter table app.company enable row level security")
+    assert severities(world, "table") == {}
+
+
+def test_leaf_without_row_security(governed_world: World) -> None:
+    world = governed_world
+    world.do("create table app.event_2 partition of app.event for values in (2)")
+    assert severities(world, "table") == {"app.event_2": WARNING}
+    world.do("grant select on app.event_2 to {other}")
+    assert severities(world, "table") == {"app.event_2": ERROR}
+    world.do("alter table app.event_2 enable row level security, force row level security")
+    assert severities(world, "table") == {}
+
+
+def test_legacy_child_and_ungoverned_parent(governed_world: World) -> None:
+    world = governed_world
+    world.do("create table app.special_note () inherits (app.note)")
+    assert severities(world, "table") == {"app.special_note": WARNING}
+    world.do(
+        "drop table app.special_note; create table app.anything (id integer not null); alter table app.company inherit app.anything"
+    )
+    assert severities(world, "table") == {"app.anything": WARNING}
+    world.do("grant select on app.anything to {web}")
+    assert severities(world, "table") == {"app.anything": ERROR}
+    world.do("alter table app.company no inherit app.anything")
+    assert severities(world, "table") == {}
+
+
+def test_foreign_permissive_policy(governed_world: World) -> None:
+    world = governed_world
+    world.do("create policy old on app.event_1 for select to {web} using (id < 10)")
+    world.do("create policy etl on app.note for select to {etl} using (true)")
+    world.do("create policy narrow on app.note as restrictive using (id < 10)")
+    assert severities(world, "policy") == {"app.event_1.old": ERROR, "app.note.etl": WARNING}
+    # Neither the prefix nor the mark alone makes it ours.
+    world.do(f'alter policy old on app.event_1 rename to "{world.prefix}_old"')
+    world.do("comment on policy etl on app.note is 'ours [pgerase rule=x]'")
+    assert severities(world, "policy") == {f"app.event_1.{world.prefix}_old": ERROR, "app.note.etl": WARNING}
+    world.do(f'drop policy "{world.prefix}_old" on app.event_1; drop policy etl on app.note')
+    assert severities(world, "policy") == {}
+
+
+def test_view_that_reads_as_somebody_who_sees_all(governed_world: World) -> None:
+    world = governed_world
+    world.do("create view app.v as select * from app.company; grant select on app.v to {web}")
+    assert severities(world, "view") == {}, "its owner is bound by FORCE"
+    world.do("alter table app.company no force row level security")
+    assert severities(world, "view") == {"app.v": ERROR}
+    world.do("alter table app.company force row level security")
+    world.admin("create view app.s as select * from app.note; grant select on app.s to {other}")
+    assert severities(world, "view") == {"app.s": WARNING}
+    world.admin("grant select on app.s to public")
+    assert severities(world, "view") == {"app.s": ERROR}
+    world.admin("alter view app.s set (security_invoker = true)")
+    assert severities(world, "view") == {}
+
+
+def test_view_over_a_view_that_sees_all(governed_world: World) -> None:
+    world = governed_world
+    world.admin("create view app.s as select * from app.note; grant select on app.s to {owner}")
+    world.do("create view app.front as select * from app.s; grant select on app.front to {web}")
+    assert severities(world, "view") == {"app.s": WARNING, "app.front": ERROR}
+    world.do("revoke select on app.front from {web}")
+    assert severities(world, "view") == {"app.s": WARNING}
+
+
+def test_view_of_an_exempt_role(governed_world: World) -> None:
+    world = governed_world
+    world.do("create view app.e as select * from app.note; grant select on app.e to {web}")
+    world.admin("grant select on app.note to {eraser}; alter view app.e owner to {eraser}")
+    assert severities(world, "view") == {"app.e": ERROR}
+
+
+def test_view_nobody_may_read_is_no_door(governed_world: World) -> None:
+    governed_world.admin("create view app.s as select * from app.note")
+    assert severities(governed_world, "view") == {}
+
+
+def test_materialized_view_keeps_what_it_holds(governed_world: World) -> None:
+    world = governed_world
+    world.do("create materialized view app.m as select * from app.company; grant select on app.m to {web}")
+    assert severities(world, "materialized_view") == {"app.m": WARNING}
+    world.admin("alter materialized view app.m owner to current_user")
+    assert severities(world, "materialized_view") == {"app.m": ERROR}
+    world.admin(
+        "create view app.over with (security_invoker) as select * from app.m; grant select on app.over to {web}"
+    )
+    assert severities(world, "view") == {"app.over": ERROR}
+    world.admin("drop view app.over; revoke select on app.m from {web}, {owner}")
+    assert severities(world, "materialized_view") == {}
+
+
+def test_definer_function_that_sees_all(governed_world: World) -> None:
+    world = governed_world
+    world.admin(
+        "create function app.f() returns bigint language sql security definer as 'select count(*) from app.note';"
+        "create function app.dynamic() returns void language plpgsql security definer as 'begin execute ''select 1''; end';"
+        "create function app.plain() returns bigint language sql as 'select count(*) from app.note'"
+    )
+    assert severities(world, "function") == {"app.f()": ERROR, "app.dynamic()": WARNING}
+    world.admin("revoke execute on function app.f() from public; grant execute on function app.f() to {other}")
+    assert severities(world, "function")["app.f()"] is WARNING
+    world.admin("revoke execute on function app.f() from {other}; alter function app.dynamic() owner to {owner}")
+    assert severities(world, "function") == {}
+
+
+def test_leakproof_is_an_unchecked_claim(governed_world: World) -> None:
+    governed_world.admin("create function app.f(a integer) returns boolean language sql leakproof as 'select true'")
+    assert severities(governed_world, "function") == {"app.f(a integer)": WARNING}
+
+
+def test_privileges_that_policies_do_not_bind(governed_world: World) -> None:
+    world = governed_world
+    world.do(
+        "grant truncate on app.company, app.note to {web}; grant trigger on app.note to {other};"
+        "grant references (id) on app.company to public"
+    )
+    found = opened(world)
+    assert (found["grant", f"{world.web}/TRUNCATE"].severity, found["grant", f"{world.web}/TRUNCATE"].tables) == (
+        ERROR,
+        (COMPANY, NOTE),
+    )
+    assert found["grant", f"{world.other}/TRIGGER"].severity is WARNING
+    assert found["grant", "public/REFERENCES"].severity is WARNING
+    world.admin("grant {other} to {web}")
+    assert severities(world, "grant")[f"{world.other}/TRIGGER"] is ERROR
+    world.do("revoke trigger on app.note from {other}; revoke truncate on app.company, app.note from {web}")
+    assert list(severities(world, "grant")) == ["public/REFERENCES"]
+
+
+def test_publication_of_governed_tables(governed_world: World) -> None:
+    world = governed_world
+    world.admin("create publication pub for table app.event")
+    assert severities(world, "publication") == {"pub": WARNING}
+    world.admin("drop publication pub")
+    assert severities(world, "publication") == {}
+
+
+def test_oracles_are_notes(governed_world: World) -> None:
+    world = governed_world
+    assert severities(world, "unique_oracle") == {}
+    world.do("grant insert on app.note to {viewer}")
+    assert severities(world, "unique_oracle") == {"app.note": Severity.NOTE}
+    assert severities(world, "foreign_key_oracle") == {"app.note.note_company_id_fkey": Severity.NOTE}
+    assert severities(world, "foreign_key") == {}
+    world.do(
+        "alter table app.note drop constraint note_company_id_fkey;"
+        "alter table app.note add constraint fk foreign key (company_id) references app.company on delete cascade"
+    )
+    assert severities(world, "foreign_key") == {"app.note.fk": Severity.NOTE}
+
+
+def test_viewers_may_be_given_before_they_are_members(world: World) -> None:
+    world.admin("alter role {other} bypassrls")
+    found = {(d.kind, d.name): d for d in doors(world.catalog(), GOVERNED, world.prefix, viewers={world.other})}
+    assert found["bypassrls", world.other].severity is ERROR
+
+
+def test_database_owner_stands_behind_pg_database_owner(governed_world: World) -> None:
+    world = governed_world
+    world.admin("create table public.t (id integer)")
+    catalog = world.catalog()
+    for owner, expected in ((world.other, {world.other}), (catalog.owner, set[str]())):
+        changed = replace(catalog, owner=owner)
+        names = {d.name for d in doors(changed, (Name("public", "t"),), world.prefix) if "owns schema" in d.message}
+        assert names == expected
+
+
+def accept(kind: str, name: str) -> AcceptedDoor:
+    return AcceptedDoor(kind, name, "on purpose", HERE)
+
+
+def test_accepting_matches_kind_and_name_exactly(governed_world: World) -> None:
+    world = governed_world
+    world.admin(
+        "alter role {other} bypassrls;"
+        "create function app.f(a integer) returns bigint language sql security definer as 'select 1 from app.note'"
+    )
+    found = [door for door in opened(world).values() if door.kind in ("bypassrls", "function")]
+    assert [(f.code, f.subject, f.severity) for f in judge(found, ())] == [
+        ("door-bypassrls", world.other, WARNING),
+        ("door-function", "app.f(a integer)", ERROR),
+    ]
+    assert f'{{bypassrls: "{world.other}", because:' in judge(found, ())[0].hint
+    assert judge(found, (accept("bypassrls", world.other), accept("function", "app.f"))) == ()
+    left = judge(
+        found, (accept("superuser", world.other), accept("function", "app.f(a integer)"), accept("function", "app.g"))
+    )
+    assert [(f.code, f.subject, f.severity) for f in left] == [
+        ("door-bypassrls", world.other, WARNING),
+        ("unknown-acceptance", world.other, WARNING),
+        ("unknown-acceptance", "app.g", WARNING),
+    ]
+    assert (left[2].at, "app.f" in left[2].hint) == (HERE, True)
+
+
+def test_order_is_by_kind_and_name(governed_world: World) -> None:
+    world = governed_world
+    world.do("grant truncate on app.note to {other}, {etl}")
+    keys = [(door.kind, door.name) for door in doors(world.catalog(), GOVERNED, world.prefix)]
+    assert keys == sorted(set(keys))

@@ -1,0 +1,145 @@
+"""The command line: exit codes, what goes where, and that nothing is changed unasked."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pgerase import __version__
+from pgerase.cli import main as main_module
+from pgerase.cli.main import COMMANDS, main
+
+
+@pytest.fixture
+def pgerase(database, capfd):
+    """Run a command on the database; (exit code, stdout, stderr)."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        code = main(["--dsn", database.dsn(), *arguments])
+        captured = capfd.readouterr()
+        return int(code), captured.out, captured.err
+
+    run.prefix = database.prefix
+    return run
+
+
+def test_install_upgrade_uninstall(pgerase) -> None:
+    prefix = ["--prefix", pgerase.prefix]
+    code, out, err = pgerase("install", *prefix, "--yes")
+    assert code == 0
+    assert f"+ role {pgerase.prefix}_viewer" in out
+    assert out.splitlines()[-1].startswith(f"install {pgerase.prefix}: ")
+    assert err == ""
+    for command in ("install", "upgrade"):
+        code, out, err = pgerase(command, *prefix)
+        assert (code, out, err) == (0, f"{command} {pgerase.prefix}: nothing to do\n", "")
+    code, out, err = pgerase("uninstall", *prefix, "--yes")
+    assert code == 3
+    assert f"- role {pgerase.prefix}_viewer" in err
+    assert "--allow-drop" in err
+    code, out, _ = pgerase("uninstall", *prefix, "--yes", "--allow-drop")
+    assert code == 0
+    assert f"- role {pgerase.prefix}_viewer" in out
+    assert pgerase("uninstall", *prefix)[:2] == (0, f"uninstall {pgerase.prefix}: nothing to do\n")
+    assert pgerase("upgrade", *prefix, "--yes")[0] == 3
+
+
+def test_nothing_is_changed_where_nobody_can_be_asked(pgerase) -> None:
+    code, out, err = pgerase("install", "--prefix", pgerase.prefix)
+    assert (code, out) == (3, "")
+    assert f"+ role {pgerase.prefix}_viewer" in err
+    assert "--yes" in err
+    assert pgerase("upgrade", "--prefix", pgerase.prefix)[0] == 3
+
+
+def test_json_is_one_document_with_a_version(pgerase) -> None:
+    code, out, _ = pgerase("install", "--prefix", pgerase.prefix, "--yes", "--format", "json")
+    answer = json.loads(out)
+    assert code == 0
+    assert (answer["format"], answer["command"], answer["changed"]) == (1, "install", True)
+    assert {"mark": "+", "kind": "role", "name": f"{pgerase.prefix}_viewer"} in answer["steps"]
+    code, out, _ = pgerase("--format", "json", "uninstall", "--prefix", pgerase.prefix, "--yes")
+    answer = json.loads(out)
+    assert (code, answer["format"], answer["error"]["exit_code"], answer["error"]["kind"]) == (3, 1, 3, "Refused")
+
+
+def test_roles_sql_prints_and_changes_nothing(pgerase, database) -> None:
+    plain = database.role("plain")
+    code = main(["--dsn", database.dsn(plain), "install", "--prefix", database.prefix, "--roles-sql"])
+    assert code == 0
+    code, out, _ = pgerase("install", "--prefix", pgerase.prefix, "--roles-sql")
+    assert f"create role {pgerase.prefix}_viewer nologin;" in out
+    assert out.splitlines()[0] == "\\set ON_ERROR_STOP on"
+    assert out.splitlines()[-1] == "commit;"
+    with database.connect() as owner:
+        made = "select count(*) from pg_roles where starts_with(rolname, %s)"
+        assert owner.execute(made, [f"{pgerase.prefix}_"]).fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["instal"], 2, "Did you mean install?"),
+        (["frobnicate"], 2, "no such command: frobnicate."),
+        (["install", "--nope"], 2, "No such option"),
+        (["install", "--prefix", "pg_x"], 2, "reserved for PostgreSQL"),
+        (["install", "--prefix", "a b"], 2, "cannot be a prefix"),
+        (["--format", "xml", "install"], 2, "xml"),
+        (["--pack", "/nowhere/at/all", "install"], 2, "does not exist"),
+        (["--dsn", "host=127.0.0.1 port=1 connect_timeout=5", "install"], 4, "port 1"),
+        (["--dsn", "nonsense", "install"], 4, "nonsense"),
+    ],
+)
+def test_mistakes_have_their_exit_code_and_a_sentence(capfd, arguments, code, said) -> None:
+    assert main(arguments) == code
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert said in captured.err
+
+
+def test_help_and_version(capfd) -> None:
+    assert main(["--help"]) == 0
+    out = capfd.readouterr().out
+    for name, entry in COMMANDS.items():
+        assert name in out
+        assert entry.summary.split()[0] in out
+    assert main(["--version"]) == 0
+    assert capfd.readouterr().out == f"pgerase, version {__version__}\n"
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_command_loads_and_has_help(capfd, name) -> None:
+    assert main([name, "--help"]) == 0
+    out = capfd.readouterr().out
+    for option in ("--dsn", "--pack", "--format", "--debug"):
+        assert option in out
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_bug_asks_for_a_report(capfd, monkeypatch, debug) -> None:
+    def broken(*_args, **_options):
+        raise ZeroDivisionError("unexpected")
+
+    monkeypatch.setattr("pgerase.cli.install.plan_install", broken)
+    monkeypatch.setattr("pgerase.cli.settings.Settings.open_database", lambda _: __import__("contextlib").nullcontext())
+    assert main(["--debug", "install"] if debug else ["install"]) == 5
+    err = capfd.readouterr().err
+    assert "ZeroDivisionError: unexpected" in err
+    assert "report" in err
+    assert ("Traceback" in err) is debug
+
+
+def test_findings_are_printed_with_the_error(capfd, monkeypatch) -> None:
+    from pgerase.errors import Finding, Position, Refused, Severity
+
+    finding = Finding("a-code", Severity.ERROR, "cs.company", "it is so", "do that", Position("access.yaml", 3, 5))
+
+    def refuse(*_args, **_options):
+        raise Refused("no", (finding,), hint="later")
+
+    monkeypatch.setattr(main_module.cli, "main", refuse)
+    assert main([]) == 3
+    err = capfd.readouterr().err
+    for word in ("access.yaml:3:5", "it is so", "do that", "error: no", "hint: later"):
+        assert word in err

@@ -1,0 +1,53 @@
+"""Findings as text: place, line, caret, hint, and nothing that moves a terminal's cursor."""
+
+from __future__ import annotations
+
+from pgerase.errors import Finding, Position, Severity
+from pgerase.report import format_findings
+
+
+def test_finding_shows_place_line_caret_and_hint() -> None:
+    at = Position("access.yaml", 3, 5, "  a: reed")
+    finding = Finding("unknown-word", Severity.ERROR, "resources.r", "expected read", "did you mean read?", at)
+    assert format_findings([finding]) == (
+        "access.yaml:3:5: error[unknown-word]: expected read (resources.r)\n"
+        "      a: reed\n"
+        "        ^\n"
+        "    hint: did you mean read?"
+    )
+
+
+def test_finding_without_place_is_one_line() -> None:
+    assert format_findings([Finding("door", Severity.WARNING, "", "postgres is a superuser")]) == (
+        "warning[door]: postgres is a superuser"
+    )
+
+
+def test_findings_stand_below_each_other() -> None:
+    finding = Finding("door", Severity.NOTE, "", "x")
+    assert format_findings([finding, finding]) == "note[door]: x\nnote[door]: x"
+    assert format_findings([]) == ""
+
+
+def test_caret_stands_below_wide_characters() -> None:
+    line, caret = format_findings([Finding("c", Severity.ERROR, "", "m", at=Position("f", 1, 4, "名前: x"))]).split(
+        "\n"
+    )[1:]
+    assert line == "    名前: x"
+    assert caret == "    " + " " * 5 + "^"
+
+
+def test_long_line_is_cut_around_the_place() -> None:
+    text = "a" * 1000 + "X" + "b" * 1000
+    line, caret = format_findings([Finding("c", Severity.ERROR, "", "m", at=Position("f", 1, 1001, text))]).split("\n")[
+        1:
+    ]
+    assert len(line) < 200
+    assert line[caret.index("^")] == "X"
+
+
+def test_terminal_sequences_are_not_passed_on() -> None:
+    at = Position("f\x1b[2J", 1, 1, "\x1b[31mred\x9b\u202e")
+    text = format_findings([Finding("c", Severity.ERROR, "s\r", "m\nfake: error", "h\x07", at)])
+    assert not set(text) & {"\x1b", "\r", "\x07", "\x9b", "\u202e"}
+    assert text.count("\n") == 3
