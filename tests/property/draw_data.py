@@ -32,7 +32,7 @@ class Pools:
 
     @classmethod
     def draw(cls, rng: Random) -> Pools:
-        return cls(("north", "south", *rng.sample(TEXTS[2:], 2)), datetime.now(UTC).replace(microsecond=0))
+        return cls(("north", "north", "south", *rng.sample(TEXTS[2:], 2)), datetime.now(UTC).replace(microsecond=0))
 
 
 @dataclass
@@ -108,7 +108,7 @@ class DataDrawer:
     def change(self, table: Tab, row: Row) -> None:
         fixed = {*table.key} - {"part"}
         columns = [column for column in self.telling[table.name] if column.name not in fixed]
-        if not columns or self.rng.random() < 0.25:
+        if not columns or self.rng.random() < 0.15:
             columns = [column for column in table.columns if column.name not in fixed]
         column = self.rng.choice(columns)
         row[column.name] = self.value(column)
@@ -127,12 +127,12 @@ class DataDrawer:
 
     def value(self, column: Col) -> Any:
         """A value for a column, or None."""
-        if not column.required and self.rng.random() < (0.04 if column.domain == "status" else 0.13):
+        if not column.required and self.rng.random() < (0.04 if column.domain == "status" else 0.15):
             return None
         if column.domain.startswith("key."):
             return self.key(column.domain[4:])
         if column.domain == "status":
-            return self.rng.choices(STATES, (8, 2, 1, 1))[0]
+            return self.rng.choices(STATES, (7, 4, 1.5, 0.5))[0]
         if column.domain == "admin":
             return self.rng.random() < 0.12
         if column.domain in ("part", "dealno"):
@@ -164,7 +164,7 @@ class DataDrawer:
         return text
 
     def array(self, kind: str) -> list[Any]:
-        pool: tuple[Any, ...] = self.pools.texts if kind == "texts" else tuple(range(4))
+        pool: tuple[Any, ...] = self.pools.texts if kind == "texts" else (0, 1, 1, 2)
         values: list[Any] = [self.rng.choice(pool) for _ in range(self.rng.randrange(4))]
         if values and self.rng.random() < 0.15:
             values[self.rng.randrange(len(values))] = None
@@ -173,7 +173,7 @@ class DataDrawer:
     def number(self, kind: str) -> Any:
         if kind in ("num", "dbl") and self.rng.random() < 0.3:
             return "NaN" if self.rng.random() < 0.15 else self.rng.choice((0.5, 1.5, 2.25))
-        return self.rng.randrange(-1, 4)
+        return self.rng.choice((0, 0, 1, 1, 1, 2, 3, -1))
 
     def time(self, kind: str) -> str:
         """Hours away from what rules say of days, so that the time that passes while trying decides nothing."""

@@ -34,6 +34,15 @@ _LOOKUPS = (
     ("team tags", (("team",), ("tags",))),
     ("lead", (("team",), ("lead",))),
 )
+_POINTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "one person": (("account",), ("person",), ("task",), ("account", "step")),
+    "below": (("account",), ("territory",), ("person",), ("tmember",)),
+    "set": (),
+    "group": (),
+    "combine": (("account", "task"), ("account", "event"), ("task", "step"), ("person", "log"), ("team", "account")),
+}
+"""What pointed files are about, and the tables that are good for it; none: any."""
+_SHARED = {"region", "num", "bool", "key.team"}
 ACTIONS = ("read", "insert", "update", "delete")
 
 
@@ -93,7 +102,7 @@ class Wanted:
 
 @dataclass
 class RuleDrawer:
-    """Draws one rule file."""
+    """Draws one rule file: a `pointed` one of few rules, each of a kind that is easily got wrong, or one of anything."""
 
     rng: Random
     variant: Variant
@@ -104,6 +113,8 @@ class RuleDrawer:
     named: dict[str, Condition] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset({"admin"})
     earlier: tuple[str, ...] = ()
+    point: str = ""
+    """What a pointed file is about; empty for one of anything."""
 
     def chance(self, share: float) -> bool:
         return self.rng.random() < share
@@ -112,8 +123,9 @@ class RuleDrawer:
 
     def draw(self) -> Drawn:
         rng = self.rng
+        self.point = rng.choice([*_POINTS]) if self.chance(0.55) else ""
         spec: dict[str, Any] = {"version": 1, "references": self.references(), "viewers": self.viewers()}
-        if self.chance(0.7):
+        if self.chance(0.7) or self.point == "group":
             spec["groups"] = self.draw_groups()
         names = self.choose_resources()
         spec["resources"] = {}
@@ -154,6 +166,8 @@ class RuleDrawer:
     def choose_resources(self) -> list[str]:
         """Connected tables in an order in which each may inherit from those before it."""
         rng = self.rng
+        if _POINTS.get(self.point):
+            return list(rng.choice(_POINTS[self.point]))
         order = [
             "territory",
             "dept",
@@ -171,7 +185,7 @@ class RuleDrawer:
         ]
         weights = {"account": 0.9, "task": 0.75, "step": 0.6, "log": 0.5, "event": 0.5, "deal": 0.5, "person": 0.45}
         # Few, so that what they become stays small: a file of a dozen tells no more than several of four.
-        wanted = rng.choices((1, 2, 3, 4), (1, 4, 5, 1))[0]
+        wanted = rng.choices((1, 2, 3, 4), (4, 5, 1, 0) if self.point else (1, 4, 5, 1))[0]
         picked = rng.choices(list(weights), list(weights.values()))
         while len(picked) < wanted:
             near = [look.target for name in picked for look in TABLES[name].lookups]
@@ -235,8 +249,9 @@ class RuleDrawer:
         """Relations people draw up, some of them resting on others, and one of any kind."""
         found: dict[str, Any] = {}
         for share, name, table, value, where, weight in self.usual_relations():
-            if self.chance(share) and (name != "mates" or "accounts" in found):
-                below = name == "territories" and self.chance(0.7)
+            is_due = self.chance(share * (1.6 if self.point else 1)) or (name, self.point) == ("territories", "below")
+            if is_due and (name != "mates" or "accounts" in found):
+                below = name == "territories" and (self.chance(0.7) or self.point == "below")
                 extra = self.test(Scope(table, viewer=True)) if name == "accounts" and self.chance(0.25) else {}
                 found[name] = self.relation(name, table, value, where | extra, below=below, weight=weight)
         if self.chance(0.2):
@@ -290,7 +305,8 @@ class RuleDrawer:
         for number in range(self.rng.randint(1, 3)):
             group: dict[str, Any] = {}
             if self.chance(0.6):
-                group["criteria"] = self.condition(Scope(PEOPLE, person=True, viewer=True), 1)
+                anything = Scope(PEOPLE, person=True, viewer=True)
+                group["criteria"] = self.pointed_test() if self.point else self.condition(anything, 1)
             if not group or self.chance(0.5):
                 if self.chance(0.45):
                     group["members"] = [
@@ -312,7 +328,7 @@ class RuleDrawer:
     def resource(self, name: str, names: list[str]) -> dict[str, Any]:
         drawn: dict[str, Any] = {
             "table": self.table(name),
-            "everyone": self.rng.choices(("none", "read", "write"), (7, 2, 1.2))[0],
+            "everyone": self.rng.choices(("none", "read", "write"), (12 if self.point else 7, 2, 1.2))[0],
         }
         rows = Scope(name, viewer=True, row=name, can=True)
         inherits = self.parents(name)
@@ -326,7 +342,7 @@ class RuleDrawer:
             drawn["require"] = requirements
         if inherits:
             drawn["inherits"] = inherits
-            if self.chance(0.5):
+            if self.chance(0.5) or self.point == "combine":
                 drawn["combine"] = self.combine(["own", *inherits])
         return drawn
 
@@ -337,14 +353,17 @@ class RuleDrawer:
         for look in TABLES[name].lookups:
             parent = self.resource_name(look.target)
             fits = look.target in self.earlier and look.target != name and parent not in found
-            if fits and (several or self.chance(0.55)):
+            if fits and (several or self.point == "combine" or self.chance(0.55)):
                 found[parent] = self.step(look)
         return found
 
     def rules(self, rows: Scope) -> list[dict[str, Any]]:
         """Some rules, some of them of one shape, and now and then one for a role."""
         rng = self.rng
-        rules = [self.rule(rows) for _ in range(rng.choices((0, 1, 2, 3), (1, 5, 4, 1))[0])]
+        if self.point:
+            rules = [self.pointed_rule(rows)]
+        else:
+            rules = [self.rule(rows) for _ in range(rng.choices((0, 1, 2, 3), (1, 5, 4, 1))[0])]
         for rule in list(rules):
             if self.chance(0.35):
                 rules += self.alike(rule)
@@ -377,6 +396,76 @@ class RuleDrawer:
 
     def step(self, look: Look) -> str:
         return str(Step(tuple(self.variant.n(column) for column in look.columns)))
+
+    def pointed_rule(self, rows: Scope) -> dict[str, Any]:
+        """A rule that ties people and rows together by one equality or two, or by a set."""
+        rng = self.rng
+        rule: dict[str, Any] = {"name": "to be named"}
+        if self.point == "group" or self.chance(0.3):
+            rule["who"] = self.pointed_who()
+        tied = self.tied(rows)
+        if tied:
+            rule["rows"] = tied
+            if self.chance(0.2):
+                rule["rows"] |= self.test(replace(rows, viewer=False))
+        rule["can"] = ["write"] if self.chance(0.6) else ["read", rng.choice(ACTIONS[1:])]
+        if self.chance(0.1):
+            rule["hierarchy"] = False
+        return rule
+
+    def tied(self, rows: Scope) -> Condition:
+        """Columns that equal attributes of people, by what the file is about; empty where the table has none such."""
+        rng = self.rng
+        ties = self.ties(rows)
+        if self.point == "one person":
+            # One and the same person has to fit both: values that several people share tell whether it is.
+            shared = [(column, one) for column, one in ties if column.domain in _SHARED and not one.relation]
+            return {
+                self.variant.path(((column.name,),)): {"eq": {"viewer": attribute.name}}
+                for column, attribute in rng.choices(shared or ties, k=2)
+            }
+        if self.point == "below":
+            ties = [(column, one) for column, one in ties if one.name == "territories"]
+        elif self.point == "set":
+            ties = [(column, one) for column, one in ties if one.relation] or ties
+        if not ties or (self.point in ("group", "combine") and self.chance(0.3)):
+            return {}
+        column, attribute = rng.choice(ties)
+        return {self.variant.path(((column.name,),)): self.tie(rows, column, attribute)}
+
+    def pointed_who(self) -> Condition:
+        """About half of the people, unknown for some."""
+        if self.groups and (self.point == "group" or self.chance(0.45)):
+            group = {"group": self.rng.choice(self.groups)}
+            return {"not": group} if self.chance(0.2) else group
+        test = self.pointed_test()
+        return {"not": test} if self.chance(0.15) else test
+
+    def pointed_test(self) -> Condition:
+        name = self.rng.choice(("title", "region", "level", "vip", "joined", "score"))
+        column, path = TABLES[PEOPLE].col(name), self.variant.path(((name,),))
+        if column.kind in ("int", "date", "num"):
+            return {path: {self.rng.choice(("ge", "lt", "ne")): self.literal(column)}}
+        return {path: self.literal(column) if self.chance(0.5) else [self.literal(column), self.literal(column)]}
+
+    def ties(self, rows: Scope) -> list[tuple[Col, Attribute]]:
+        """Columns of the table with attributes of people that say the same."""
+        return [
+            (column, attribute)
+            for column in TABLES[rows.table].columns
+            for attribute in self.attributes
+            if column.domain == attribute.domain
+            and Wanted(column, "eq", single=False, one_of_many=False).fits(
+                attribute.kind, many=bool(attribute.relation)
+            )
+        ]
+
+    def tie(self, rows: Scope, column: Col, attribute: Attribute) -> dict[str, Any]:
+        operand: dict[str, Any] = {"viewer": attribute.name}
+        if attribute.relation and self.chance(0.3):
+            operand["where"] = self.condition(Scope(attribute.relation, viewer=True, row=rows.row), 0)
+        words = ("eq", "eq", "in", "in", "ne", "not_in") if attribute.relation else ("eq", "eq", "eq", "in", "ne")
+        return {self.rng.choice(words): operand}
 
     def rule(self, rows: Scope) -> dict[str, Any]:
         rng = self.rng
@@ -448,6 +537,18 @@ class RuleDrawer:
             return {"not": condition}
         return condition
 
+    def combine_who(self) -> Condition:
+        if self.point == "combine":
+            # Unknown for whoever has no team, no manager, or none with a region.
+            steps = self.rng.choice((("region",), ("team", "region"), ("manager", "title"), ("manager", "region")))
+            end = TABLES[PEOPLE].col(steps[-1])
+            return {
+                self.variant.path(tuple((step,) for step in steps)): {self.rng.choice(("eq", "ne")): self.literal(end)}
+            }
+        if self.point or self.chance(0.4):
+            return self.pointed_test()
+        return self.condition(WHO, int(self.chance(0.25)))
+
     def combine(self, terms: list[str]) -> list[dict[str, Any]]:
         entries = [
             {
@@ -455,7 +556,7 @@ class RuleDrawer:
                 "who": self.condition(WHO, int(self.chance(0.25))),
                 "expression": self.expression(terms, 1),
             }
-            for number in range(self.rng.choices((0, 1, 2), (3, 5, 1))[0])
+            for number in range(self.rng.choices((0, 1, 2), (0, 5, 1) if self.point else (3, 5, 1))[0])
         ]
         if not entries or self.chance(0.3):
             entries.append({"name": "the rest", "expression": self.expression(terms, 2)})

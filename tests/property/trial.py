@@ -5,6 +5,7 @@ A case is one rule file, one state of the data, one viewer: everything that view
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -110,11 +111,16 @@ def draw_file(seed: str, number: int, variant: Variant, roles: tuple[str, ...]) 
 def draw_state(rng: Random, variant: Variant, pools: Pools, drawn: Drawn) -> State:
     """Data, and who tries on them."""
     telling = {
-        table: [column for column in TABLES[table].columns if variant.n(column.name) in str(resource)]
+        table: [column for column in TABLES[table].columns if _names(str(resource), variant.n(column.name))]
         for table, resource in zip(drawn.resources, drawn.spec["resources"].values(), strict=True)
     }
     data = DataDrawer(rng, variant, pools, telling).draw()
     return data, draw_viewers(rng, variant, data)
+
+
+def _names(text: str, name: str) -> bool:
+    """Whether a rule as text seems to look at a column."""
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None
 
 
 def draw_viewers(rng: Random, variant: Variant, data: Data) -> list[Viewer]:
