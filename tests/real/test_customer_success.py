@@ -396,6 +396,31 @@ def test_p3_to_p8_a_write_is_done_passed_over_or_refused(probe: Probe, customer_
     assert outcome(customer_success, probe.viewer, probe.statement) == probe.expected
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update cs.app_user set is_super_admin = set_config('role', '{other}', true) is not null where user_id = 1001",
+        "update cs.app_user set is_super_admin = true where user_id = 1001 returning set_config('role', '{other}', true)",
+    ],
+)
+def test_p8_another_role_of_the_login_is_no_way_around_a_guard(statement: str, customer_success: Deployment):
+    database = customer_success.database
+    other, web = database.role(f"other_{len(statement)}"), customer_success.roles["web"]
+    with database.connect_admin() as connection:
+        connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(other), sql.Identifier(web)))
+    assert outcome(customer_success, "1001", statement.format(other=other), role=web) == "refused"
+
+
+def test_p8_temporary_types_come_last_in_guards(customer_success: Deployment):
+    with customer_success.session("1001", customer_success.roles["web"]) as connection:
+        path = connection.execute(
+            "select distinct p.proconfig from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid "
+            "where t.tgname = %s",
+            [f"{customer_success.prefix}_guard"],
+        ).fetchall()
+    assert path == [(["search_path=pg_catalog, pg_temp"],)]
+
+
 def test_visitors_without_a_person_read_what_is_public_and_nothing_else(customer_success: Deployment):
     visitor = customer_success.roles["visitor"]
     with customer_success.session(NOBODY, visitor) as connection:

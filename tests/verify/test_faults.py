@@ -178,7 +178,7 @@ def _replace(connection: psycopg.Connection, one: object) -> None:
                 with connection.transaction():
                     connection.execute(one.definition.encode())
             except psycopg.errors.InvalidFunctionDefinition:
-                pass  # likewise
+                pass  # likewise: it returns more columns
         case _:
             raise AssertionError(one)
 

@@ -122,11 +122,20 @@ def _guard(table: Table, guarded: tuple[_Guard, ...], naming: Naming) -> tuple[D
     body = f"""
 begin
     -- Only those whom the rules bind are guarded: owners, services and superusers are doors, listed by verify.
+    -- A login that is bound stays guarded in every role it may set: the statement itself may call set_config('role', …).
     if (
-        select r.rolsuper or not pg_catalog.pg_has_role(r.oid, {text_literal(naming.viewer)}, 'usage')
-        from pg_catalog.pg_roles r
-        where r.rolname = current_user
-    ) then
+            select r.rolsuper or not pg_catalog.pg_has_role(r.oid, {text_literal(naming.viewer)}, 'usage')
+            from pg_catalog.pg_roles r
+            where r.rolname = current_user
+        )
+        and (
+            select s.rolsuper
+                or not pg_catalog.pg_has_role(s.oid, {text_literal(naming.viewer)}, 'usage')
+                or not pg_catalog.pg_has_role(s.oid, current_user, 'member')
+            from pg_catalog.pg_roles s
+            where s.rolname = session_user
+        )
+    then
         return null;
     end if;
 {checks}
@@ -139,7 +148,8 @@ end;
         "    returns trigger\n"
         "    language plpgsql\n"
         "    stable\n"
-        "    set search_path = ''\n"
+        # Not '': temporary types would then come first, and the types of defaults are written as format_type does.
+        "    set search_path = pg_catalog, pg_temp\n"
         f"as {tag}{body}{tag}"
     )
     what = f"Refuses changes to columns of {table.name} that decide about people, except by those with authority."
