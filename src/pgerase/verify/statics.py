@@ -40,14 +40,12 @@ def compare_statics(
     # That the installer reads the ledger is how it was installed; that he could do anything is a door of its own.
     ledger_right = f"{installed.installer}/{prefix}_internal"
     found = [door for door in doors(catalog, desired.governed, prefix, viewers=viewers) if door.name != ledger_right]
-    settled = [entry for entry in known if entry.kind != "server_version"]
     # The pack's own entries have to fit something; those given besides may be more than there is.
     own = {entry.at for entry in pack.settings.accepted}
-    judged = [finding for finding in judge(found, settled) if finding.code != "unknown-acceptance" or finding.at in own]
+    judged = [finding for finding in judge(found, known) if finding.code != "unknown-acceptance" or finding.at in own]
     _line(collector, "doors", "ways around row security", f"{len(found)} found", judged)
-    names = {entry.name for entry in known if entry.kind == "server_version"}
-    server = [finding for finding in judge_server(catalog.server_version) if finding.subject not in names]
     extent = f"PostgreSQL {catalog.server_version // 10000}.{catalog.server_version % 10000}"
+    server = judge_server(catalog.server_version, known)
     _line(collector, "server", "known holes in row security", extent, server)
     collector.findings += [finding for finding in desired.findings if finding.severity is Severity.ERROR]
 
