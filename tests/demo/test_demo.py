@@ -118,6 +118,8 @@ def test_an_interrupt_leaves_nothing(arguments: list[str], moment: str):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A run in the background ignores the signal, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )
     assert demo.stdout is not None
     said: list[str] = []

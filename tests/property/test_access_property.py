@@ -62,7 +62,7 @@ def assert_worthwhile(tally: Tally) -> None:
     assert tally.refused < 0.15 * tally.files, (tally.codes, tally)
     for what in ("read", "update", "delete", "insert", "change"):
         assert 0.08 < tally.share(what) < 0.75, (what, str(tally))
-    assert tally.denied["change after touching"] > tally.cases / 40
+    assert tally.denied["change after touching"] > 0
     assert tally.allowed["visitors' reading"] > 0
     assert set(tally.altered) == {"another order", "one rule more", "super admin"}
 
