@@ -22,6 +22,8 @@ from tests.real.deployment import Deployment, copy_pack
 
 SHOP = Path(__file__).resolve().parent / "shop"
 AT = Position("pack.yaml", 1, 1)
+# Doors that are roles, whichever database they belong to.
+_OF_THE_CLUSTER = frozenset({"superuser", "bypassrls", "createrole", "replication"})
 SAMPLE = Sample(viewers=12, writers=6, probes=4)
 
 
@@ -43,7 +45,10 @@ class Site(Deployment):
                 **options,
             )
         # A role that another test made in between.
-        late = any(one.code == "door-createrole" and not one.subject.startswith(self.prefix) for one in report.failures)
+        late = any(
+            one.code.removeprefix("door-") in _OF_THE_CLUSTER and not one.subject.startswith(self.prefix)
+            for one in report.failures
+        )
         return self.verify(*tables, sample=sample, **options) if late else report
 
     def _doors_of_others(self) -> tuple[AcceptedDoor, ...]:
@@ -51,8 +56,7 @@ class Site(Deployment):
         return tuple(
             AcceptedDoor(door.kind, door.name, "another test's", AT)
             for door in self._doors()
-            if not door.name.startswith(self.prefix)
-            and door.kind in {"superuser", "bypassrls", "createrole", "replication"}
+            if not door.name.startswith(self.prefix) and door.kind in _OF_THE_CLUSTER
         )
 
     def _doors(self) -> tuple[Door, ...]:
