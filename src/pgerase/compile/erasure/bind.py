@@ -210,15 +210,23 @@ class _MapBinder(ConditionBinder):
         """Every foreign key of the database that the map says nothing of, with what its ON DELETE does."""
         said = {(one.source, frozenset(one.hop.columns), one.hop.target) for one in self.declared}
         for table in self.catalog.tables.values():
-            if table.is_partition:
-                continue
+            # A key that only partitions have is their table's as well.
+            source = self.root_of(table)
             for key in table.foreign_keys:
-                if (table.name, frozenset(key.columns), key.target) in said:
+                which = (source, frozenset(key.columns), self.root_of(self.catalog.tables[key.target]))
+                if which in said:
                     continue
+                said.add(which)
                 gone = _ON_DELETE.get(key.on_delete)
                 values = tuple((name, "null") for name in key.columns) if gone is bound.Gone.UNLINK else ()
-                hop = Hop(key.columns, key.target, key.target_columns)
-                yield bound.BoundReference(table.name, hop, gone, values, True, f"{table.name} {key.name}")
+                hop = Hop(key.columns, which[2], key.target_columns)
+                yield bound.BoundReference(source, hop, gone, values, True, f"{table.name} {key.name}")
+
+    def root_of(self, table: Table) -> Name:
+        """The partitioned table that a partition belongs to in the end; any other table itself."""
+        while table.is_partition:
+            table = self.catalog.tables[table.parents[0]]
+        return table.name
 
     def bind_table(self, name: Name, mapped: rules.MappedTable) -> bound.BoundMappedTable:
         table = self.catalog.tables[name]
@@ -398,7 +406,7 @@ class _MapBinder(ConditionBinder):
                 table = step.table
         wanted.append((table, path.columns))
         for one, columns in wanted:
-            if not is_indexed(one, columns):
+            if not all(is_indexed(leaf, columns) for leaf in self.holding_rows(one)):
                 listed = ", ".join(columns)
                 raise self.fail(
                     "unindexed-link",
@@ -407,6 +415,12 @@ class _MapBinder(ConditionBinder):
                     at,
                     f"create index concurrently on {one.name} ({listed}); or say scan: true on the link.",
                 )
+
+    def holding_rows(self, table: Table) -> list[Table]:
+        """The tables that hold a table's rows: its leaves, or itself."""
+        leaves = [self.catalog.tables[name] for name in self.catalog.leaves(table.name)]
+        own = [] if table.kind == "p" else [table]
+        return [*own, *(leaf for leaf in leaves if leaf.kind != "p")]
 
     # Rows and columns ---------------------------------------------------------------------------------------------
 

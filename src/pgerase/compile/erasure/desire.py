@@ -84,7 +84,7 @@ def compile_erasure(
         functions += made
         written |= {one.name for one in work} | {subject.table.name}
         read |= statement.reads
-        findings += _code_listed(catalog, sorted({one.name for one in work}), subject)
+        findings += _code_listed(catalog, naming, sorted(one.name for one in work), subject)
     if any(finding.severity is Severity.ERROR for finding in findings):
         return Erasure((), tuple(dict.fromkeys(findings)))
     guard_functions, guard_triggers = erased_guards(bound_map, naming)
@@ -131,24 +131,17 @@ def _unanswered(bound_map: BoundMap, data_map: DataMap) -> Iterable[Finding]:
             yield Finding("unmapped-link", Severity.ERROR, str(reference.source), message, hint, mapped.at)
 
 
-def _code_listed(catalog: Catalog, tables: list[Name], subject: BoundSubject) -> Iterable[Finding]:
+def _code_listed(catalog: Catalog, naming: Naming, tables: list[Name], subject: BoundSubject) -> Iterable[Finding]:
     """Each trigger of the application that erasing runs: one of somebody else than the table's owner is a warning."""
-    owners = {
-        (name, trigger.name): (catalog.tables[name].owner, trigger)
-        for table in tables
-        for name in (table, *catalog.leaves(table))
-        for trigger in catalog.tables[name].triggers
-    }
-    for table_name, trigger_name, _, _ in user_code(catalog, tables):
-        name = next(name for name, one in owners if one == trigger_name and qualified(name) == table_name)
-        owner, trigger = owners[name, trigger_name]
-        others = trigger.function_owner != owner
+    for code in user_code(catalog, naming, tables):
+        trigger = code.trigger
+        others = trigger.function_owner != catalog.tables[code.table].owner
         yield Finding(
             "erasing-runs-code",
             Severity.WARNING if others else Severity.NOTE,
-            f"{trigger_name} on {name}",
+            f"{trigger.name} on {code.table}",
             f"erasing {subject.name}s runs {trigger.function} of {trigger.function_owner} "
-            f"(trigger {trigger_name} on {name}), with the rights of the eraser",
+            f"(trigger {trigger.name} on {code.table}), with the rights of the eraser",
             "Look what it does; erasing refuses once it is changed.",
             subject.at,
         )

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from pgerase.catalog.model import Catalog, Name, Table
+from pgerase.catalog.model import Catalog, Name, Table, Trigger
 from pgerase.compile.bound import BoundCondition
 from pgerase.compile.desired import DesiredFunction
 from pgerase.compile.erasure.bound import BoundSubject
 from pgerase.compile.erasure.statement import Part, Statement
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, qualified, text_literal
+from pgerase.compile.surroundings import leaves_too
 
 _ARGUMENTS = "text[], text[], boolean[]"
 _HEAD = "p_keys text[], p_tokens text[], p_erased boolean[]"
 _RETURNS = "table (person text, relation text, strategy text, hits bigint)"
+
+
+@dataclass(frozen=True, slots=True)
+class UserCode:
+    """A trigger of the application, and the source of its function."""
+
+    table: Name
+    trigger: Trigger
+    source: str
 
 
 def with_parts(parts: Iterable[Part], final: str) -> str:
@@ -63,7 +74,7 @@ def erase_function(
         f"union all\n{statement.missed()}"
     )
     query = with_parts([*statement.people(), *statement.found(), *statement.done()], counted)
-    code = user_code(catalog, [table.name for table in written])
+    code = user_code(catalog, naming, [table.name for table in written])
     again = bool(code)
     body = (
         "\n#variable_conflict use_column\n"
@@ -310,22 +321,24 @@ end;
     ]
 
 
-def user_code(catalog: Catalog, tables: Iterable[Name]) -> list[tuple[str, str, str, str]]:
-    """What erasing runs of the application's: for each trigger, its table, name, and texts, in order of table and name."""
-    definitions = {(routine.name, routine.is_trigger): routine.definition for routine in catalog.routines}
-    found: list[tuple[str, str, str, str]] = []
-    for table in tables:
-        for name in (table, *catalog.leaves(table)):
-            for trigger in catalog.tables[name].triggers:
-                text = definitions.get((trigger.function, True), "")
-                found.append((qualified(name), trigger.name, f"{trigger.definition}\n{trigger.enabled}", text))
-    return found
+def user_code(catalog: Catalog, naming: Naming, tables: Iterable[Name]) -> list[UserCode]:
+    """The triggers of the application that erasing from these tables runs, those of their leaves as well."""
+    definitions = {routine.name: routine.definition for routine in catalog.routines if routine.is_trigger}
+    return [
+        UserCode(name, trigger, definitions.get(trigger.function, ""))
+        for name in leaves_too(catalog, tables)
+        for trigger in catalog.tables[name].triggers
+        if trigger.function.schema not in (naming.api, naming.eraser)
+    ]
 
 
-def code_hash(code: Sequence[tuple[str, str, str, str]]) -> str:
+def code_hash(code: Iterable[UserCode]) -> str:
     """The hash that `assert_user_code` computes on the server."""
-    ordered = sorted(code, key=lambda one: (one[0].encode(), one[1].encode()))
-    return hashlib.sha256("\n".join(f"{one[0]}\n{one[2]}\n{one[3]}" for one in ordered).encode()).hexdigest()
+    ordered = sorted(code, key=lambda one: (qualified(one.table).encode(), one.trigger.name.encode()))
+    texts = (
+        "\n".join((qualified(one.table), one.trigger.definition, one.trigger.enabled, one.source)) for one in ordered
+    )
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 def naming_of(naming: Naming, name: str) -> str:
