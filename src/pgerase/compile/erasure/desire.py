@@ -66,7 +66,10 @@ def compile_erasure(
         work, problems = plan_work(bound_map, subject, catalog, nothing_personal)
         findings += problems
         facts = _Direct(naming, None, catalog)
-        statement = Statement(bound_map, subject, work, Emitter(facts), is_erased)
+        with_code = frozenset(
+            one.name for one in work if user_code(catalog, naming, [one.name]) or _has_rules(catalog, one.name)
+        )
+        statement = Statement(bound_map, subject, work, Emitter(facts), is_erased, with_code)
         made = [count_function(statement, naming)]
         # Reading happens while the parts are written, so only now is it known what is read.
         statement.reads |= set(facts.tables)
@@ -97,6 +100,10 @@ def compile_erasure(
         *_sorted_triggers(guard_triggers),
     ]
     return Erasure(tuple(objects), tuple(dict.fromkeys(findings)))
+
+
+def _has_rules(catalog: Catalog, table: Name) -> bool:
+    return bool(catalog.tables[table].rewrites)
 
 
 def _sorted_triggers(triggers: Iterable[DesiredTrigger]) -> list[DesiredTrigger]:

@@ -40,7 +40,7 @@ def with_parts(parts: Iterable[Part], final: str) -> str:
 
 def count_function(statement: Statement, naming: Naming) -> DesiredFunction:
     """The dry run: the same parts as the run, and nothing done."""
-    query = with_parts([*statement.people(), *statement.found()], statement.counts())
+    query = with_parts([*statement.people(), *statement.found(plain=True)], statement.counts(done=False))
     body = (
         "\n#variable_conflict use_column\n"
         f"{_declared(statement)}"
@@ -68,12 +68,14 @@ def erase_function(
     written = [one.table for one in statement.work]
     read = sorted(statement.reads - {table.name for table in written})
     tables = [*(table.name for table in written), *read]
+    missed = statement.missed()
+    united = f"\nunion all\n{missed}" if missed else ""
     counted = (
         "select counted.person, counted.relation, counted.strategy, counted.hits\n"
-        f"from (\n    {indent(statement.counts())}\n) as counted (person, relation, strategy, hits)\n"
-        f"union all\n{statement.missed()}"
+        f"from (\n    {indent(statement.counts(done=True))}\n) as counted (person, relation, strategy, hits)"
+        f"{united}"
     )
-    query = with_parts([*statement.people(), *statement.found(), *statement.done()], counted)
+    query = with_parts([*statement.people(), *statement.found(plain=False), *statement.done()], counted)
     code = user_code(catalog, naming, [table.name for table in written])
     again = bool(code)
     body = (
@@ -116,7 +118,7 @@ def erase_function(
 
 def _until_clean(statement: Statement) -> str:
     """After the run, where others' code ran: whether it put anything back."""
-    query = with_parts([*statement.people(), *statement.found()], statement.counts())
+    query = with_parts([*statement.people(), *statement.found(plain=True)], statement.counts(done=False))
     return (
         "    -- Code of the application ran (a history trigger, say): has it written anything back?\n"
         "    for v_row in\n"
@@ -218,17 +220,14 @@ begin
     -- On forced tables `row_security = off` would need BYPASSRLS, so blindness is read from the catalog: on every table and
     -- leaf with row security the eraser has a policy that is just true, and no restrictive policy is for it.
     for v_found in
+        with recursive tree (oid) as (
+            select unnest(p_tables)::oid
+            union
+            select below.inhrelid from pg_inherits as below join tree on tree.oid = below.inhparent
+        )
         select t.oid::regclass as name
         from pg_class as t
-        where t.oid in (
-                select tree.relid
-                from unnest(p_tables) as root (oid)
-                    cross join lateral (
-                        select root.oid as relid
-                        union
-                        select leaf.relid from pg_partition_tree(root.oid) as leaf
-                    ) as tree
-            )
+        where t.oid in (select tree.oid from tree)
             and t.relrowsecurity
             and (
                 exists (
@@ -267,6 +266,11 @@ end;
     code = f"""
 begin
     if p_wanted is distinct from (
+        with recursive tree (oid) as (
+            select unnest(p_tables)::oid
+            union
+            select below.inhrelid from pg_inherits as below join tree on tree.oid = below.inhparent
+        )
         select encode(
                 sha256(convert_to(coalesce(string_agg(
                     concat_ws(
@@ -282,13 +286,7 @@ begin
             join pg_namespace as home on home.oid = f.pronamespace
         where not t.tgisinternal
             and home.nspname not in ({guards})
-            and t.tgrelid in (
-                select leaf.relid
-                from unnest(p_tables) as root (oid)
-                    cross join lateral (
-                        select root.oid as relid union select part.relid from pg_partition_tree(root.oid) as part
-                    ) as leaf
-            )
+            and t.tgrelid in (select tree.oid from tree)
     ) then
         raise exception using
             errcode = 'ZE103',
@@ -362,6 +360,8 @@ def _function(
         "    security definer\n"
         # Not '': temporary types would then come first.
         "    set search_path = pg_catalog, pg_temp\n"
+        # People are few or some hundred, tables large: one plan serves all, and is made once a session.
+        "    set plan_cache_mode = force_generic_plan\n"
         f"as {tag}{body}{tag}"
     )
     return DesiredFunction(full, arguments, naming.eraser, definition, (naming.secret,), f"{what} [pgerase erasing]")

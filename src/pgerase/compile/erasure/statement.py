@@ -70,6 +70,8 @@ class Statement:
     emitter: Emitter
     is_erased: str
     """The function that knows whom the ledger has as erased, qualified."""
+    with_code: frozenset[Name]
+    """Tables whose triggers of the application run: only there can a row that is changed turn out not to be."""
     findings: list[Finding] = field(default_factory=list[Finding])
     reads: set[Name] = field(default_factory=set[Name])
     aliases: dict[Name, str] = field(default_factory=dict[Name, str])
@@ -195,9 +197,9 @@ class Statement:
 
     # What is found ------------------------------------------------------------------------------------------------
 
-    def found(self) -> list[Part]:
-        """For each table, which rows are touched, by whom, and what becomes of them."""
-        return [part for one in self.work for part in self.found_in(one)]
+    def found(self, *, plain: bool) -> list[Part]:
+        """For each table, which rows are touched, by whom, and what becomes of them; `plain`: also where that needs no look."""
+        return [part for one in self.work if plain or self.plain(one) is None for part in self.found_in(one)]
 
     def found_in(self, work: Work) -> list[Part]:
         alias = self.aliases[work.name]
@@ -527,12 +529,17 @@ class Statement:
                     cases.append(f"when verb.{hit.name} = {text_literal(outcome.label).strip()} then {indent(value)}")
         return "case\n    " + "\n    ".join(cases) + f"\n    else {_ROW}.{ident(column)}\nend"
 
-    def differs(self, table: Table, changed: list[str]) -> str:
+    def differs(self, table: Table, changed: list[str], values: Iterable[tuple[str, str]] = ()) -> str:
+        """Whether some column takes another value: those of `becomes`, or `values` themselves."""
         if not changed:
             return "false"
+        named = dict(values)
         casts = [comparable(column) for name in changed if (column := table.column(name)) is not None]
         old = [f"{_ROW}.{ident(name)}{cast}" for name, cast in zip(changed, casts, strict=True)]
-        new = [f"becomes.{ident(name)}{cast}" for name, cast in zip(changed, casts, strict=True)]
+        new = [
+            f"({named[name]}){cast}" if name in named and cast else named.get(name, f"becomes.{ident(name)}{cast}")
+            for name, cast in zip(changed, casts, strict=True)
+        ]
         if len(changed) == 1:
             return f"{old[0]} is distinct from {new[0]}"
         return f"({_listed(old)})\n    is distinct from ({_listed(new)})"
@@ -543,6 +550,9 @@ class Statement:
         """The updates and deletes, one of each a table at most; rows are never in both."""
         parts: list[Part] = []
         for one in self.work:
+            if (hit := self.plain(one)) is not None:
+                parts.append(self.done_plainly(one, hit))
+                continue
             alias, ids = self.aliases[one.name], identity(one.table)
             same = self.equal(_ROW, ids, "found", ids)
             changed = self.changed_columns(one)
@@ -560,6 +570,46 @@ class Statement:
                 )
                 parts.append(Part(fit_name(f"{alias}_deleted"), query, ""))
         return parts
+
+    def plain(self, work: Work) -> _Hit | None:
+        """The only way in which rows of a table are touched, where one unconditional rule decides and nothing depends on them.
+
+        Such a table needs no look before the change: what is returned is what was done.
+        """
+        if len(work.links) != 1 or work.gone or work.keeps_needed or work.name in self.with_code:
+            return None
+        link = work.links[0]
+        if not link.path.is_direct or self.exposed_names(work) or self.is_pointed_at(work):
+            return None
+        if len(link.rules) != 1 or link.rules[0].when is not None:
+            return None
+        before = len(self.findings)
+        hit = self.link_hit(work, link, _hit_name(link.label, 0), "")
+        del self.findings[before:]
+        return hit
+
+    def is_pointed_at(self, work: Work) -> bool:
+        """Whether other rows go with rows of this table."""
+        return any(one.hop.target == work.name for other in self.work for one in other.gone)
+
+    def done_plainly(self, work: Work, hit: _Hit) -> Part:
+        """The change as one would write it by hand."""
+        alias = self.aliases[work.name]
+        people, on = hit.joins[0].split(" on ", 1)
+        outcome = hit.outcomes[0]
+        comment = f"{work.name} ({work.links[0].at}): {hit.comment}"
+        if outcome.label == Verb.DELETE:
+            query = f"delete from {qualified(work.name)} as {_ROW}\nusing {people}\nwhere {on}\nreturning {hit.number}"
+            return Part(alias, query, comment)
+        sets = ",\n    ".join(f"{ident(name)} = {indent(value)}" for name, value in outcome.changes)
+        differs = ""
+        if outcome.label == Verb.KEEP:
+            differs = f"\n    and {indent(self.differs(work.table, [n for n, _ in outcome.changes], outcome.changes))}"
+        query = (
+            f"update {qualified(work.name)} as {_ROW}\nset {sets}\nfrom {people}\nwhere {on}{differs}\n"
+            f"returning {hit.number}"
+        )
+        return Part(alias, query, comment)
 
     def changed_columns(self, work: Work) -> list[str]:
         """The columns that some outcome changes, in order of first appearance."""
@@ -579,19 +629,30 @@ class Statement:
         del self.findings[before:]
         return names
 
-    def counts(self) -> str:
-        """Rows by person, table and strategy; a row counts once a person, and not after somebody before deleted it."""
-        each = [self.count_of(one) for one in self.work]
-        united = "\nunion all\n".join(each)
+    def counts(self, *, done: bool) -> str:
+        """Rows by person, table and strategy; a row counts once a person, and not after somebody before deleted it.
+
+        `done`: of tables changed without a look before, what was returned.
+        """
+        united = "\nunion all\n".join(self.count_of(one, done=done) for one in self.work)
         return (
             "select person.person, hit.relation, hit.strategy, count(*)\n"
             f"from (\n    {indent(united)}\n) as hit\n    join person on person.number = hit.number\n"
             "group by person.person, hit.relation, hit.strategy"
         )
 
-    def count_of(self, work: Work) -> str:
+    def count_of(self, work: Work, *, done: bool) -> str:
         alias, ids = self.aliases[work.name], identity(work.table)
         relation = text_literal(str(work.name)).strip()
+        if (hit := self.plain(work)) is not None:
+            verb = hit.outcomes[0].label
+            strategy = CHANGE if verb == Verb.KEEP else verb
+            number = "number" if done else f"number_{hit.name}"
+            changed = "\nwhere found.changes" if verb == Verb.KEEP and not done else ""
+            return (
+                f"select found.{number} as number, {relation} as relation, '{strategy}' as strategy\n"
+                f"from {ident(alias)} as found{changed}"
+            )
         names = self.hit_names(work)
         if len(names) == 1:
             strategy = _strategy(f"found.verb_{names[0]}")
@@ -622,6 +683,8 @@ class Statement:
         """For each table how many rows were found but not changed or deleted: somebody's trigger held them back."""
         each: list[str] = []
         for one in self.work:
+            if self.plain(one) is not None:
+                continue
             alias = self.aliases[one.name]
             relation = text_literal(str(one.name)).strip()
             ways = [("delete", "deleted", "found.deleted_by is not null")] if one.deletes else []
