@@ -203,7 +203,7 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def database(admin: str, address: Callable[[str, str], str], people: int) -> Iterator[tuple[str, psycopg.Connection]]:
+def database(admin: str, address: Callable[[str, str], str], people: int) -> Generator[tuple[str, psycopg.Connection]]:
     """A database of our own with the pack applied: its owner's connection string, and a superuser's connection."""
     with psycopg.connect(admin, autocommit=True) as connection:
         user = connection.info.user
