@@ -13,7 +13,11 @@ from pgerase_internal.request as request
         values
             (request.received_at, 'received', 'due ' || request.due_on::text),
             (person.planned_at, 'planned', ''),
-            (person.failed_at, 'failed', pg_catalog.concat_ws(' ', person.sqlstate, person.failed_relation, person.failed_constraint)),
+            (
+                person.failed_at,
+                'failed',
+                pg_catalog.concat_ws(' ', person.sqlstate, person.failed_relation, person.failed_constraint)
+            ),
             (person.done_at, 'erased', ''),
             (request.closed_at, 'closed', request.outcome)
     ) as event (at, what, detail)

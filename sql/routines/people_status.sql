@@ -31,9 +31,12 @@ begin
     exception
         when others then
             get stacked diagnostics v_sqlstate = returned_sqlstate;
+            if v_sqlstate like '22%' then
+                v_sqlstate := 'ZE111';
+            end if;
             raise exception using
                 errcode = v_sqlstate,
-                message = 'these keys could not be looked up',
+                message = 'these keys cannot be looked up',
                 hint = 'A key is written as PostgreSQL prints it; a composite one as the text of a JSON array of such texts.';
     end;
 end;

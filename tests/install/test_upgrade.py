@@ -10,10 +10,11 @@ import pytest
 from pgerase import resources
 from pgerase.database import Database
 from pgerase.errors import InternalError, Refused, UsageError
-from pgerase.install import install
+from pgerase.install import install, uninstall
 from pgerase.install.localize import localize
 from pgerase.install.names import Names
 from pgerase.install.sources import INTERNAL_ROUTINES, ROUTINES, read_sources
+from pgerase.install.survey import read_routines
 from pgerase.rules.access import IdentityKind
 
 
@@ -83,6 +84,50 @@ def test_altered_routine_is_repaired(database) -> None:
         # The owner and the viewers' role.
         assert admin.execute(grantees, [f"{p}.forget()"]).fetchone() == (2,)
     assert steps(database) == []
+
+
+@pytest.fixture
+def released(database):
+    """A database as version 0.1.0.dev0 left it, at migration 0001."""
+    names = Names(database.prefix)
+    script = (Path(__file__).parent / "released_0001.sql").read_text()
+    script = script.replace("installer_of_it", database.owner).replace("database_of_it", database.name)
+    script = localize(script, names).replace("'pgerase pgerase", f"'pgerase {database.prefix}")
+    with database.connect_admin() as admin:
+        admin.execute(script.encode())
+        with Database.open(database.admin_dsn) as connection:
+            for routine in read_routines(connection, names):
+                record = f"update {names.internal}.routine set deparsed = %s where name = %s"
+                admin.execute(record.encode(), [routine.deparsed, routine.name])
+    return database
+
+
+def test_upgrade_from_migration_0001_ends_as_a_fresh_installation(released, databases, pg_dump) -> None:
+    p = released.prefix
+    done = steps(released, must_exist=True)
+    assert done[:2] == [f"+ schema {p}_eraser", "+ migration 0002 erasing"]
+    assert [step for step in done if not step.startswith("+")] == ["~ record of pgerase 0.1.0.dev0, identity setting"]
+    assert [step for step in done if "routine" in step] == [
+        f"+ routine {p}_internal.{name}" for name in INTERNAL_ROUTINES
+    ]
+    assert steps(released) == []
+    fresh = databases()
+    steps(fresh)
+
+    def dump(database) -> list[str]:
+        text = pg_dump(database, "--schema-only")
+        return sorted(text.replace(database.owner, "o").replace(database.prefix, "p").splitlines())
+
+    assert dump(released) == dump(fresh)
+
+
+def test_installation_at_migration_0001_is_uninstalled(released) -> None:
+    with Database.open(released.dsn()) as connection:
+        report = uninstall(connection, released.prefix)
+    assert report.left == ()
+    with released.connect() as owner:
+        made = "select count(*) from pg_namespace where starts_with(nspname, %s)"
+        assert owner.execute(made, [released.prefix]).fetchone() == (0,)
 
 
 def test_new_migration_runs_once(database, sql_files) -> None:
