@@ -117,6 +117,11 @@ _BREACHES = [
     ("#variable_conflict error\n", "", "variable_conflict"),
     ("return p_name;", "execute 'select ' || p_name;", "format"),
     ("return p_name;", "begin perform 1; exception when others then return null; end;", "without raising"),
+    (
+        "return p_name;",
+        "begin perform 1; exception when others then raise exception using errcode = 'P0001'; end;",
+        "without raising",
+    ),
     ("is 'Greets.'", "is 'greets'", "comment"),
     ("revoke all on function pgerase.greet(text) from public;\n", "", "revoke"),
     ("from public;", "from somebody;", "revoke"),

@@ -100,9 +100,12 @@ class Database:
             self.connection.execute(script.encode())
 
     @contextmanager
-    def transaction(self, *, isolation: str = "", read_only: bool = False) -> Generator[None]:
-        """A transaction (a savepoint where one is open). `isolation` is e.g. "repeatable read". Raises DatabaseFailed."""
-        with _translated(), self.connection.transaction():
+    def transaction(self, *, isolation: str = "", read_only: bool = False, undo: bool = False) -> Generator[None]:
+        """A transaction (a savepoint where one is open). `isolation` is e.g. "repeatable read". Raises DatabaseFailed.
+
+        With `undo` it is rolled back at the end, whatever happened.
+        """
+        with _translated(), self.connection.transaction(force_rollback=undo):
             if isolation or read_only:
                 words = (f"isolation level {isolation}" if isolation else "") + (" read only" if read_only else "")
                 self.connection.execute(f"set transaction {words}".encode())
@@ -154,4 +157,10 @@ def _translated(what: str = "") -> Generator[None]:
             message = f"{message} ({diagnostic.message_detail})"
         if what:
             message = f"{what}: {message}"
-        raise DatabaseFailed(message, sqlstate=error.sqlstate or "", hint=diagnostic.message_hint or "") from error
+        raise DatabaseFailed(
+            message,
+            sqlstate=error.sqlstate or "",
+            hint=diagnostic.message_hint or "",
+            relation=".".join(name for name in (diagnostic.schema_name, diagnostic.table_name) if name),
+            constraint=diagnostic.constraint_name or "",
+        ) from error

@@ -6,8 +6,32 @@ Exit codes (DESIGN.md, Commands): 0 done or clean; 1 the answer is no; 2 usage o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from types import MappingProxyType
+from typing import Final
+
+SQLSTATES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "ZE001": "no viewer given",
+        "ZE002": "become outside a transaction",
+        "ZE003": "viewers are identified by their login",
+        "ZE101": "erasing came to other numbers than planned",
+        "ZE102": "the eraser is not blind to row security",
+        "ZE103": "user code that erasing would run is not acknowledged, or changed",
+        "ZE104": "the last super admin cannot be erased",
+        "ZE105": "an erased person stays erased",
+        "ZE106": "the ghost is nobody to erase",
+        "ZE110": "no such subject",
+        "ZE111": "a request, or what is noted of one, is not as it has to be",
+        "ZE112": "keys belong to nobody",
+        "ZE113": "no such open request",
+        "ZE114": "people of the request are not erased",
+        "ZE115": "the subject has no lifecycle",
+    }
+)
+"""What pgerase's routines raise. The messages of ZE1xx hold no value of anybody's row, so they may be shown and logged."""
 
 
 class ExitCode(IntEnum):
@@ -99,13 +123,20 @@ class StalePlan(Refused):
 
 
 class DatabaseFailed(PgeraseError):
-    """PostgreSQL refused a statement or went away; `sqlstate` is its code, empty where there was none."""
+    """PostgreSQL refused a statement or went away; `sqlstate` is its code, empty where there was none.
+
+    `relation` and `constraint` are what the error named, empty where it named none.
+    """
 
     exit_code = ExitCode.DATABASE
 
-    def __init__(self, message: str, *, sqlstate: str = "", hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, sqlstate: str = "", hint: str = "", relation: str = "", constraint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.sqlstate = sqlstate
+        self.relation = relation
+        self.constraint = constraint
 
 
 class InternalError(PgeraseError):

@@ -22,6 +22,8 @@ PLAIN = {
     "database": "d",
     "table": Ident(("s", "t")),
     "relation": Ident(("s", "t")),
+    "routine": Ident(("s", "f")),
+    "home": "internal",
     "signature": Expr("s.f(integer)"),
     "privileges": Expr("select, insert"),
     "comment": "c",
@@ -46,14 +48,15 @@ GOLDEN = {
     "grant_database": "grant create on database d to g;\n",
     "grant_admin": "grant a, b to g with admin true, inherit false, set false;\n",
     "revoke_routine": "revoke all on function s.f(integer) from g, h;\n",
+    "grant_routine": "grant execute on function s.f to g;\n",
     "drop_routine": "drop function s.f(integer) restrict;\n",
     "drop_table": "drop table s.t restrict;\n",
     "drop_schema": "drop schema s restrict;\n",
     "drop_role": "drop role r;\n",
     "record_migration": "insert into s.t (version, name, checksum)\nvalues (1, 'n', '0');\n",
     "record_routine": (
-        "insert into s.t (name, source, source_sha256, deparsed)\nvalues ('n', 'f.sql', '0', '')\n"
-        "on conflict (name) do update\nset\n    source = excluded.source,\n"
+        "insert into s.t (home, name, source, source_sha256, deparsed)\nvalues ('internal', 'n', 'f.sql', '0', '')\n"
+        "on conflict (home, name) do update\nset\n    source = excluded.source,\n"
         "    source_sha256 = excluded.source_sha256,\n    made_at = excluded.made_at;\n"
     ),
     "record_installation": (
@@ -90,7 +93,7 @@ def test_hostile_text_stays_a_name_or_a_constant(template) -> None:
         key: HOSTILE if isinstance(value, str) else [HOSTILE] if isinstance(value, list) else value
         for key, value in values(template).items()
     }
-    hostile |= {"table": Ident((HOSTILE, "t")), "relation": Ident((HOSTILE, "t"))}
+    hostile |= {name: Ident((HOSTILE, "t")) for name in ("table", "relation", "routine")}
     text = render(f"install/{template}", **hostile)
     # Whatever is not inside the quotes is what the template itself says.
     assert text.count(HOSTILE.replace('"', '""')) == text.count(QUOTED)

@@ -10,10 +10,11 @@ import pytest
 from pgerase import resources
 from pgerase.database import Database
 from pgerase.errors import InternalError, Refused, UsageError
-from pgerase.install import install
+from pgerase.install import install, uninstall
 from pgerase.install.localize import localize
 from pgerase.install.names import Names
-from pgerase.install.sources import ROUTINES, read_sources
+from pgerase.install.sources import INTERNAL_ROUTINES, ROUTINES, read_sources
+from pgerase.install.survey import read_routines
 from pgerase.rules.access import IdentityKind
 
 
@@ -85,11 +86,55 @@ def test_altered_routine_is_repaired(database) -> None:
     assert steps(database) == []
 
 
+@pytest.fixture
+def released(database):
+    """A database as version 0.1.0.dev0 left it, at migration 0001."""
+    names = Names(database.prefix)
+    script = (Path(__file__).parent / "released_0001.sql").read_text()
+    script = script.replace("installer_of_it", database.owner).replace("database_of_it", database.name)
+    script = localize(script, names).replace("'pgerase pgerase", f"'pgerase {database.prefix}")
+    with database.connect_admin() as admin:
+        admin.execute(script.encode())
+        with Database.open(database.admin_dsn) as connection:
+            for routine in read_routines(connection, names):
+                record = f"update {names.internal}.routine set deparsed = %s where name = %s"
+                admin.execute(record.encode(), [routine.deparsed, routine.name])
+    return database
+
+
+def test_upgrade_from_migration_0001_ends_as_a_fresh_installation(released, databases, pg_dump) -> None:
+    p = released.prefix
+    done = steps(released, must_exist=True)
+    assert done[:2] == [f"+ schema {p}_eraser", "+ migration 0002 erasing"]
+    assert [step for step in done if not step.startswith("+")] == ["~ record of pgerase 0.1.0.dev0, identity setting"]
+    assert [step for step in done if "routine" in step] == [
+        f"+ routine {p}_internal.{name}" for name in INTERNAL_ROUTINES
+    ]
+    assert steps(released) == []
+    fresh = databases()
+    steps(fresh)
+
+    def dump(database) -> list[str]:
+        text = pg_dump(database, "--schema-only")
+        return sorted(text.replace(database.owner, "o").replace(database.prefix, "p").splitlines())
+
+    assert dump(released) == dump(fresh)
+
+
+def test_installation_at_migration_0001_is_uninstalled(released) -> None:
+    with Database.open(released.dsn()) as connection:
+        report = uninstall(connection, released.prefix)
+    assert report.left == ()
+    with released.connect() as owner:
+        made = "select count(*) from pg_namespace where starts_with(nspname, %s)"
+        assert owner.execute(made, [released.prefix]).fetchone() == (0,)
+
+
 def test_new_migration_runs_once(database, sql_files) -> None:
     steps(database)
-    sql_files.add("migrations/0002_probe.sql", "create table pgerase_internal.probe (n int);\n")
+    sql_files.add("migrations/0003_probe.sql", "create table pgerase_internal.probe (n int);\n")
     # The table it makes is the ledger's own, so uninstall has to know it: here only that it ran matters.
-    assert steps(database)[0] == "+ migration 0002 probe"
+    assert steps(database)[0] == "+ migration 0003 probe"
     assert steps(database) == []
 
 
@@ -101,8 +146,8 @@ def test_tampered_migration_is_refused(database, sql_files) -> None:
 
 
 def test_failing_migration_leaves_nothing(database, sql_files) -> None:
-    sql_files.add("migrations/0002_broken.sql", "create table pgerase_internal.probe (n int);\nselect 1 / 0;\n")
-    with pytest.raises(Exception, match="migration 0002 broken: division by zero"):
+    sql_files.add("migrations/0003_broken.sql", "create table pgerase_internal.probe (n int);\nselect 1 / 0;\n")
+    with pytest.raises(Exception, match="migration 0003 broken: division by zero"):
         steps(database)
     with database.connect() as owner:
         made = "select count(*) from pg_namespace where starts_with(nspname, %s)"
@@ -112,15 +157,15 @@ def test_failing_migration_leaves_nothing(database, sql_files) -> None:
 
 
 def test_ledger_of_a_newer_version_is_refused(database, sql_files) -> None:
-    sql_files.add("migrations/0002_later.sql", "create table pgerase_internal.probe (n int);\n")
+    sql_files.add("migrations/0003_later.sql", "create table pgerase_internal.probe (n int);\n")
     steps(database)
-    (sql_files.folder / "migrations/0002_later.sql").unlink()
+    (sql_files.folder / "migrations/0003_later.sql").unlink()
     read_sources.cache_clear()
-    with pytest.raises(Refused, match=r"0002 later.*does not know"):
+    with pytest.raises(Refused, match=r"0003 later.*does not know"):
         steps(database)
 
 
-@pytest.mark.parametrize("name", ["0003_gap.sql", "nonsense.sql"])
+@pytest.mark.parametrize("name", ["0009_gap.sql", "nonsense.sql"])
 def test_misnumbered_migration_is_a_bug(sql_files, name) -> None:
     sql_files.add(f"migrations/{name}", "select 1;\n")
     with pytest.raises(InternalError):
@@ -150,13 +195,16 @@ def test_unknown_identity_kind_is_a_usage_error(database, kind) -> None:
 
 
 def test_every_routine_file_is_used_and_makes_one_routine() -> None:
-    used = {f"{file}.sql": name for name, variants in ROUTINES.items() for file in variants.values()}
+    used = {f"{file}.sql": f"pgerase.{name}" for name, variants in ROUTINES.items() for file in variants.values()}
+    used |= {f"{name}.sql": f"pgerase_internal.{name}" for name in INTERNAL_ROUTINES}
     files = {path.name: path.read_text() for path in resources.folder("sql").joinpath("routines").glob("*.sql")}
     assert used.keys() == files.keys()
     for file, text in files.items():
         assert text.count("create or replace function") == 1
-        assert f"create or replace function pgerase.{used[file]}(" in text
-        assert f"from public;\ngrant execute on function pgerase.{used[file]}(" in text
+        assert f"create or replace function {used[file]}(" in text
+        assert f"from public;\ngrant execute on function {used[file]}(" in text or used[file].startswith(
+            "pgerase_internal."
+        )
         assert "comment on function" in text
 
 

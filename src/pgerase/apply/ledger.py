@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pgerase.catalog.model import Catalog
+from pgerase.catalog.model import Catalog, Name
 from pgerase.catalog.read import read_catalog
 from pgerase.catalog.session import stable_deparse
 from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed, Finding, Refused
-from pgerase.install.names import Names
+from pgerase.install.names import Home, Names
 from pgerase.install.survey import read_routines
 from pgerase.plan.drift import Installed, find_drift
 from pgerase.plan.model import Ledger, Recorded, decoded
@@ -93,18 +93,24 @@ def _recorded(row: dict[str, Any]) -> Recorded:
 
 def read_installed(database: Database, prefix: str) -> Installed:
     """What install recorded about itself, and what is there of it now. Raises DatabaseFailed."""
-    internal = f"{prefix}_internal"
+    names = Names(prefix)
+    internal = names.internal
     installer = database.value(f"select installer from {identifier(internal, 'installation')}")
-    recorded = database.rows(f"select name, deparsed from {identifier(internal, 'routine')} order by name")
-    live: dict[str, list[str]] = {}
-    for routine in read_routines(database, Names(prefix)):
-        live.setdefault(routine.name, []).append(routine.deparsed)
+    recorded = database.rows(
+        "select coalesce(pg_catalog.to_jsonb(routine) ->> 'home', 'api') as home, name, deparsed"
+        f" from {identifier(internal, 'routine')} as routine order by 1, 2"
+    )
+    live: dict[Name, list[str]] = {}
+    for routine in read_routines(database, names):
+        live.setdefault(Name(names.home(routine.home), routine.name), []).append(routine.deparsed)
     return Installed(
         installer=str(installer),
         # Two of one name: one of them is not ours, and the joined text is not what was recorded.
         routines={
-            row["name"]: (row["deparsed"], "\n".join(live[row["name"]]) if row["name"] in live else None)
-            for row in recorded
+            name: (deparsed, "\n".join(live[name]) if name in live else None)
+            for name, deparsed in (
+                (Name(names.home(Home(row["home"])), row["name"]), row["deparsed"]) for row in recorded
+            )
         },
     )
 

@@ -281,7 +281,7 @@ class _Search:
                 )
 
     def _private_schemas(self) -> Iterator[Door]:
-        for schema_name in (self.own.internal_schema, self.own.lookup_schema):
+        for schema_name in (self.own.internal_schema, self.own.lookup_schema, self.own.eraser_schema):
             schema = self.catalog.schemas.get(schema_name)
             if schema is None:
                 continue

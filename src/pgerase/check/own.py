@@ -20,6 +20,7 @@ class Own:
         self.schema = prefix
         self.internal_schema = f"{prefix}_internal"
         self.lookup_schema = f"{prefix}_lookup"
+        self.eraser_schema = f"{prefix}_eraser"
 
     def role(self, name: str) -> bool:
         """Whether a role is one of this installation's."""
@@ -27,7 +28,7 @@ class Own:
 
     def in_schema(self, schema: str) -> bool:
         """Whether a schema is one of this installation's."""
-        return schema in (self.schema, self.internal_schema, self.lookup_schema)
+        return schema in (self.schema, self.internal_schema, self.lookup_schema, self.eraser_schema)
 
     def made_view(self, view: View) -> bool:
         """Whether a view lies in a schema of this installation."""

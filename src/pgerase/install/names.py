@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pgerase.errors import UsageError
 
@@ -11,6 +12,13 @@ LONGEST_PREFIX = 40
 """Bytes, so that every name made of it stays below PostgreSQL's 63."""
 
 _PREFIX = re.compile(r"[^\W\d]\w*\Z")
+
+
+class Home(StrEnum):
+    """Which schema a hand-written routine lies in, as the ledger spells it."""
+
+    API = "api"
+    INTERNAL = "internal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +47,18 @@ class Names:
 
     @property
     def internal(self) -> str:
-        """The schema of the ledger."""
+        """The schema of the ledger and of the routines that erase by it."""
         return f"{self.prefix}_internal"
 
     @property
     def lookups(self) -> str:
         """The schema of the lookup views; its owner is the role of the same name."""
         return f"{self.prefix}_lookup"
+
+    @property
+    def erasers(self) -> str:
+        """The schema of the generated erasing functions; its owner is the role of the same name."""
+        return f"{self.prefix}_eraser"
 
     @property
     def viewer(self) -> str:
@@ -85,16 +98,20 @@ class Names:
     @property
     def schemas(self) -> tuple[str, ...]:
         """Every schema, in the order they are made."""
-        return (self.api, self.internal, self.lookups)
+        return (self.api, self.internal, self.lookups, self.erasers)
 
     @property
     def lock_key(self) -> str:
         """What install, upgrade and uninstall take an advisory lock on, hashed by hashtextextended(…, 0)."""
         return f"pgerase install {self.prefix}"
 
+    def home(self, home: Home) -> str:
+        """The schema of the routines of one home."""
+        return self.api if home is Home.API else self.internal
+
     def owner_of(self, schema: str) -> str:
         """The role that owns one of the schemas."""
-        return self.lookup if schema == self.lookups else self.secret
+        return {self.lookups: self.lookup, self.erasers: self.eraser}.get(schema, self.secret)
 
     def role_comment(self, database: str) -> str:
         """What says that a role, which the whole cluster shares, belongs to this prefix in that database."""
@@ -106,6 +123,7 @@ class Names:
             self.api: "functions that sessions and policies call.",
             self.internal: "the ledger; nobody but the installing role looks into it.",
             self.lookups: "views that policies read and nobody can name.",
+            self.erasers: "generated functions that erase; only the ledger's routines call them.",
         }
         return f"pgerase {self.prefix}: {purpose[schema]}"
 

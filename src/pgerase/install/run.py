@@ -178,11 +178,11 @@ def _create_role(database: Database, step: Step) -> None:
 def _record_routines(database: Database, names: Names, qualified: Iterable[str]) -> None:
     """Note what the server says the routines are, now that they are made: what differs from it later is drift."""
     wanted = set(qualified)
-    statement = f"update {identifier(names.internal, 'routine')} set deparsed = %s where name = %s"
+    statement = f"update {identifier(names.internal, 'routine')} set deparsed = %s where home = %s and name = %s"
     with acting_as(database, names.secret):
         for routine in read_routines(database, names):
-            if f"{names.api}.{routine.name}" in wanted:
-                database.rows(statement, [routine.deparsed, routine.name])
+            if f"{names.home(routine.home)}.{routine.name}" in wanted:
+                database.rows(statement, [routine.deparsed, routine.home.value, routine.name])
 
 
 def _drop_roles(database: Database, steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[str, ...]]:

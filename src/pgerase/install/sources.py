@@ -9,14 +9,33 @@ from functools import cache
 
 from pgerase import resources
 from pgerase.errors import InternalError, UsageError
+from pgerase.install.names import Home
 from pgerase.rules.access import IdentityKind
 
 ROUTINES = {
-    # In the order they are made. The second value says which file, for each way of identifying viewers.
+    # Those that sessions and policies call, in the order they are made: which file, for each way of identifying viewers.
     "presented_viewer": {IdentityKind.SETTING: "presented_viewer_setting", IdentityKind.ROLE: "presented_viewer_role"},
     "current_viewer": {IdentityKind.SETTING: "current_viewer_setting", IdentityKind.ROLE: "current_viewer_role"},
     "become": {IdentityKind.SETTING: "become_setting", IdentityKind.ROLE: "become_role"},
     "forget": {IdentityKind.SETTING: "forget", IdentityKind.ROLE: "forget"},
+}
+
+INTERNAL_ROUTINES = {
+    # Those that operators call, and helpers of these, in the order they are made: whether the installing role may call it.
+    "make_token": False,
+    "is_erased": True,
+    "is_requested": True,
+    "assert_subject": False,
+    "assert_open": False,
+    "people_status": True,
+    "set_people_state": True,
+    "open_request": True,
+    "close_request": True,
+    "take_people": True,
+    "plan_people": True,
+    "erase_people": True,
+    "fail_person": True,
+    "retry_people": True,
 }
 
 _MIGRATION = re.compile(r"(?P<version>\d{4})_(?P<name>\w+)\.sql\Z")
@@ -34,12 +53,14 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class RoutineSource:
-    """A routine of the API schema and the script that makes it, again and again."""
+    """A routine and the script that makes it, again and again. `for_installer`: the installing role may call it."""
 
+    home: Home
     name: str
     file: str
     script: str
     checksum: str
+    for_installer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +101,13 @@ def _migrations() -> tuple[Migration, ...]:
 
 
 def _routines(identity: IdentityKind) -> tuple[RoutineSource, ...]:
-    found: list[RoutineSource] = []
-    for name, variants in ROUTINES.items():
-        file = f"{variants[identity]}.sql"
-        text = resources.read_text("sql", "routines", file)
-        found.append(RoutineSource(name, file, text, checksum(text)))
-    return tuple(found)
+    return (
+        *(_routine(Home.API, name, variants[identity]) for name, variants in ROUTINES.items()),
+        *(_routine(Home.INTERNAL, name, name, for_installer=allowed) for name, allowed in INTERNAL_ROUTINES.items()),
+    )
+
+
+def _routine(home: Home, name: str, stem: str, *, for_installer: bool = False) -> RoutineSource:
+    file = f"{stem}.sql"
+    text = resources.read_text("sql", "routines", file)
+    return RoutineSource(home, name, file, text, checksum(text), for_installer)

@@ -9,8 +9,8 @@ from enum import StrEnum
 from pgerase import __version__
 from pgerase.errors import Refused
 from pgerase.install.localize import localize
-from pgerase.install.names import Names
-from pgerase.install.sources import ROUTINES, Migration, RoutineSource, Sources
+from pgerase.install.names import Home, Names
+from pgerase.install.sources import INTERNAL_ROUTINES, ROUTINES, Migration, RoutineSource, Sources
 from pgerase.install.survey import LEDGER_TABLES, RoutineState, Survey
 from pgerase.render.environment import Expr, Ident, render
 from pgerase.rules.access import IdentityKind
@@ -91,13 +91,16 @@ def uninstall_steps(found: Survey, names: Names) -> tuple[Step, ...]:
 
 def _drop_steps(found: Survey, names: Names) -> Iterator[Step]:
     # In the opposite order of making: SQL-standard bodies depend on what they call.
-    for name in reversed(ROUTINES):
+    made = [*((Home.API, name) for name in ROUTINES), *((Home.INTERNAL, name) for name in INTERNAL_ROUTINES)]
+    for home, name in reversed(made):
         for routine in found.routines:
-            if routine.name == name and name in found.ledger.routines:
+            if (routine.home, routine.name) == (home, name) and (home, name) in found.ledger.routines:
                 script = render("install/drop_routine", signature=_signature(names, routine))
-                yield Step(Mark.DROP, ROUTINE, f"{names.api}.{name}", (Part(script, names.secret),))
-    if found.ledger.exists:
-        for table in LEDGER_TABLES:
+                yield Step(Mark.DROP, ROUTINE, f"{names.home(home)}.{name}", (Part(script, names.secret),))
+    there = {thing.identity for thing in found.objects if thing.kind == "table"}
+    for table in LEDGER_TABLES:
+        # Before a later migration ran, its tables are not there.
+        if str(Ident((names.internal, table))) in there:
             script = render("install/drop_table", table=Ident((names.internal, table)))
             yield Step(Mark.DROP, "table", f"{names.internal}.{table}", (Part(script, names.secret),))
     for schema in reversed(names.schemas):
@@ -169,9 +172,8 @@ def _refuse_history(found: Survey, sources: Sources) -> None:
 
 
 def _refuse_strange_objects(found: Survey, names: Names) -> None:
-    recorded = set(found.ledger.routines)
     ours = {str(Ident((names.internal, table))) for table in LEDGER_TABLES}
-    ours_called = {str(Ident((names.api, name))) for name in recorded}
+    ours_called = {str(Ident((names.home(home), name))) for home, name in found.ledger.routines}
     for thing in found.objects:
         if not found.owns_schema(thing.schema, names):
             continue
@@ -232,28 +234,37 @@ def _migration_steps(found: Survey, names: Names, migrations: tuple[Migration, .
 
 def _routine_steps(found: Survey, names: Names, sources: tuple[RoutineSource, ...]) -> Iterator[Step]:
     recorded = found.ledger.routines
-    live = {routine.name: routine for routine in found.routines}
+    live = {(routine.home, routine.name): routine for routine in found.routines}
     for source in sources:
-        routine, record = live.get(source.name), recorded.get(source.name)
+        key = (source.home, source.name)
+        routine, record = live.get(key), recorded.get(key)
+        # A superuser may call everything, so nothing is granted to one.
+        grantee = found.installer if source.for_installer and not found.superuser else None
         same = (
             routine is not None
             and record is not None
             and (record.source, record.checksum, record.deparsed) == (source.file, source.checksum, routine.deparsed)
+            and (grantee is None or grantee in routine.grantees)
         )
         if not same:
-            yield _routine_step(names, source, routine)
-    current = {source.name for source in sources}
-    for name in sorted(recorded.keys() - current):
-        if name in live:
-            script = render("install/drop_routine", signature=_signature(names, live[name]))
-            yield Step(Mark.DROP, ROUTINE, f"{names.api}.{name}", (Part(script, names.secret),))
+            yield _routine_step(names, source, routine, grantee)
+    current = {(source.home, source.name) for source in sources}
+    for home, name in sorted(recorded.keys() - current):
+        if (home, name) in live:
+            script = render("install/drop_routine", signature=_signature(names, live[home, name]))
+            yield Step(Mark.DROP, ROUTINE, f"{names.home(home)}.{name}", (Part(script, names.secret),))
 
 
-def _routine_step(names: Names, source: RoutineSource, existing: RoutineState | None) -> Step:
+def _routine_step(names: Names, source: RoutineSource, existing: RoutineState | None, grantee: str | None) -> Step:
     script = localize(source.script, names) + "\n\n"
+    if grantee is not None:
+        script += render(
+            "install/grant_routine", routine=Ident((names.home(source.home), source.name)), grantee=grantee
+        )
     script += render(
         "install/record_routine",
         table=Ident((names.internal, "routine")),
+        home=source.home.value,
         name=source.name,
         source=source.file,
         checksum=source.checksum,
@@ -263,12 +274,17 @@ def _routine_step(names: Names, source: RoutineSource, existing: RoutineState | 
     if existing and grantees:
         script = render("install/revoke_routine", signature=_signature(names, existing), grantees=grantees) + script
     mark = Mark.ALTER if existing else Mark.CREATE
-    return Step(mark, ROUTINE, f"{names.api}.{source.name}", (Part(script, names.secret),))
+    return Step(mark, ROUTINE, f"{names.home(source.home)}.{source.name}", (Part(script, names.secret),))
 
 
 def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
     wanted: list[tuple[str, str | None, str, tuple[str, ...]]] = [
         (names.api, None, role, ("USAGE",)) for role in (names.viewer, names.lookup, names.eraser, names.masker)
+    ]
+    wanted += [
+        # What guards ask the ledger; its tables stay closed to them.
+        (names.internal, None, names.eraser, ("USAGE",)),
+        (names.erasers, None, names.secret, ("USAGE",)),
     ]
     if not found.superuser:
         wanted += [
@@ -281,6 +297,12 @@ def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
             # Inserting does not need it; a dump that the owner takes does.
             (names.internal, "apply_run_apply_id_seq", found.installer, ("SELECT",)),
             (names.internal, "applied_object", found.installer, ("DELETE", "INSERT", "SELECT", "UPDATE")),
+            # Written through routines only; read by the commands, and by a dump that the owner takes.
+            (names.internal, "request", found.installer, ("SELECT",)),
+            (names.internal, "request_request_id_seq", found.installer, ("SELECT",)),
+            (names.internal, "request_person", found.installer, ("SELECT",)),
+            (names.internal, "request_count", found.installer, ("SELECT",)),
+            (names.internal, "erased_person", found.installer, ("SELECT",)),
         ]
     for schema, table, grantee, privileges in wanted:
         if all((schema, table, privilege, grantee) in found.privileges for privilege in privileges):
@@ -292,7 +314,7 @@ def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
             name = Ident((schema, table))
             script = render("install/grant_relation", relation=name, privileges=words, grantee=grantee)
         what = f"{words} on {schema if table is None else f'{schema}.{table}'} to {grantee}"
-        yield Step(Mark.CREATE, "grant", what, (Part(script, names.secret),))
+        yield Step(Mark.CREATE, "grant", what, (Part(script, names.owner_of(schema)),))
 
 
 def _installation_step(found: Survey, names: Names, identity: IdentityKind, *, is_new: bool) -> Step:
@@ -310,4 +332,4 @@ def _installation_step(found: Survey, names: Names, identity: IdentityKind, *, i
 
 
 def _signature(names: Names, routine: RoutineState) -> Expr:
-    return Expr(f"{Ident((names.api, routine.name))}({routine.arguments})")
+    return Expr(f"{Ident((names.home(routine.home), routine.name))}({routine.arguments})")

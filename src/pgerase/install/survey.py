@@ -10,9 +10,19 @@ from pgerase import resources
 from pgerase.database import Database, Row, identifier
 from pgerase.errors import DatabaseFailed, Refused
 from pgerase.install.borrow import NOT_ALLOWED
-from pgerase.install.names import Names
+from pgerase.install.names import Home, Names
 
-LEDGER_TABLES = ("applied_object", "apply_run", "installation", "routine", "migration")
+LEDGER_TABLES = (
+    "erased_person",
+    "request_count",
+    "request_person",
+    "request",
+    "applied_object",
+    "apply_run",
+    "installation",
+    "routine",
+    "migration",
+)
 """In the order they can be dropped."""
 
 
@@ -47,8 +57,9 @@ class SchemaState:
 
 @dataclass(frozen=True, slots=True)
 class RoutineState:
-    """A function in the API schema: what the server says it is, and who else has privileges on it ('' is PUBLIC)."""
+    """A function of ours: what the server says it is, and who else has privileges on it ('' is PUBLIC)."""
 
+    home: Home
     name: str
     arguments: str
     deparsed: str
@@ -68,6 +79,7 @@ class ObjectState:
 class RecordedRoutine:
     """What the ledger says of a routine."""
 
+    home: Home
     name: str
     source: str
     checksum: str
@@ -90,7 +102,7 @@ class Ledger:
     exists: bool
     migrations: Mapping[int, tuple[str, str]]
     """Version to name and checksum."""
-    routines: Mapping[str, RecordedRoutine]
+    routines: Mapping[tuple[Home, str], RecordedRoutine]
     installation: Installation | None
     governed: int
 
@@ -108,7 +120,7 @@ class Survey:
     roles: Mapping[str, RoleState]
     memberships: tuple[MembershipState, ...]
     schemas: Mapping[str, SchemaState]
-    """The prefix's three, and any whose name differs from the prefix in case only."""
+    """The prefix's own, and any whose name differs from the prefix in case only."""
     objects: tuple[ObjectState, ...]
     routines: tuple[RoutineState, ...]
     privileges: frozenset[tuple[str, str | None, str, str]]
@@ -171,10 +183,11 @@ def survey(database: Database, names: Names) -> Survey:
 
 
 def read_routines(database: Database, names: Names) -> tuple[RoutineState, ...]:
-    """The functions in the API schema as the server sees them."""
+    """The functions in the schemas of hand-written routines as the server sees them."""
     return tuple(
-        RoutineState(row["name"], row["arguments"], row["deparsed"], tuple(row["grantees"]))
-        for row in _read(database, "routines", schema=names.api)
+        RoutineState(home, row["name"], row["arguments"], row["deparsed"], tuple(row["grantees"]))
+        for home in Home
+        for row in _read(database, "routines", schema=names.home(home))
     )
 
 
@@ -188,7 +201,11 @@ def _ledger(database: Database, names: Names) -> Ledger:
     table = {name: identifier(names.internal, name) for name in LEDGER_TABLES}
     try:
         migrations = database.rows(f"select version, name, checksum from {table['migration']}")
-        routines = database.rows(f"select name, source, source_sha256, deparsed from {table['routine']}")
+        # Before migration 0002 there was one schema with routines, and no column for it.
+        routines = database.rows(
+            "select coalesce(pg_catalog.to_jsonb(routine) ->> 'home', 'api') as home, name, source, source_sha256, deparsed"
+            f" from {table['routine']} as routine"
+        )
         installations = database.rows(f"select version, identity, installer from {table['installation']}")
         governed = database.value(f"select pg_catalog.count(*) from {table['applied_object']}")
     except DatabaseFailed as error:
@@ -202,7 +219,9 @@ def _ledger(database: Database, names: Names) -> Ledger:
         exists=True,
         migrations={row["version"]: (row["name"], row["checksum"]) for row in migrations},
         routines={
-            row["name"]: RecordedRoutine(row["name"], row["source"], row["source_sha256"], row["deparsed"])
+            (Home(row["home"]), row["name"]): RecordedRoutine(
+                Home(row["home"]), row["name"], row["source"], row["source_sha256"], row["deparsed"]
+            )
             for row in routines
         },
         installation=next(

@@ -26,7 +26,7 @@ class Installed:
     """What install recorded: who installed, and each routine as the server spelled it then and does now (None: gone)."""
 
     installer: str
-    routines: Mapping[str, tuple[str, str | None]]
+    routines: Mapping[Name, tuple[str, str | None]]
 
 
 def find_drift(catalog: Catalog, ledger: Ledger, prefix: str, installed: Installed) -> tuple[Finding, ...]:
@@ -149,12 +149,14 @@ class _Look:
                 yield _error("role-setting", key, f"expected no setting, found: {found}", "alter role … reset …;")
 
     def schemas(self) -> Iterator[Finding]:
-        """The prefix's schemas belong to private roles; only the installer looks into two of them."""
-        api, internal, lookup = own_schemas(self._prefix)
-        owners = {api: f"{self._prefix}_secret", internal: f"{self._prefix}_secret", lookup: f"{self._prefix}_lookup"}
+        """The prefix's schemas belong to private roles; besides these only the installer looks into two of them."""
+        api, internal, lookup, eraser = own_schemas(self._prefix)
+        secret = f"{self._prefix}_secret"
+        owners = {api: secret, internal: secret, lookup: lookup, eraser: eraser}
         allowed = {
             api: {self._viewer, *self._private, self._installed.installer},
-            internal: {self._installed.installer},
+            internal: {self._installed.installer, eraser},
+            eraser: {secret},
         }
         for schema, owner in owners.items():
             key = Key(Kind.SCHEMA, (schema,))
@@ -191,18 +193,17 @@ class _Look:
 
     def strangers(self) -> Iterator[Finding]:
         """Views and functions in our schemas that nobody of ours made, and our marks on policies nobody recorded."""
-        api = self._prefix
         for key in self._ledger.live:
             if key.kind not in {Kind.VIEW, Kind.FUNCTION} or key in self._ledger.rows:
                 continue
-            if key.kind is Kind.FUNCTION and key.parts[0] == api and key.parts[1] in self._installed.routines:
+            if key.kind is Kind.FUNCTION and Name(*key.parts[:2]) in self._installed.routines:
                 continue
             yield _error("stranger", key, "expected nothing but what pgerase made, found: this", "Drop it.")
 
     def routines(self) -> Iterator[Finding]:
         """Functions that install made."""
         for name, (expected, found) in self._installed.routines.items():
-            subject = f"function {quote_identifier(self._prefix)}.{quote_identifier(name)}"
+            subject = f"function {quote_identifier(name.schema)}.{quote_identifier(name.name)}"
             if found is None:
                 message = "expected as installed, found: nothing"
             elif found != expected:

@@ -107,6 +107,7 @@ def _grantor(one: DesiredGrant, prefix: str) -> str | None:
 
 def owner_of_schema(schema: str, prefix: str) -> str | None:
     """The private role that owns a schema of ours; None for the application's."""
-    if schema == f"{prefix}_lookup":
-        return f"{prefix}_lookup"
+    if schema in {f"{prefix}_lookup", f"{prefix}_eraser"}:
+        # The schema and the role that owns it have one name.
+        return schema
     return f"{prefix}_secret" if schema in {prefix, f"{prefix}_internal"} else None

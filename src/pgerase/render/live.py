@@ -25,7 +25,7 @@ def own_roles(prefix: str) -> tuple[str, ...]:
 
 def own_schemas(prefix: str) -> tuple[str, ...]:
     """The schemas of a prefix."""
-    return (prefix, f"{prefix}_internal", f"{prefix}_lookup")
+    return (prefix, f"{prefix}_internal", f"{prefix}_lookup", f"{prefix}_eraser")
 
 
 def live_objects(prefix: str) -> str:

@@ -1,0 +1,150 @@
+-- Erases these people of a request, all of them or, where anything is not as planned, none. Security definer because the
+-- ledger is closed and only its owner may call the generated functions, which change the application's tables with the
+-- eraser's rights. What they raise is raised anew without values: an error that leaves this function goes to the server's
+-- log. People who are no longer pending are left out; whoever was erased before keeps the token.
+create or replace function pgerase_internal.erase_people(p_request bigint, p_keys text[])
+    returns table (person text, relation text, strategy text, hits bigint)
+    language plpgsql
+    volatile
+    parallel unsafe
+    security definer
+    set search_path = ''
+as $$
+#variable_conflict error
+declare
+    v_subject text;
+    v_keys text[];
+    v_tokens text[];
+    v_erased boolean[];
+    v_different text;
+    v_sqlstate text;
+    v_message text;
+    v_hint text;
+    v_schema text;
+    v_table text;
+    v_constraint text;
+begin
+    v_subject := pgerase_internal.assert_open(p_request => p_request);
+
+    -- In key order, here and below: sessions that meet wait for each other, never in a circle.
+    select pg_catalog.array_agg(taken.key order by taken.key)
+    into strict v_keys
+    from (
+        select one.key
+        from pgerase_internal.request_person as one
+        where one.request_id = p_request
+            and one.key = any (p_keys)
+            and one.state = 'pending'
+        order by one.key
+        for update
+    ) as taken;
+
+    if v_keys is null then
+        return;
+    end if;
+
+    -- Another request may be about the same people: whoever comes second waits here, and then finds them erased.
+    insert into pgerase_internal.erased_person (subject, key, token)
+    select v_subject, taken.key, pgerase_internal.make_token()
+    from pg_catalog.unnest(v_keys) as taken (key)
+    order by taken.key collate "C"
+    on conflict on constraint erased_person_pkey do nothing;
+
+    select
+        pg_catalog.array_agg(held.token order by held.key),
+        pg_catalog.array_agg(held.erased_at is not null order by held.key)
+    into strict v_tokens, v_erased
+    from (
+        select erased.key, erased.token, erased.erased_at
+        from pgerase_internal.erased_person as erased
+        where erased.subject = v_subject
+            and erased.key = any (v_keys)
+        order by erased.key
+        for update
+    ) as held;
+
+    begin
+        execute pg_catalog.format(
+            'insert into %I.request_count as counted (request_id, key, relation, strategy, done)'
+            ' select $1, did.person, did.relation, did.strategy, pg_catalog.sum(did.hits)'
+            ' from %I.%I(p_keys => $2, p_tokens => $3, p_erased => $4) as did'
+            ' where did.hits <> 0'
+            ' group by 2, 3, 4'
+            ' on conflict on constraint request_count_pkey do update set done = excluded.done',
+            'pgerase_internal',
+            'pgerase_eraser',
+            pg_catalog.concat('erase_', v_subject)
+        )
+        using p_request, v_keys, v_tokens, v_erased;
+    exception
+        when others then
+            get stacked diagnostics
+                v_sqlstate = returned_sqlstate,
+                v_message = message_text,
+                v_hint = pg_exception_hint,
+                v_schema = schema_name,
+                v_table = table_name,
+                v_constraint = constraint_name;
+            raise exception using
+                errcode = v_sqlstate,
+                message = case when v_sqlstate like 'ZE1%' then v_message else 'erasing failed, and nothing was changed' end,
+                hint = case when v_sqlstate like 'ZE1%' then v_hint else '' end,
+                schema = v_schema,
+                table = v_table,
+                constraint = v_constraint;
+    end;
+
+    -- A plan made before another request erased the same person says nothing about now.
+    select counted.relation
+    into v_different
+    from pgerase_internal.request_count as counted
+        join pgerase_internal.request_person as one
+            on one.request_id = counted.request_id and one.key = counted.key
+        join pgerase_internal.erased_person as erased
+            on erased.subject = v_subject and erased.key = counted.key
+    where counted.request_id = p_request
+        and counted.key = any (v_keys)
+        and one.planned_at is not null
+        and one.planned_after is not distinct from erased.erased_at
+        and counted.planned is distinct from counted.done
+    order by counted.key, counted.relation, counted.strategy
+    limit 1;
+
+    if found then
+        raise exception using
+            errcode = 'ZE101',
+            message = pg_catalog.format(
+                'erasing came to other numbers than the dry run in %s, and nothing was changed',
+                v_different
+            ),
+            hint = 'The data changed in between: make another dry run, look at it, and erase again.',
+            table = v_different;
+    end if;
+
+    update pgerase_internal.erased_person as erased
+    set
+        erased_at = pg_catalog.now(),
+        request_id = p_request
+    where erased.subject = v_subject
+        and erased.key = any (v_keys);
+
+    update pgerase_internal.request_person as one
+    set
+        state = 'done',
+        done_at = pg_catalog.now()
+    where one.request_id = p_request
+        and one.key = any (v_keys);
+
+    return query
+    select counted.key::text, counted.relation, counted.strategy, counted.done
+    from pgerase_internal.request_count as counted
+    where counted.request_id = p_request
+        and counted.key = any (v_keys)
+        and counted.done is not null
+    order by counted.key, counted.relation, counted.strategy;
+end;
+$$;
+
+comment on function pgerase_internal.erase_people(bigint, text[]) is 'Erases these people of a request and returns what was done.';
+
+revoke all on function pgerase_internal.erase_people(bigint, text[]) from public;

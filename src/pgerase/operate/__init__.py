@@ -1,0 +1,49 @@
+"""Carries out what people ask for: requests, the lifecycle of people, and erasing them in batches that can be resumed.
+
+All state is in the ledger, so that whoever is killed leaves nothing half done. It decides nothing about rows: that is in the
+functions that `compile` generates. What it shows and raises holds no value of anybody's row.
+"""
+
+from pgerase.operate.erase import dry_run, erase, rehearse
+from pgerase.operate.model import (
+    Count,
+    DryRun,
+    Erasure,
+    Event,
+    Failure,
+    Outcome,
+    Person,
+    Progress,
+    Request,
+    RequestKind,
+    State,
+)
+from pgerase.operate.people import history, set_state, status
+from pgerase.operate.register import Register
+from pgerase.operate.requests import close_request, list_requests, open_request, read_request, retry_request
+
+__all__ = [
+    "Count",
+    "DryRun",
+    "Erasure",
+    "Event",
+    "Failure",
+    "Outcome",
+    "Person",
+    "Progress",
+    "Register",
+    "Request",
+    "RequestKind",
+    "State",
+    "close_request",
+    "dry_run",
+    "erase",
+    "history",
+    "list_requests",
+    "open_request",
+    "read_request",
+    "rehearse",
+    "retry_request",
+    "set_state",
+    "status",
+]
