@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
-from pgerase.catalog.model import Catalog
+from pgerase.catalog.model import Catalog, Name
 from pgerase.check.doors import doors, judge
 from pgerase.check.server_version import judge_server
 from pgerase.compile.desired import Desired
@@ -15,6 +15,7 @@ from pgerase.plan.drift import Installed, find_drift
 from pgerase.plan.model import Ledger, Plan
 from pgerase.rules.pack import AcceptedDoor, Pack
 from pgerase.verify.collect import Collector
+from pgerase.verify.guard_shape import misshapen
 from pgerase.verify.model import Verdict
 
 
@@ -48,6 +49,15 @@ def compare_statics(
     server = judge_server(catalog.server_version, known)
     _line(collector, "server", "known holes in row security", extent, server)
     collector.findings += [finding for finding in desired.findings if finding.severity is Severity.ERROR]
+
+
+def compare_guards(
+    catalog: Catalog, guarded: Mapping[Name, tuple[str, ...]], prefix: str, collector: Collector
+) -> None:
+    """Judge the guards of the columns that decide about people; findings and a line go to the collector."""
+    if guarded:
+        found = misshapen(catalog, guarded, prefix)
+        _line(collector, "guards", "fire, and judge by what was before", f"{len(guarded)} tables", found)
 
 
 def _pending(plan: Plan) -> list[Finding]:

@@ -21,7 +21,10 @@ create table shop.account (
     secret boolean,
     memo text
 );
-create table shop.member (account_id int references shop.account, person_id int references shop.person, role text not null);
+create table shop.member (account_id int references shop.account, person_id int references shop.person, role text not null)
+    partition by list (role);
+create table shop.member_owner partition of shop.member for values in ('owner');
+create table shop.member_other partition of shop.member default;
 create table shop.task (
     id int primary key,
     account_id int references shop.account,
