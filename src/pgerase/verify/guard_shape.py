@@ -47,7 +47,9 @@ class _Look:
             if trigger.function.schema == self._own.schema and _watches_every_write(table, trigger)
         ]
         if not whole:
-            yield _error("guard-missing", table.name, f"no guard watches all writes of {columns}, which decide about people")
+            yield _error(
+                "guard-missing", table.name, f"no guard watches all writes of {columns}, which decide about people"
+            )
             return
         firing = [trigger for trigger in whole if trigger.enabled in FIRES]
         if not firing:
