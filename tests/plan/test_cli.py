@@ -171,3 +171,11 @@ def test_backup_check_says_which_tables_are_whole(run, site, pg_programs):
 def test_a_pack_is_needed_to_plan(run):
     code, _, err = run("plan", with_pack=False)
     assert (code, "no pack was given" in err) == (2, True)
+
+
+def test_an_application_login_that_does_not_inherit_is_told_that_it_sees_nothing(run, site):
+    with site.database.connect_admin() as admin:
+        admin.execute(f'alter role "{site.app}" noinherit'.encode())
+    code, out, _ = run("check", "--bound")
+    assert "warning[app-noinherit]" in out
+    assert code == 1

@@ -456,6 +456,15 @@ BY_STATICS = [
         ("door-bypassrls", "{web}"),
     ),
     Fault(
+        "a pool login that becomes the application's",
+        ACCOUNT,
+        script(
+            'create role "{P}_pool" login noinherit; grant {web} to "{P}_pool"',
+            'drop role "{P}_pool"',
+        ),
+        ("door-member", "{P}_viewer/{P}_pool"),
+    ),
+    Fault(
         "a member of the lookup role",
         ACCOUNT,
         script('grant "{P}_lookup" to {web}', 'revoke "{P}_lookup" from {web}'),

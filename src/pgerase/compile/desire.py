@@ -18,7 +18,16 @@ from pgerase.compile.emit import Emitter, Facts, row_env
 from pgerase.compile.guards import guards
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import formula_text
-from pgerase.compile.surroundings import exempt, leaves_too, lookup_grants, matches, members, migrator, unknown_roles
+from pgerase.compile.surroundings import (
+    exempt,
+    idle_logins,
+    leaves_too,
+    lookup_grants,
+    matches,
+    members,
+    migrator,
+    unknown_roles,
+)
 from pgerase.compile.views import ViewBuilder
 from pgerase.errors import Finding, Position, Severity
 from pgerase.rules.conditions import Action
@@ -62,7 +71,7 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
         *(DesiredRowSecurity(name) for name in leaves_too(catalog, tables)),
         *migrator(pack, catalog),
     ]
-    return Desired(pack.settings.prefix, tuple(objects), tables, (*findings, *notes))
+    return Desired(pack.settings.prefix, tuple(objects), tables, (*findings, *notes, *idle_logins(pack, catalog)))
 
 
 def _not_yet(what: str, at: Position) -> Finding:

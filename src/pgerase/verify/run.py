@@ -242,7 +242,7 @@ class _Run:
                 self._database.run(f"lock table {identifier(name.schema, name.name)} in access share mode")
 
     def _identity(self) -> IdentityKind:
-        return IdentityKind.SETTING if self._access.viewers is None else self._access.viewers.identity.kind
+        return self._pack.identity or IdentityKind.SETTING
 
     def _prepare(
         self, catalog: Catalog, cast: Cast, governed: Sequence[Name], wanted: Sequence[Name]
