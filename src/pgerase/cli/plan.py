@@ -24,7 +24,7 @@ from pgerase.database import Database
 from pgerase.errors import ExitCode, Refused, RuleFileError, Severity, StalePlan, UsageError
 from pgerase.install.run import plan_install
 from pgerase.plan.build import plan_pack
-from pgerase.plan.files import lines, script, summary
+from pgerase.plan.files import lines, overview, script, summary
 from pgerase.plan.model import Applied, Ledger, Plan, read_plan, step_data
 from pgerase.plan.revert import make_off, make_revert
 from pgerase.render.live import own_roles
@@ -32,7 +32,8 @@ from pgerase.rules.access import IdentityKind
 from pgerase.rules.pack import Pack
 
 _prefix = click.option("--prefix", metavar="NAME", help="Instead of the pack's prefix, or the one installed here.")
-_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+_yes = click.option("--yes", is_flag=True, help="Do not ask, and print the plan in short, a line a table.")
+_verbose = click.option("-v", "--verbose", is_flag=True, help="Print every step of the plan, with --yes as well.")
 _allow_drop = click.option("--allow-drop", is_flag=True, help="Needed where the plan has `-` lines that drop.")
 _wait = click.option(
     "--lock-timeout",
@@ -82,10 +83,13 @@ def plan(settings: Settings, exit_code: bool, output: Path | None, as_sql: bool,
 @common_options
 @click.argument("plan_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 @_yes
+@_verbose
 @_allow_drop
 @_wait
 @click.pass_obj
-def apply(settings: Settings, plan_file: Path | None, yes: bool, allow_drop: bool, lock_timeout: float) -> None:
+def apply(
+    settings: Settings, plan_file: Path | None, yes: bool, verbose: bool, allow_drop: bool, lock_timeout: float
+) -> None:
     """Carry out a plan: the one in PLAN_FILE, or the one made now from --pack. All of it in one transaction, or nothing."""
     with settings.open_database() as database:
         if plan_file is not None:
@@ -93,22 +97,43 @@ def apply(settings: Settings, plan_file: Path | None, yes: bool, allow_drop: boo
             _refuse_other_rules(made, settings.pack)
         else:
             made, _, _ = _plan(database, _pack(settings))
-        _carry_out(settings, database, made, "apply", yes=yes, allow_drop=allow_drop, lock_timeout=lock_timeout)
+        _carry_out(
+            settings,
+            database,
+            made,
+            "apply",
+            yes=yes,
+            verbose=verbose,
+            allow_drop=allow_drop,
+            lock_timeout=lock_timeout,
+        )
 
 
 @click.command("revert")
 @common_options
 @_prefix
 @_yes
+@_verbose
 @_allow_drop
 @_wait
 @click.pass_obj
-def revert(settings: Settings, prefix: str | None, yes: bool, allow_drop: bool, lock_timeout: float) -> None:
+def revert(
+    settings: Settings, prefix: str | None, yes: bool, verbose: bool, allow_drop: bool, lock_timeout: float
+) -> None:
     """Put policies, flags and grants back exactly as they were before the first apply."""
     with settings.open_database() as database:
         name, pack = _installed_prefix(settings, database, prefix)
         made = make_revert(*read_state(database, name), name, pack)
-        _carry_out(settings, database, made, "revert", yes=yes, allow_drop=allow_drop, lock_timeout=lock_timeout)
+        _carry_out(
+            settings,
+            database,
+            made,
+            "revert",
+            yes=yes,
+            verbose=verbose,
+            allow_drop=allow_drop,
+            lock_timeout=lock_timeout,
+        )
 
 
 @click.command("off")
@@ -116,9 +141,10 @@ def revert(settings: Settings, prefix: str | None, yes: bool, allow_drop: bool, 
 @click.argument("table")
 @_prefix
 @_yes
+@_verbose
 @_wait
 @click.pass_obj
-def off(settings: Settings, table: str, prefix: str | None, yes: bool, lock_timeout: float) -> None:
+def off(settings: Settings, table: str, prefix: str | None, yes: bool, verbose: bool, lock_timeout: float) -> None:
     """The emergency exit: stop governing TABLE (schema.table, as in rule files) and its leaves, now.
 
     It needs no rule files. It is recorded, and the next apply governs the table again unless pack.yaml says `mode: off`.
@@ -128,7 +154,9 @@ def off(settings: Settings, table: str, prefix: str | None, yes: bool, lock_time
         catalog, ledger = read_state(database, name)
         made = make_off(catalog, ledger, name, pack, _table(catalog, table))
         # Dropping is what was asked for by name: no second flag in an emergency.
-        _carry_out(settings, database, made, "off", yes=yes, allow_drop=True, lock_timeout=lock_timeout)
+        _carry_out(
+            settings, database, made, "off", yes=yes, verbose=verbose, allow_drop=True, lock_timeout=lock_timeout
+        )
 
 
 @click.command("drift")
@@ -328,13 +356,16 @@ def _carry_out(
     command: str,
     *,
     yes: bool,
+    verbose: bool,
     allow_drop: bool,
     lock_timeout: float,
 ) -> None:
     """Show, ask, do, and say what was done."""
     if made.findings:
         progress(findings_text(made.findings))
-    for line in lines(made):
+    # Whoever decides now, or has to hear that it is refused, needs every line; a script's log is read when something went wrong.
+    refused = made.refusals or (made.destructive and not allow_drop)
+    for line in lines(made) if verbose or refused or not yes else overview(made):
         progress(line)
     for sentence in made.said:
         progress(sentence)

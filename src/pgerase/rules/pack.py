@@ -82,7 +82,7 @@ class AcceptedDoor:
 
 @dataclass(frozen=True, slots=True)
 class PackSettings:
-    """A whole `pack.yaml`; every field has a default. `app` empty means the connecting login; `migrator` None the owner."""
+    """A whole `pack.yaml`; every field has a default. `app` empty means the connecting login; `migrator` None nobody."""
 
     name: str
     prefix: str
