@@ -1,11 +1,9 @@
-"""`plan`, `apply`, `revert`, `off`, `drift`, `render` and `backup-check`: read, show, ask, do, say what was done."""
+"""`plan`, `apply`, `revert`, `off`, `drift`, `render` and `backup-check`: show, ask, do, say what was done."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +14,15 @@ from pgerase.apply.execute import apply_plan, refuse
 from pgerase.apply.ledger import drift as find_drift
 from pgerase.apply.ledger import find_prefix, read_state
 from pgerase.apply.locks import Patience
+from pgerase.apply.prepare import prepare
 from pgerase.catalog.model import Catalog, Name
 from pgerase.cli.output import confirm, finding_data, findings_text, print_result, progress
 from pgerase.cli.settings import Settings, common_options
-from pgerase.compile.desired import Desired, DesiredMembership, DesiredPolicy
 from pgerase.database import Database
-from pgerase.errors import ExitCode, Refused, RuleFileError, Severity, StalePlan, UsageError
-from pgerase.install.run import plan_install
-from pgerase.plan.build import plan_pack
+from pgerase.errors import ExitCode, RuleFileError, Severity, StalePlan, UsageError
 from pgerase.plan.files import lines, overview, script, summary
-from pgerase.plan.model import Applied, Ledger, Plan, read_plan, step_data
+from pgerase.plan.model import Applied, Plan, read_plan, step_data
 from pgerase.plan.revert import make_off, make_revert
-from pgerase.render.live import own_roles
-from pgerase.rules.access import IdentityKind
 from pgerase.rules.pack import Pack
 
 _prefix = click.option("--prefix", metavar="NAME", help="Instead of the pack's prefix, or the one installed here.")
@@ -62,7 +56,8 @@ def plan(settings: Settings, exit_code: bool, output: Path | None, as_sql: bool,
     """
     pack = _pack(settings)
     with settings.open_database() as database:
-        made, _, _ = _plan(database, pack)
+        progress("reading the catalog")
+        made = prepare(database, pack).plan
     if output is not None:
         output.write_text(made.to_json(), encoding="utf-8")
     if as_sql and not settings.json:
@@ -96,7 +91,9 @@ def apply(
             made = read_plan(plan_file.read_text(encoding="utf-8"))
             _refuse_other_rules(made, settings.pack)
         else:
-            made, _, _ = _plan(database, _pack(settings))
+            pack = _pack(settings)
+            progress("reading the catalog")
+            made = prepare(database, pack).plan
         _carry_out(
             settings,
             database,
@@ -187,8 +184,10 @@ def render(settings: Settings, folder: Path) -> None:
     """
     pack = _pack(settings)
     with settings.open_database() as database:
-        made, catalog, ledger = _plan(database, pack)
-        back = make_revert(catalog, ledger, pack.settings.prefix, pack.name)
+        progress("reading the catalog")
+        prepared = prepare(database, pack)
+    made = prepared.plan
+    back = make_revert(prepared.catalog, prepared.ledger, pack.settings.prefix, pack.name)
     refuse(made, allow_drop=True)
     folder.mkdir(parents=True, exist_ok=True)
     written = {"apply.sql": script(made), "revert.sql": script(back)}
@@ -245,63 +244,6 @@ def _pack(settings: Settings) -> Pack:
     if pack is None:
         raise UsageError("no pack was given", hint="Name the folder with the rule files: --pack DIR.")
     return pack
-
-
-def _plan(database: Database, pack: Pack) -> tuple[Plan, Catalog, Ledger]:
-    """Compile the pack against the database and plan, from one snapshot; impacts nobody acknowledged become findings."""
-    from pgerase.check.impact import impact, unacknowledged  # noqa: PLC0415 - other commands need no checks
-    from pgerase.compile import compile_pack  # noqa: PLC0415 - nor the compiler
-
-    prefix = pack.settings.prefix
-    progress("reading the catalog")
-    catalog, ledger = read_state(database, prefix)
-    _refuse_old_runtime(database, pack)
-    desired = compile_pack(pack, catalog)
-    impacts = impact(
-        catalog,
-        desired.governed,
-        viewers=_viewers(desired),
-        exempt=_exempt(desired),
-        migrator=pack.settings.migrator,
-        prefix=prefix,
-    )
-    made = plan_pack(pack, desired, catalog, ledger)
-    made = replace(made, findings=(*made.findings, *unacknowledged(impacts, pack.settings)))
-    return made, catalog, ledger
-
-
-def _refuse_old_runtime(database: Database, pack: Pack) -> None:
-    """Raise Refused where roles, functions or the kind of identity are not those that this version's policies rely on."""
-    viewers = pack.access.viewers if pack.access is not None else None
-    kind = viewers.identity.kind if viewers is not None else None
-    identity = kind if kind in (IdentityKind.SETTING, IdentityKind.ROLE) else None
-    if plan_install(database, pack.settings.prefix, identity=identity, must_exist=True):
-        raise Refused(
-            "what is installed in this database is not what this pack and this version of pgerase need",
-            hint="Run `pgerase upgrade` with the same --pack first: it shows what it changes.",
-        )
-
-
-def _viewers(desired: Desired) -> set[str]:
-    """The roles that will be members of the viewers' role."""
-    viewer = f"{desired.prefix}_viewer"
-    return {one.member for one in desired.objects if isinstance(one, DesiredMembership) and one.role == viewer}
-
-
-def _exempt(desired: Desired) -> Mapping[str, set[Name]]:
-    """The services, and the tables each reads without a rule."""
-    own = own_roles(desired.prefix)
-    found: dict[str, set[Name]] = {}
-    for one in desired.objects:
-        if (
-            isinstance(one, DesiredPolicy)
-            and one.permissive
-            and one.using == "true"
-            and one.command in {"SELECT", "ALL"}
-        ):
-            for role in set(one.roles) - {*own, "public"}:
-                found.setdefault(role, set()).add(one.table)
-    return found
 
 
 def _refuse_other_rules(made: Plan, folder: Path | None) -> None:
