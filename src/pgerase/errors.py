@@ -6,8 +6,10 @@ Exit codes (DESIGN.md, Commands): 0 done or clean; 1 the answer is no; 2 usage o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from types import MappingProxyType
 
 
 class ExitCode(IntEnum):
@@ -19,6 +21,19 @@ class ExitCode(IntEnum):
     REFUSED = 3
     DATABASE = 4
     BUG = 5
+
+
+SQLSTATES: Mapping[str, str] = MappingProxyType(
+    {
+        "ZE001": "`become` was given no viewer",
+        "ZE002": "`become` was called outside a transaction",
+        "ZE003": "viewers are identified by their login",
+    }
+)
+"""What pgerase's own SQL raises, for applications to tell apart: ZE0xx identity and access, ZE1xx erasing.
+
+A refusal by a policy or a guard has PostgreSQL's own code, 42501: applications know that one already.
+"""
 
 
 @dataclass(frozen=True, slots=True, order=True)
