@@ -19,7 +19,16 @@ from pgerase.compile.erasure import Erasure, compile_erasure
 from pgerase.compile.guards import guards
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import formula_text
-from pgerase.compile.surroundings import exempt, leaves_too, lookup_grants, matches, members, migrator, unknown_roles
+from pgerase.compile.surroundings import (
+    exempt,
+    idle_logins,
+    leaves_too,
+    lookup_grants,
+    matches,
+    members,
+    migrator,
+    unknown_roles,
+)
 from pgerase.compile.views import ViewBuilder
 from pgerase.errors import Finding, Severity
 from pgerase.rules.conditions import Action
@@ -64,7 +73,8 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     ]
     erasing = _erasing(pack, catalog, naming, rules.people, tables)
     objects += erasing.objects
-    return Desired(pack.settings.prefix, tuple(objects), tables, (*findings, *notes, *erasing.findings))
+    found = (*findings, *notes, *idle_logins(pack, catalog), *erasing.findings)
+    return Desired(pack.settings.prefix, tuple(objects), tables, found)
 
 
 def _erasing(
