@@ -10,7 +10,8 @@ from pgerase.catalog.model import Catalog, Name, Table, Trigger
 from pgerase.compile.bound import BoundCondition
 from pgerase.compile.desired import DesiredFunction
 from pgerase.compile.erasure.bound import BoundSubject
-from pgerase.compile.erasure.statement import Part, Statement
+from pgerase.compile.erasure.parts import Part
+from pgerase.compile.erasure.statement import Statement
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, qualified, text_literal
 from pgerase.compile.surroundings import leaves_too

@@ -12,7 +12,7 @@ from pgerase.catalog.model import Name, Table
 from pgerase.compile.desired import DesiredFunction, DesiredTrigger
 from pgerase.compile.erasure.bound import BoundLink, BoundMap, BoundSubject
 from pgerase.compile.erasure.fill import comparable
-from pgerase.compile.erasure.statement import key_text
+from pgerase.compile.erasure.parts import key_text
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import dollar_tag, fit_name, ident, qualified, text_literal
 
