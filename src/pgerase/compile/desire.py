@@ -71,18 +71,18 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
         *(DesiredRowSecurity(name) for name in leaves_too(catalog, tables)),
         *migrator(pack, catalog),
     ]
-    erasing = _erasing(pack, catalog, naming, rules.people, tables)
+    erasing = _erasing(pack, catalog, naming, rules, tables)
     objects += erasing.objects
     found = (*findings, *notes, *idle_logins(pack, catalog), *erasing.findings)
     return Desired(pack.settings.prefix, tuple(objects), tables, found)
 
 
 def _erasing(
-    pack: Pack, catalog: Catalog, naming: Naming, people: bound.BoundPeople | None, governed: tuple[Name, ...]
+    pack: Pack, catalog: Catalog, naming: Naming, rules: bound.BoundRules | None, governed: tuple[Name, ...]
 ) -> Erasure:
     if pack.data_map is None:
         return Erasure((), ())
-    return compile_erasure(pack.data_map, catalog, naming, people, governed)
+    return compile_erasure(pack.data_map, catalog, naming, rules, governed)
 
 
 def adoption(pack: Pack, rules: bound.BoundRules, catalog: Catalog) -> tuple[dict[str, Mode], tuple[Finding, ...]]:

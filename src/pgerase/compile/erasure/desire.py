@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name
-from pgerase.compile.bound import BoundCondition, BoundPeople
+from pgerase.compile.bound import BoundCondition, BoundRequirement, BoundRules
 from pgerase.compile.desired import DesiredFunction, DesiredGrant, DesiredObject, DesiredPolicy, DesiredTrigger
 from pgerase.compile.emit import Emitter, Facts
 from pgerase.compile.erasure.bind import bind_map
@@ -25,6 +25,7 @@ from pgerase.compile.naming import Naming
 from pgerase.compile.sql import ident, qualified
 from pgerase.compile.surroundings import leaves_too
 from pgerase.errors import Finding, Severity
+from pgerase.rules.conditions import Action
 from pgerase.rules.data_map import DataMap
 from pgerase.rules.names import TableName
 
@@ -49,7 +50,7 @@ def compile_erasure(
     data_map: DataMap,
     catalog: Catalog,
     naming: Naming,
-    people: BoundPeople | None,
+    rules: BoundRules | None,
     governed: Collection[Name],
 ) -> Erasure:
     """Functions, guards, grants and exempt policies for a data map; `governed` are the tables that will have row security."""
@@ -69,7 +70,7 @@ def compile_erasure(
         with_code = frozenset(
             one.name for one in work if user_code(catalog, naming, [one.name]) or _has_rules(catalog, one.name)
         )
-        statement = Statement(bound_map, subject, work, Emitter(facts), is_erased, with_code)
+        statement = Statement(bound_map, subject, work, Emitter(facts), is_erased, with_code, _required(subject, rules))
         made = [count_function(statement, naming)]
         # Reading happens while the parts are written, so only now is it known what is read.
         statement.reads |= set(facts.tables)
@@ -78,7 +79,7 @@ def compile_erasure(
                 statement,
                 naming,
                 catalog,
-                super_admin=_super_admin(subject, people),
+                super_admin=_super_admin(subject, rules),
                 has_ghost=subject.ghost is not None,
             )
         )
@@ -110,9 +111,27 @@ def _sorted_triggers(triggers: Iterable[DesiredTrigger]) -> list[DesiredTrigger]
     return sorted(triggers, key=lambda one: (one.table, one.name))
 
 
-def _super_admin(subject: BoundSubject, people: BoundPeople | None) -> BoundCondition | None:
-    """Who is super admin, where the access rules know the same people."""
-    return people.super_admin if people is not None and people.table.name == subject.table.name else None
+def _same_people(subject: BoundSubject, rules: BoundRules | None) -> BoundRules | None:
+    """The access rules, where their viewers are the subject's people."""
+    return (
+        rules
+        if rules is not None and rules.people is not None and rules.people.table.name == subject.table.name
+        else None
+    )
+
+
+def _super_admin(subject: BoundSubject, rules: BoundRules | None) -> BoundCondition | None:
+    known = _same_people(subject, rules)
+    return known.people.super_admin if known is not None and known.people is not None else None
+
+
+def _required(subject: BoundSubject, rules: BoundRules | None) -> Mapping[Name, tuple[BoundRequirement, ...]]:
+    """What is required of readers, by table."""
+    known = _same_people(subject, rules)
+    return {
+        resource.table.name: tuple(one for one in resource.requirements if Action.READ in one.can)
+        for resource in (known.resources if known is not None else ())
+    }
 
 
 def _unanswered(bound_map: BoundMap, data_map: DataMap) -> Iterable[Finding]:

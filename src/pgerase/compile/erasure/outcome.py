@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from pgerase.catalog.model import Table
 from pgerase.compile import sql
-from pgerase.compile.bound import BoundCondition
-from pgerase.compile.emit import Env
+from pgerase.compile.bound import BoundCondition, BoundRequirement, ColumnValue
+from pgerase.compile.emit import Env, asks_decision
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import BoundLink, Verb
 from pgerase.compile.erasure.fill import Misfit, leaves_alone, new_value
@@ -64,7 +64,7 @@ class Outcomes(People):
         mapped = work.mapped
         assert mapped is not None
         if rule.candidates:
-            changed.update(self.handed_over(link, rule, name))
+            changed.update(self.handed_over(work, link, rule, name))
         if link.is_self and self.subject.lifecycle is not None:
             changed[self.subject.lifecycle.column] = self.subject.lifecycle.erased
         if link.path.identifier is not None and link.path.is_direct and not rule.candidates:
@@ -107,32 +107,72 @@ class Outcomes(People):
             self.findings.append(refusal("not-compiled-yet", str(link.label), message, link.at))
         return {link.path.columns[0]: value}
 
-    def handed_over(self, link: BoundLink, rule: bound.BoundRule, name: str) -> dict[str, str]:
+    def handed_over(self, work: Work, link: BoundLink, rule: bound.BoundRule, name: str) -> dict[str, str]:
         """What the link columns become: the first candidate there is."""
         columns = link.path.columns
         values: dict[str, list[str]] = {}
         for candidate in rule.candidates:
             match candidate:
                 case bound.ToManager():
-                    last = ident(self.subject.key_columns[-1])
-                    query = f"(select manager.{last} from manager where manager.number = {name}.number)"
-                    values.setdefault(columns[-1], []).append(query)
+                    values.setdefault(columns[-1], []).append(self.manager(work, name, columns))
                 case bound.ToPool(value):
-                    values.setdefault(columns[-1], []).append(self.pool(value, columns))
+                    values.setdefault(columns[-1], []).append(self.pool(work, value, columns))
                 case bound.ToValue(pairs):
                     for column, value in pairs:
                         values.setdefault(column, []).append(value)
         return {column: f"coalesce({', '.join(one)})" if len(one) > 1 else one[0] for column, one in values.items()}
 
-    def pool(self, value: bound.ColumnValue, columns: tuple[str, ...]) -> str:
-        """The person that the row's path leads to, if active and staying."""
-        subject = self.subject
+    def manager(self, work: Work, name: str, columns: tuple[str, ...]) -> str:
+        """The person's manager who stays, if the row is within what is required of that one."""
+        *rest, last = self.subject.key_columns
+        conditions = [f"manager.number = {name}.number"]
+        sources = ["manager"]
+        if required := self.requirements(work, "boss"):
+            on = [f"boss.{ident(last)} = manager.{ident(last)}"]
+            on += [f"boss.{ident(key)} = {ROW}.{ident(mine)}" for key, mine in zip(rest, columns, strict=False)]
+            sources.append(f"join {qualified(self.subject.table.name)} as boss on {' and '.join(on)}")
+            conditions += required
+        return sql.subquery(sql.select(f"manager.{ident(last)}", sources, conditions))
+
+    def pool(self, work: Work, value: ColumnValue, columns: tuple[str, ...]) -> str:
+        """The person that the row's path leads to, if active and staying and the row within what is required."""
         env = Env(row=ROW, as_set=False, taken=frozenset({ROW, "pool", "leaving"}))
-        *rest, last = subject.key_columns
+        *rest, last = self.subject.key_columns
         conditions = [f"pool.{ident(last)} = {self.emitter.value(value, env)}"]
         conditions += [f"pool.{ident(key)} = {ROW}.{ident(mine)}" for key, mine in zip(rest, columns, strict=False)]
-        conditions.append(self.stays("pool"))
-        return sql.subquery(sql.select(f"pool.{ident(last)}", [f"{qualified(subject.table.name)} as pool"], conditions))
+        conditions += [self.stays("pool"), *self.requirements(work, "pool")]
+        source = f"{qualified(self.subject.table.name)} as pool"
+        return sql.subquery(sql.select(f"pool.{ident(last)}", [source], conditions))
+
+    def requirements(self, work: Work, heir: str) -> list[str]:
+        """What the access rules require of whoever reads the row, asked of the heir; a requirement binds unless `who` is false."""
+        env = Env(row=ROW, person=heir, as_set=False, taken=frozenset({ROW, heir, "person", "leaving", "manager"}))
+        texts: list[str] = []
+        for one in self.required.get(work.name, ()):
+            if one.through is not None or asks_decision(one.rows) or (one.who is not None and asks_decision(one.who)):
+                self.findings.append(_unasked(work, one))
+                continue
+            held = sql.formula_text(self.emitter.truth(one.rows, env, positive=True))
+            if one.who is None:
+                texts.append(f"({held})")
+            else:
+                who = sql.formula_text(self.emitter.truth(one.who, env, positive=False))
+                texts.append(f"(({who}) is false or ({held}))")
+        if self.emitter.facts.groups:
+            # Groups are known to views that only viewers' policies may read.
+            self.findings += [_unasked(work, one) for one in self.required.get(work.name, ())]
+            self.emitter.facts.groups.clear()
+            return []
+        return texts
+
+
+def _unasked(work: Work, requirement: BoundRequirement) -> Finding:
+    message = (
+        f"rows of {work.name} are handed over without asking whether requirement {requirement.name} "
+        f"({requirement.at}) lets the new owner see them"
+    )
+    hint = "It is passed on from a parent, asks for a group or for {can: …}: look at such rows after a handover."
+    return Finding("requirement-not-asked", Severity.WARNING, str(work.name), message, hint, requirement.at)
 
 
 def not_treated(table: Table, column: str, at: Position) -> Finding:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pgerase.catalog.model import Name
 from pgerase.compile import sql
+from pgerase.compile.bound import BoundRequirement
 from pgerase.compile.emit import Emitter
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import BoundMap, BoundSubject
@@ -28,6 +29,8 @@ class People:
     """The function that knows whom the ledger has as erased, qualified."""
     with_code: frozenset[Name]
     """Tables whose triggers of the application run: only there can a row that is changed turn out not to be."""
+    required: Mapping[Name, Sequence[BoundRequirement]]
+    """What the access rules require of readers of a table's rows, where they know the same people."""
     findings: list[Finding] = field(default_factory=list[Finding])
     reads: set[Name] = field(default_factory=set[Name])
     aliases: dict[Name, str] = field(default_factory=dict[Name, str])
