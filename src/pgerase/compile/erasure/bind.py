@@ -253,7 +253,7 @@ class _MapBinder(ConditionBinder):
             and isinstance(self.owner_of(table, mapped, column), rules.OfSelf)
         )
         path = bound.RowPath((), subject.key_columns, None)
-        rows = self.bind_rules(table, mapped, mapped.rows, subject, (), mapped.at)
+        rows = self.bind_rules(table, mapped.rows, subject, (), mapped.at)
         return bound.BoundLink(subject.name, "self", path, None, rows, columns, True, mapped.at)
 
     def bind_link(self, table: Table, mapped: rules.MappedTable, link: rules.Link) -> tuple[bound.BoundLink, ...]:
@@ -269,7 +269,7 @@ class _MapBinder(ConditionBinder):
         )
         when = None if link.when is None else self.bind_when(table, link.when, subject)
         wanted = link.rows if link.rows is not None else mapped.rows
-        rows = self.bind_rules(table, mapped, wanted, subject, held, link.at)
+        rows = self.bind_rules(table, wanted, subject, held, link.at)
         if not link.scan and not self.map.unindexed_scan:
             for path in paths:
                 self.want_index(table, path, str(link.path), link.at)
@@ -445,15 +445,12 @@ class _MapBinder(ConditionBinder):
     def bind_rules(
         self,
         table: Table,
-        mapped: rules.MappedTable,
         rows: tuple[rules.RowRule, ...] | None,
         subject: bound.BoundSubject,
         held: tuple[str, ...],
         at: Position,
     ) -> tuple[bound.BoundRule, ...]:
-        if rows is None:
-            message = f"nothing says what becomes of the rows of {table.name}"
-            raise self.fail("rows-not-said", str(table.name), message, at, "Say rows: keep, delete, unlink, …")
+        assert rows is not None, f"{at}: the reader lets no rows pass of which nothing is said"
         return tuple(self.bind_rule(table, rule, subject, held) for rule in rows)
 
     def bind_rule(

@@ -52,7 +52,10 @@ def new_value(table: Table, column: Column, treatments: Iterable[rules.Treatment
 
 def leaves_alone(treatments: Iterable[rules.Treatment]) -> bool:
     """Whether nothing is done to the value: kept without ground, or by law in its place."""
-    return all(isinstance(one, (rules.KeepNoted, rules.KeepColumn)) for one in treatments)
+    return all(
+        isinstance(one, rules.KeepNoted) or (isinstance(one, rules.KeepColumn) and not one.visible_to)
+        for one in treatments
+    )
 
 
 def _treated(table: Table, column: Column, treatment: rules.Treatment, value: str, row: str, person: str) -> str:

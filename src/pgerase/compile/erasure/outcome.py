@@ -73,9 +73,6 @@ class Outcomes(People):
         for column in (*link.columns, *(one for one in replaced if one not in link.columns)):
             entry = mapped.columns.get(column)
             treatments = replaced.get(column, entry.treatments if entry is not None else ())
-            at = rule.at if column in replaced else entry.at if entry is not None else rule.at
-            if not treatments and entry is not None:
-                self.findings.append(not_treated(work.table, column, at))
             if treatments and not leaves_alone(treatments):
                 self.treat(work.table, column, treatments, name, changed)
         changed.update(rule.marks)
@@ -173,12 +170,6 @@ def _unasked(work: Work, requirement: BoundRequirement) -> Finding:
     )
     hint = "It is passed on from a parent, asks for a group or for {can: …}: look at such rows after a handover."
     return Finding("requirement-not-asked", Severity.WARNING, str(work.name), message, hint, requirement.at)
-
-
-def not_treated(table: Table, column: str, at: Position) -> Finding:
-    """A personal column of rows that stay, of which nothing is said."""
-    message = f"{table.name}.{column} is personal, and nothing says what becomes of it in rows that stay"
-    return refusal("not-treated", f"{table.name}.{column}", message, at)
 
 
 def refusal(code: str, subject: str, message: str, at: Position) -> Finding:

@@ -1,0 +1,245 @@
+"""What the compiler of data maps refuses, each by code, object and place, with the least that makes it refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pgerase.catalog.read import read_catalog
+from pgerase.compile import compile_pack
+from pgerase.database import Database
+from pgerase.errors import Finding, Severity
+from pgerase.rules.read import read_pack
+from tests.fix_database import FreshDatabase
+
+SCHEMA = """
+create schema s;
+create table s.person (
+    person_id bigint primary key,
+    email text not null unique,
+    nick varchar(12),
+    born date,
+    shout text generated always as (upper(email)) stored,
+    boss_id bigint references s.person,
+    status text not null default 'on'
+);
+create index on s.person (boss_id);
+create table s.post (
+    post_id bigint primary key,
+    author_id bigint references s.person,
+    title text not null,
+    parent_id bigint
+);
+create index on s.post (author_id);
+create table s.reply (
+    reply_id bigint primary key,
+    post_id bigint not null references s.post on delete cascade,
+    back_id bigint
+);
+create index on s.reply (post_id);
+create table s.note (note_id bigint primary key, of_id bigint not null);
+create index on s.note (of_id);
+create table s.pair (a text, b bigint, many bigint[]);
+"""
+POST = "  s.post: {links: {author_id: {person: key, rows: keep}}}\n"
+PERSON = "  s.person: {subject: person, rows: keep, links: {boss_id: {person: key, rows: keep}}}\n"
+
+
+@pytest.fixture(scope="module")
+def database(server: str, unique_prefix, tmp_path_factory):
+    """One database for all maps: compiling changes nothing."""
+    made = FreshDatabase(server, unique_prefix(), "template0")
+    made.create()
+    try:
+        with made.connect() as connection:
+            connection.execute(SCHEMA)
+        yield made
+    finally:
+        made.drop()
+
+
+def compiled(database: FreshDatabase, folder: Path, tables: str, subject: str = "", more: str = "") -> list[Finding]:
+    """The findings of a map with these tables; `subject` goes into the person, `more` to the end."""
+    text = (
+        "version: 1\nsubjects:\n  person:\n    table: s.person\n    key: person_id\n"
+        f"    identifiers: {{email: email}}\n{subject}tables:\n{tables}{more}"
+    )
+    (folder / "data_map.yaml").write_text(text, encoding="utf-8")
+    (folder / "pack.yaml").write_text("version: 1\nname: small\nprefix: small\n", encoding="utf-8")
+    with Database.open(database.dsn()) as opened:
+        return list(compile_pack(read_pack(folder), read_catalog(opened)).findings)
+
+
+def test_a_whole_map_is_not_refused(database: FreshDatabase, tmp_path: Path):
+    found = compiled(database, tmp_path, PERSON + POST)
+    assert [one for one in found if one.severity is Severity.ERROR] == []
+
+
+BOSS = "links: {boss_id: {person: key, rows: keep}}"
+
+CASES = {
+    "unmapped-table": (PERSON, "", "", "s.post"),
+    "unmapped-link": ("  s.person: {subject: person, rows: keep}\n" + POST, "", "", "s.person"),
+    "unmapped-cascade": (
+        PERSON + "  s.post: {links: {author_id: {person: key, rows: delete}}}\n",
+        "",
+        "",
+        "s.reply",
+    ),
+    "gone-not-said": (
+        f"  s.person: {{subject: person, rows: delete, {BOSS}}}\n" + POST,
+        "",
+        "",
+        "s.person",
+    ),
+    "unindexed-link": (
+        PERSON + "  s.post: {links: {author_id: {person: key, rows: keep}, parent_id: {person: key, rows: keep}}}\n",
+        "",
+        "",
+        "s.post(parent_id)",
+    ),
+    "clear-not-null": (
+        f"  s.person: {{subject: person, rows: keep, of: self, {BOSS}, columns: {{email: {{kind: email, purpose: x, erase: clear}}}}}}\n"
+        + POST,
+        "",
+        "",
+        "s.person.email",
+    ),
+    "filler-not-unique": (
+        f"  s.person: {{subject: person, rows: keep, of: self, {BOSS}, "
+        "columns: {email: {kind: email, purpose: x, erase: {fill: gone}}}}\n" + POST,
+        "",
+        "",
+        "s.person.email",
+    ),
+    "filler-too-long": (
+        f"  s.person: {{subject: person, rows: keep, of: self, {BOSS}, "
+        "columns: {nick: {kind: name, purpose: x, erase: {fill: Deleted person}}}}\n" + POST,
+        "",
+        "",
+        "s.person.nick",
+    ),
+    "filler-type": (
+        f"  s.person: {{subject: person, rows: keep, of: self, {BOSS}, "
+        "columns: {born: {kind: birth_date, purpose: x, erase: {fill: someday}}}}\n" + POST,
+        "",
+        "",
+        "s.person.born",
+    ),
+    "generalize-type": (
+        f"  s.person: {{subject: person, rows: keep, of: self, {BOSS}, "
+        "columns: {nick: {kind: name, purpose: x, erase: {generalize: year}}}}\n" + POST,
+        "",
+        "",
+        "s.person.nick",
+    ),
+    "generated-column": (
+        f"  s.person: {{subject: person, rows: keep, of: self, {BOSS}, "
+        "columns: {shout: {kind: email, purpose: x, erase: clear}}}\n" + POST,
+        "",
+        "",
+        "s.person.shout",
+    ),
+    "no-manager": (
+        "  s.person: {subject: person, rows: keep, links: "
+        "{boss_id: {person: key, rows: [{do: {reassign: [manager, unlink]}}]}}}\n" + POST,
+        "",
+        "",
+        "person",
+    ),
+    "no-ghost": (
+        "  s.person: {subject: person, rows: keep, links: {boss_id: {person: key, rows: ghost}}}\n" + POST,
+        "",
+        "",
+        "person",
+    ),
+    "unlink-not-null": (
+        PERSON + POST + "  s.note: {links: {of_id: {person: key, rows: unlink}}}\n",
+        "",
+        "",
+        "s.note.of_id",
+    ),
+    "no-own-columns": (
+        PERSON + POST + "  s.reply: {links: {post_id.author_id: {person: key, rows: unlink}}}\n",
+        "",
+        "",
+        "rows",
+    ),
+    "uneven-link": (
+        PERSON + POST + '  s.pair: {links: {"a, b": {person: key, rows: keep, scan: true}}}\n',
+        "",
+        "",
+        None,
+    ),
+    "type-mismatch": (
+        PERSON + POST + "  s.pair: {links: {a: {person: key, rows: keep, scan: true}}}\n",
+        "",
+        "",
+        "a",
+    ),
+    "not-a-lookup": (
+        PERSON + POST + '  s.pair: {links: {"s.reply(back_id)": {person: key, rows: keep, scan: true}}}\n',
+        "",
+        "",
+        None,
+    ),
+    "not-mapped-there": (
+        PERSON
+        + POST
+        + "  s.reply: {columns: {back_id: none}}\n  s.pair: {references: {b: {to: s.reply.reply_id}}, links: {b: {person: key, rows: keep, scan: true}}}\n",
+        "",
+        "",
+        "b",
+    ),
+    "unknown-table": (PERSON + POST + "  s.pots: {links: {a: {person: key, rows: keep}}}\n", "", "", "s.pots"),
+    "unknown-column": (
+        PERSON + "  s.post: {links: {autor_id: {person: key, rows: keep}}}\n",
+        "",
+        "",
+        "s.post.autor_id",
+    ),
+}
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_refused(code: str, database: FreshDatabase, tmp_path: Path):
+    tables, subject, more, wanted = CASES[code]
+    found = [one for one in compiled(database, tmp_path, tables, subject, more) if one.code == code]
+    assert found, code
+    assert all(one.severity is Severity.ERROR and one.message for one in found)
+    if wanted is not None:
+        assert wanted in {one.subject for one in found}
+    assert all(one.at is not None for one in found)
+
+
+LATER = {
+    "recipients": "recipients:\n  directory: {kind: manual, text: remove it}\n",
+    "retention": "retention:\n  - {name: leavers, subject: person, when: {status: off}, do: erase}\n",
+    "profiles": "profiles:\n  us: {when: {status: x}, tables: {s.post: {rows: delete}}}\n",
+}
+
+
+@pytest.mark.parametrize("part", LATER)
+def test_what_comes_later_is_refused_by_name(part: str, database: FreshDatabase, tmp_path: Path):
+    found = compiled(database, tmp_path, PERSON + POST, more=LATER[part])
+    assert [one.subject.split(":")[0] for one in found if one.code == "not-compiled-yet"] == [part]
+
+
+TREATMENTS = ("{redact: identifiers}", "{keep: {exemption: 17(3)(b), law: x, for: 2 months, visible_to: [auditor]}}")
+
+
+@pytest.mark.parametrize("treatment", TREATMENTS)
+def test_treatments_that_come_later_are_refused(treatment: str, database: FreshDatabase, tmp_path: Path):
+    tables = (
+        f"  s.person: {{subject: person, rows: keep, of: self, {BOSS}, "
+        f"columns: {{nick: {{kind: name, purpose: x, erase: {treatment}}}}}}}\n"
+    )
+    found = compiled(database, tmp_path, tables + POST)
+    assert [one.subject for one in found if one.code == "not-compiled-yet"] == ["s.person.nick"]
+
+
+def test_nothing_is_made_where_something_is_refused(database: FreshDatabase, tmp_path: Path):
+    compiled(database, tmp_path, PERSON)
+    with Database.open(database.dsn()) as opened:
+        assert compile_pack(read_pack(tmp_path), read_catalog(opened)).objects == ()
