@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pgerase.catalog.model import Catalog, Column, ForeignKey, Name, Table
 from pgerase.compile.bind_conditions import ConditionBinder, Scope
-from pgerase.compile.bind_names import nearest
+from pgerase.compile.bind_names import is_unique, nearest
 from pgerase.compile.bound import BoundCondition, Computed, Hop, Side, Value
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import Verb
@@ -85,6 +85,13 @@ class _MapBinder(ConditionBinder):
             if column.natural:
                 self.not_yet(f"natural key {column.column}", column.at)
         key = tuple(self.column(table, column.column, column.at) for column in subject.key)
+        for column in key:
+            if type_of(column).is_citext:
+                self.not_yet(f"a key of type citext: {column.name}", subject.at)
+        if not is_unique(table, tuple(column.name for column in key)):
+            named = ", ".join(column.name for column in key)
+            message = f"{table.name}({named}) is not unique: one row a person is needed"
+            self.fail("key-not-unique", f"{table.name}({named})", message, subject.at)
         identifiers: dict[str, Column] = {}
         for identifier in subject.identifiers:
             self.attempt(lambda identifier=identifier: self.bind_identifier(table, identifier, identifiers))
@@ -164,6 +171,8 @@ class _MapBinder(ConditionBinder):
         if table.is_partition:
             message = f"{table.name} is a partition; a map names the partitioned table"
             raise self.fail("partition-mapped", str(table.name), message, mapped.at)
+        if table.kind != "p" and self.catalog.leaves(table.name):
+            raise self.not_yet(f"{table.name}, whose rows lie in tables that inherit from it", mapped.at)
         if table.name in self.mapped:
             raise self.fail("duplicate-name", str(table.name), f"{table.name} is mapped twice", mapped.at)
         self.mapped[table.name] = mapped
@@ -320,6 +329,11 @@ class _MapBinder(ConditionBinder):
             known = nearest(identifier, subject.identifiers)
             message = f"{identifier} is no identifier of {subject.name} that is one column of its table"
             raise self.fail("unlinkable-identifier", identifier, message, at, known)
+        if not is_unique(subject.table, (subject.identifiers[identifier].name,)):
+            message = f"{identifier} is not unique among {subject.name}s: rows of others of that name would be taken"
+            raise self.fail("identifier-not-unique", identifier, message, at, "Link by key, or add a unique index.")
+        if type_of(subject.identifiers[identifier]).is_citext:
+            raise self.not_yet(f"a link by {identifier}, which is citext", at)
         return identifier
 
     def paths_into(

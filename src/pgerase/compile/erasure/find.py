@@ -167,10 +167,10 @@ class Finder(Outcomes):
         listed = ", ".join(f"t.{ident(name)}" for name in ids)
         # A row goes with the first person who deletes what it hangs on.
         seed = (
-            f"select {listed}, {first}.deleted_by as number{self.exposed(work, 't')}\n"
-            f"from {first}\n    join {qualified(work.name)} as t"
-            f" on {self.equal('t', reference.hop.columns, first, reference.hop.target_columns)}\n"
-            f"where {first}.deleted_by is not null"
+            f"select {listed}, top.deleted_by as number{self.exposed(work, 't')}\n"
+            f"from {ident(first)} as top\n    join {qualified(work.name)} as t"
+            f" on {self.equal('t', reference.hop.columns, 'top', reference.hop.target_columns)}\n"
+            "where top.deleted_by is not null"
         )
         step = (
             f"select {listed}, below.number{self.exposed(work, 't')}\n"
