@@ -125,6 +125,11 @@ def _explain(settings: Settings, error: Exception) -> int:
         case PgeraseError() if error.exit_code is not ExitCode.BUG:
             print_error(settings, kind=type(error).__name__, error=error, code=error.exit_code)
             return error.exit_code
+        case OSError() if error.filename is not None:
+            # A file named on the command line that cannot be read or written.
+            message = f"{error.filename}: {error.strerror}"
+            print_error(settings, kind="UsageError", message=message, code=ExitCode.USAGE)
+            return ExitCode.USAGE
         case _:
             print_error(
                 settings,
