@@ -194,6 +194,16 @@ def test_two_operators_of_one_request_share_its_people(shop) -> None:
         assert (result.request.done, result.failures) == (200, ())
 
 
+def test_two_operators_never_have_the_same_person(shop) -> None:
+    first, second = shop.register(), shop.register()
+    request = open_request(first, "person", keys(range(1, 11))).number
+    with first.database.transaction(undo=True), second.database.transaction(undo=True):
+        mine, theirs = (one.call("take_people", request, 4, False)[0]["take_people"] for one in (first, second))
+        # In the order of the text, not of the number.
+        assert (mine, theirs) == (["1", "10", "2", "3"], ["4", "5", "6", "7"])
+        assert second.call("take_people", request, 9, False)[0]["take_people"] == ["4", "5", "6", "7", "8", "9"]
+
+
 def test_two_requests_about_the_same_people_erase_them_once(shop) -> None:
     first, second = shop.register(), shop.register()
     # One in this order, one in the other: they meet in the middle and wait for each other, never in a circle.
