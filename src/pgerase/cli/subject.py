@@ -22,7 +22,7 @@ from pgerase.cli.people import (
     yes_option,
 )
 from pgerase.cli.settings import Settings, common_options
-from pgerase.errors import ExitCode, Refused, UsageError
+from pgerase.errors import ExitCode, PgeraseError, Refused, UsageError
 from pgerase.operate import (
     Count,
     DryRun,
@@ -235,8 +235,14 @@ def _erase(
         if opened:
             close_request(register, request.number, outcome=Outcome.WITHDRAWN)
         raise
-    with bar("erasing") as step:
-        done = erase(register, request.number, batch=batch, progress=step)
+    try:
+        with bar("erasing") as step:
+            done = erase(register, request.number, batch=batch, progress=step)
+    except (PgeraseError, KeyboardInterrupt):
+        progress(
+            f"request {request.number} is open: `subject erase {request.subject} --request {request.number}` resumes"
+        )
+        raise
     if opened and done.request.done == done.request.people:
         close_request(register, request.number)
     lines = [*count_lines(done.counts), *failure_lines(request.subject, done.failures)]
