@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import statistics
 import tempfile
 import threading
@@ -24,8 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from common import Line, server, show
 from rich.console import Console
-from rich.table import Table
 
 from pgerase.apply.execute import apply_plan
 from pgerase.apply.ledger import read_state
@@ -37,7 +36,6 @@ from pgerase.errors import Refused
 from pgerase.install.run import install
 from pgerase.plan.build import plan_pack
 from pgerase.rules.read import read_pack
-from pgerase.server import THROWAWAY, EmbeddedServer
 
 PREFIX = "bench"
 PEOPLE = 111_111
@@ -190,16 +188,6 @@ NARROW_BUDGET = {"count": "1.5 x", "page of 50": "1.5 x", "point": "1.5 x + 0.5 
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One row of the table: milliseconds of both ways."""
-
-    what: str
-    pgerase: float
-    other: float
-    budget: str
-
-
-@dataclass(frozen=True, slots=True)
 class Bench:
     """A database with the data, its owner and an application's login."""
 
@@ -227,19 +215,6 @@ def main() -> None:
         lines += wide_schema(admin, address)
         version = psycopg.connect(admin).info.server_version
     show(console, lines, f"PostgreSQL {version // 10000}.{version % 10000}, {options.rows:,} rows")
-
-
-@contextlib.contextmanager
-def server() -> Iterator[tuple[str, Callable[[str, str], str]]]:
-    """A superuser's connection string, and how to make one for a database and a user."""
-    given = os.environ.get("PGERASE_BENCH_DSN")
-    if given:
-        yield given, lambda dbname, user: psycopg.conninfo.make_conninfo(given, dbname=dbname, user=user)
-        return
-    with EmbeddedServer(
-        settings={**THROWAWAY, "shared_buffers": "1GB", "max_locks_per_transaction": "2048"}
-    ) as running:
-        yield running.dsn(), running.dsn
 
 
 @contextlib.contextmanager
@@ -452,24 +427,6 @@ def plain(connection: psycopg.Connection, query: str, repeat: int) -> tuple[list
             rows = connection.execute(query.encode(), prepare=True).fetchall()
             times.append(1000 * (time.perf_counter() - began))
     return rows, statistics.median(times[1:])
-
-
-def show(console: Console, lines: list[Line], title: str) -> None:
-    """The table."""
-    table = Table(title=title)
-    for heading, justify in (
-        ("what", "left"),
-        ("pgerase, ms", "right"),
-        ("other way, ms", "right"),
-        ("ratio", "right"),
-        ("budget", "right"),
-    ):
-        table.add_column(heading, justify=justify)  # pyright: ignore[reportArgumentType] - rich's literal
-    for line in lines:
-        table.add_row(
-            line.what, f"{line.pgerase:.2f}", f"{line.other:.2f}", f"{line.pgerase / line.other:.2f}", line.budget
-        )
-    console.print(table)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pgerase.errors import SQLSTATES
 from tests.sql_lint import file_faults, migration_faults, routine_faults, template_faults
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
@@ -72,6 +73,21 @@ def test_module_is_short_and_has_a_docstring(name: str):
     text = _text(name)
     assert text.startswith('"""')
     assert len(text.splitlines()) <= 700
+
+
+def test_every_sqlstate_that_our_sql_raises_is_in_the_table_and_the_other_way_round():
+    written = "".join(_text(name) for name in (*_SQL, *_TEMPLATES))
+    # Generated SQL may have its code from a constant.
+    generated = "".join(_text(name) for name in _tracked("src/pgerase/compile/*.py"))
+    code = r"\bZE[0-9A-Z]{3}\b"
+    raised = {*re.findall(rf"errcode = '({code})'", written), *re.findall(code, generated)}
+    assert raised == set(SQLSTATES)
+    assert set(re.findall(code, written)) <= raised
+
+
+def test_the_sqlstates_in_the_docs_are_those_of_the_table():
+    listed = re.findall(r"^\| (ZE\w{3}) \| (.+) \|$", _text("docs/identity.md"), re.MULTILINE)
+    assert dict(listed) == dict(SQLSTATES)
 
 
 def test_every_test_file_is_collected():

@@ -10,12 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
-from typing import Final
 
-SQLSTATES: Final[Mapping[str, str]] = MappingProxyType(
+
+class ExitCode(IntEnum):
+    """Process exit codes of the command line."""
+
+    DONE = 0
+    NO = 1
+    USAGE = 2
+    REFUSED = 3
+    DATABASE = 4
+    BUG = 5
+
+
+SQLSTATES: Mapping[str, str] = MappingProxyType(
     {
-        "ZE001": "no viewer given",
-        "ZE002": "become outside a transaction",
+        "ZE001": "`become` was given no viewer",
+        "ZE002": "`become` was called outside a transaction",
         "ZE003": "viewers are identified by their login",
         "ZE101": "erasing came to other numbers than planned",
         "ZE102": "the eraser is not blind to row security",
@@ -31,18 +42,10 @@ SQLSTATES: Final[Mapping[str, str]] = MappingProxyType(
         "ZE115": "the subject has no lifecycle",
     }
 )
-"""What pgerase's routines raise. The messages of ZE1xx hold no value of anybody's row, so they may be shown and logged."""
+"""What pgerase's own SQL raises, for applications to tell apart: ZE0xx identity and access, ZE1xx erasing.
 
-
-class ExitCode(IntEnum):
-    """Process exit codes of the command line."""
-
-    DONE = 0
-    NO = 1
-    USAGE = 2
-    REFUSED = 3
-    DATABASE = 4
-    BUG = 5
+A refusal by a policy or a guard has PostgreSQL's own code, 42501: applications know that one already.
+"""
 
 
 @dataclass(frozen=True, slots=True, order=True)

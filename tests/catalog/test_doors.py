@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pgerase.catalog.model import Name
-from pgerase.check.doors import Door, doors, judge
+from pgerase.check.door import Door, judge
+from pgerase.check.doors import doors
 from pgerase.errors import Severity
 from pgerase.rules.pack import AcceptedDoor
 from tests.catalog.world import COMPANY, EVENT, EVENT_1, GOVERNED, HERE, NOTE, World
@@ -167,6 +168,76 @@ def test_members_are_found_through_other_roles(governed_world: World) -> None:
         f"pg_read_all_stats/{world.other}": ERROR,
         f"pg_read_all_stats/{world.web}": ERROR,
     }
+
+
+def test_a_pool_login_that_may_set_an_application_s_role(governed_world: World) -> None:
+    world = governed_world
+    pool = world.database.role("pool", "noinherit")
+    name = f"{world.prefix}_viewer/{pool}"
+    world.admin(f"grant {{web}} to {pool}")
+    door = opened(world)["member", name]
+    assert (door.severity, "can SET ROLE to" in door.message, "no rule is for it" in door.message) == (
+        WARNING,
+        True,
+        True,
+    )
+    world.admin(f"revoke {{web}} from {pool}; grant {{viewer}} to {pool}")
+    assert severities(world, "member") == {}, "a member of the viewer role itself is the plan's, or drift"
+    world.admin(f"revoke {{viewer}} from {pool}; grant {{web}} to {{other}}")
+    door = opened(world)["member", f"{world.prefix}_viewer/{world.other}"]
+    assert (door.severity, "inherits from" in door.message) == (WARNING, True)
+    world.admin("revoke {web} from {other}")
+    assert severities(world, "member") == {}
+
+
+def test_a_pool_login_of_several_applications_is_one_door_that_names_them(governed_world: World) -> None:
+    world = governed_world
+    pool = world.database.role("pool", "noinherit")
+    world.admin(f"grant {{viewer}} to {{other}}; grant {{web}}, {{other}} to {pool}")
+    doors_found = severities(world, "member")
+    assert doors_found == {f"{world.prefix}_viewer/{pool}": WARNING}
+    assert (
+        ", ".join(sorted((world.web, world.other))) in opened(world)["member", f"{world.prefix}_viewer/{pool}"].message
+    )
+
+
+def test_logins_of_a_role_that_cannot_log_in_are_what_it_was_named_for(governed_world: World) -> None:
+    world = governed_world
+    pool = world.database.role("pool", "noinherit")
+    world.admin(f"alter role {{web}} nologin; grant {{web}} to {pool}")
+    assert severities(world, "member") == {f"{world.prefix}_viewer/{pool}": Severity.NOTE}
+
+
+def test_where_people_are_their_logins_nobody_speaks_for_others(governed_world: World) -> None:
+    world = governed_world
+    world.admin("grant {web} to {other}")
+    speaker = ("member", f"{world.prefix}_viewer/{world.other}")
+    for by_login in (False, True):
+        found = {(door.kind, door.name) for door in doors(world.catalog(), GOVERNED, world.prefix, by_login=by_login)}
+        assert (speaker in found) is not by_login
+
+
+def test_owners_and_superusers_are_doors_of_their_own(governed_world: World) -> None:
+    world = governed_world
+    boss = world.database.role("boss", "superuser")
+    world.admin(f"grant {{web}} to {boss}, {{owner}}")
+    assert severities(world, "member") == {}
+
+
+def test_members_of_a_service_read_what_it_reads(governed_world: World) -> None:
+    world = governed_world
+    world.do(
+        f'create policy "{world.prefix}_service" on app.note for select to {{etl}} using (true);'
+        f"comment on policy \"{world.prefix}_service\" on app.note is 'Load. [pgerase exempt]'"
+    )
+    assert severities(world, "member") == {}
+    world.admin("grant {etl} to {other}")
+    door = opened(world)["member", f"{world.etl}/{world.other}"]
+    assert (door.severity, door.tables) == (WARNING, (NOTE,))
+    world.admin("revoke {etl} from {other}; grant {etl} to {web}")
+    assert severities(world, "member") == {f"{world.etl}/{world.web}": ERROR}
+    world.admin("revoke {etl} from {web}")
+    assert severities(world, "member") == {}
 
 
 def test_table_not_enabled_or_not_forced(governed_world: World) -> None:

@@ -15,11 +15,13 @@ from tests.catalog.world import COMPANY, EVENT, EVENT_1, GOVERNED, HERE, NOTE, W
 from tests.fix_database import FreshDatabase
 
 
-def impacts(world: World, *, exempt: object = None, migrator: str | None = None) -> dict[tuple[str, str], Impact]:
+def impacts(
+    world: World, *, exempt: object = None, migrator: str | None = None, viewers: frozenset[str] = frozenset()
+) -> dict[tuple[str, str], Impact]:
     found = impact(
         world.catalog(),
         GOVERNED,
-        {world.web},
+        {world.web, *viewers},
         {world.etl} if exempt is None else exempt,  # pyright: ignore[reportArgumentType]
         migrator,
         prefix=world.prefix,
@@ -284,6 +286,14 @@ def test_role_that_dumps_through_pg_read_all_data(world: World) -> None:
     assert ("dump_role", world.etl) not in found
     world.admin("alter role {other} bypassrls")
     assert ("dump_role", world.other) not in impacts(world)
+
+
+def test_row_security_is_said_to_be_turned_off_for_a_named_migrator_alone(world: World) -> None:
+    named = impacts(world, migrator=world.owner)["role", world.owner].effect
+    nobody = impacts(world)["role", world.owner].effect
+    bound = impacts(world, viewers=frozenset({world.owner}))["role", world.owner].effect
+    assert [("row_security is turned off" in text) for text in (named, nobody, bound)] == [True, False, False]
+    assert ("silently find no rows" in nobody, "migrator under roles" in nobody) == (True, True)
 
 
 def test_owner_who_is_not_the_migrator_has_to_be_acknowledged(world: World) -> None:

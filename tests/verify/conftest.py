@@ -10,7 +10,8 @@ import pytest
 from psycopg import sql
 
 from pgerase.apply.ledger import read_state
-from pgerase.check.doors import Door, doors
+from pgerase.check.door import Door
+from pgerase.check.doors import doors
 from pgerase.compile import compile_pack
 from pgerase.database import Database
 from pgerase.errors import Position

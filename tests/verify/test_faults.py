@@ -124,6 +124,35 @@ def function(name: str, definition: str) -> Make:
     return make
 
 
+def guard(events: str | None) -> Make:
+    """People's guard for other events; None: no guard at all."""
+
+    def make(site: Site) -> Undo:
+        name = f"{site.prefix}_guard"
+        with _admin(site) as connection:
+            row = connection.execute(
+                "select pg_get_triggerdef(t.oid), obj_description(t.oid) from pg_trigger t"
+                " where t.tgrelid = 'shop.person'::regclass and t.tgname = %s",
+                [name],
+            ).fetchone()
+        assert row is not None
+        definition, comment = row
+        drop = site.fill('drop trigger if exists "{P}_guard" on shop.person')
+        site.admin(drop)
+        if events is not None:
+            site.admin(definition.replace("AFTER INSERT OR DELETE OR UPDATE", events))
+
+        def undo() -> None:
+            site.admin(f"{drop}; {definition}")
+            with _admin(site) as connection:
+                statement = sql.SQL("comment on trigger {} on shop.person is {}")
+                connection.execute(statement.format(sql.Identifier(name), sql.Literal(comment)))
+
+        return undo
+
+    return make
+
+
 def _objects(site: Site, old: str, new: str) -> dict[tuple[str, ...], object]:
     file = site.folder / "access.yaml"
     text = file.read_text(encoding="utf-8")
@@ -427,6 +456,15 @@ BY_STATICS = [
         ("door-bypassrls", "{web}"),
     ),
     Fault(
+        "a pool login that becomes the application's",
+        ACCOUNT,
+        script(
+            'create role "{P}_pool" login noinherit; grant {web} to "{P}_pool"',
+            'drop role "{P}_pool"',
+        ),
+        ("door-member", "{P}_viewer/{P}_pool"),
+    ),
+    Fault(
         "a member of the lookup role",
         ACCOUNT,
         script('grant "{P}_lookup" to {web}', 'revoke "{P}_lookup" from {web}'),
@@ -457,6 +495,58 @@ BY_STATICS = [
             'alter policy "{P}_read" on shop.task to public', 'alter policy "{P}_read" on shop.task to "{P}_viewer"'
         ),
         ("changed", "policy {P}_read on shop.task"),
+    ),
+    Fault(
+        "a guard that sees what the statement has just written",
+        PERSON,
+        script("alter function {P}.guard_shop_person() volatile", "alter function {P}.guard_shop_person() stable"),
+        ("guard-volatile", PERSON),
+    ),
+    Fault(
+        "a guard that asks what sees the statement's own rows",
+        PERSON,
+        script("alter function {P}.has_authority(text) volatile", "alter function {P}.has_authority(text) stable"),
+        ("guard-volatile", PERSON),
+    ),
+    Fault(
+        "a guard's body that is not what was applied",
+        PERSON,
+        function(
+            "guard_shop_person",
+            "create or replace function {P}.guard_shop_person() returns trigger language plpgsql stable"
+            " as 'begin return null; end'",
+        ),
+        ("changed", "function {P}.guard_shop_person()"),
+    ),
+    Fault(
+        "a guard that fires in replicas only",
+        PERSON,
+        script(
+            'alter table shop.person enable replica trigger "{P}_guard"',
+            'alter table shop.person enable trigger "{P}_guard"',
+        ),
+        ("guard-disabled", PERSON),
+    ),
+    Fault(
+        "a leaf whose guard is switched off",
+        PERSON,
+        script(
+            'alter table shop.member_owner disable trigger "{P}_guard"',
+            'alter table shop.member_owner enable trigger "{P}_guard"',
+        ),
+        ("guard-disabled", "shop.member_owner"),
+    ),
+    Fault(
+        "a guard that looks at some columns only",
+        PERSON,
+        guard("after insert or delete or update of title"),
+        ("guard-missing", PERSON),
+    ),
+    Fault(
+        "a guard that was dropped",
+        PERSON,
+        guard(None),
+        ("guard-missing", PERSON),
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""Ways around row security as the database stands now, each with a severity, and their match with `accepted` in pack.yaml.
+"""Ways around row security as the database stands now, each with a severity.
 
 A door is open or shut in the snapshot given; what will change by enabling row security is `impact`. It never closes one.
 """
@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from pgerase.catalog.model import Catalog, Grant, Name, Policy, Routine, Table, View
 from pgerase.catalog.reach import Certainty, Reach, reaching_routines, with_leaves
 from pgerase.catalog.roles import RoleGraph
+from pgerase.check.door import Door
+from pgerase.check.impersonation import impersonators
 from pgerase.check.own import Own
-from pgerase.check.spelling import nearest, routine_kind, spell, spell_all, spell_routine, yaml_text
-from pgerase.errors import Finding, Severity
-from pgerase.rules.pack import AcceptedDoor
+from pgerase.check.spelling import routine_kind, spell, spell_all, spell_routine
+from pgerase.errors import Severity
 
 _Roles: TypeAlias = Callable[[str], frozenset[str]]
 
@@ -52,33 +52,23 @@ _STRONG_ROLES: Mapping[str, str] = {
 """Predefined role → what its members get around row security; pg_monitor is a member of pg_read_all_stats."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Door:
-    """One way around row security. (`kind`, `name`) is what `accepted` in pack.yaml names. `tables` empty: all governed ones."""
-
-    kind: str
-    name: str
-    severity: Severity
-    message: str
-    hint: str
-    tables: tuple[Name, ...] = ()
-
-
 def doors(
     catalog: Catalog,
     governed: Collection[Name],
     prefix: str,
     *,
     viewers: Collection[str] = (),
+    by_login: bool = False,
 ) -> tuple[Door, ...]:
     """Every way around row security on the governed tables and their leaves, in order of kind and name.
 
-    Viewers are the members of the viewer role in the snapshot, and `viewers` besides. A door that two ways lead through is
+    Viewers are the members of the viewer role in the snapshot, and `viewers` besides. `by_login`: people are their logins, so that
+    nobody speaks for others. A door that two ways lead through is
     given once, at its worst. Names are roles, objects with their schema, `role/member` for memberships and `grantee/privilege` (or
     the schema's name in its place) for grants.
     """
     worst: dict[tuple[str, str], Door] = {}
-    for door in _Search(catalog, governed, prefix, viewers).everything():
+    for door in _Search(catalog, governed, prefix, viewers, by_login=by_login).everything():
         known = worst.get((door.kind, door.name))
         if known is None or _RANK[door.severity] > _RANK[known.severity]:
             worst[door.kind, door.name] = door
@@ -91,8 +81,12 @@ _RANK = {Severity.NOTE: 0, Severity.WARNING: 1, Severity.ERROR: 2}
 class _Search:
     """One look at one snapshot."""
 
-    def __init__(self, catalog: Catalog, governed: Collection[Name], prefix: str, viewers: Collection[str]) -> None:
+    def __init__(
+        self, catalog: Catalog, governed: Collection[Name], prefix: str, viewers: Collection[str], *, by_login: bool
+    ) -> None:
         self.catalog = catalog
+        self.named = frozenset(viewers)
+        self.by_login = by_login
         self.roots = tuple(sorted(name for name in set(governed) if name in catalog.tables))
         self.covered = with_leaves(catalog, governed)
         self.own = Own(prefix)
@@ -112,6 +106,7 @@ class _Search:
         yield from self._private_roles()
         yield from self._private_schemas()
         yield from self._predefined_roles()
+        yield from impersonators(self.catalog, self.graph, self.own, self.covered, self.named, by_login=self.by_login)
         yield from self._tables()
         yield from self._ancestors()
         yield from self._policies()
@@ -566,54 +561,4 @@ def _shows_all(policy: Policy, inherited: frozenset[str]) -> bool:
         and policy.command in ("ALL", "SELECT")
         and policy.using == "true"
         and bool(inherited.intersection(policy.roles) or "public" in policy.roles)
-    )
-
-
-def judge(found: Collection[Door], accepted: Collection[AcceptedDoor]) -> tuple[Finding, ...]:
-    """A finding for every door that is not accepted, and a warning for every acceptance that fits none.
-
-    Kind and name match exactly; a function may be named without its signature where that leaves one. Notes come too. What is
-    accepted about the server itself is for `judge_server`.
-    """
-    by_name: defaultdict[tuple[str, str], list[Door]] = defaultdict(list)
-    for door in found:
-        by_name[door.kind, door.name].append(door)
-    for door in found:
-        short = door.name.partition("(")[0]
-        alike = [other for other in found if other.kind == door.kind and other.name.partition("(")[0] == short]
-        if short != door.name and alike == [door]:
-            by_name[door.kind, short].append(door)
-    settled = {door for entry in accepted for door in by_name.get((entry.kind, entry.name), ())}
-    open_doors = tuple(
-        Finding(
-            code=f"door-{door.kind.replace('_', '-')}",
-            severity=door.severity,
-            subject=door.name,
-            message=door.message,
-            hint=door.hint
-            if door.severity is Severity.NOTE
-            else f'{door.hint}; or accept it in pack.yaml: {{{door.kind}: {yaml_text(door.name)}, because: "…"}}',
-        )
-        for door in found
-        if door not in settled
-    )
-    return (
-        *open_doors,
-        *(
-            _unknown(entry, by_name)
-            for entry in accepted
-            if entry.kind != "server" and (entry.kind, entry.name) not in by_name
-        ),
-    )
-
-
-def _unknown(entry: AcceptedDoor, known: Collection[tuple[str, str]]) -> Finding:
-    close = nearest(entry.name, {name for kind, name in known if kind == entry.kind})
-    return Finding(
-        code="unknown-acceptance",
-        severity=Severity.WARNING,
-        subject=entry.name,
-        message=f"no {entry.kind.replace('_', ' ')} of this name is a way around row security",
-        hint=f"did you mean {close}?" if close else "remove the entry: the door is shut",
-        at=entry.at,
     )

@@ -64,7 +64,7 @@ def impact(
     """Every object that will answer differently once these tables and their leaves are forced, in order of kind and name.
 
     `viewers` are the roles that will be members of the viewer role, `exempt` services with read access; a mapping of these
-    may give the tables (None: all). `migrator` None means the owner. What pgerase made itself under `prefix` is left out.
+    may give the tables (None: all). `migrator` is the role whose row_security is turned off, None where no role's is. What pgerase made itself under `prefix` is left out.
     """
     found = _Search(catalog, governed, viewers=viewers, exempt=exempt, migrator=migrator, prefix=prefix)
     unique: dict[tuple[str, str], Impact] = {}
@@ -408,19 +408,23 @@ class _Search:
             )
             others = self.graph.logins_acting_as(owner)
             also = f", as do those who act as it ({', '.join(others)})" if others else ""
-            migrates = self.migrator in (None, owner)
-            safety = (
-                " row_security is turned off for it as the migrator, so that a blind statement fails instead of doing nothing."
-                if migrates
-                else " Its UPDATE and DELETE silently find no rows."
-            )
+            if sight is _Sight.RULES:
+                safety = " Its UPDATE and DELETE silently find no others."
+            elif self.migrator == owner:
+                safety = " row_security is turned off for it as the migrator, so that a blind statement fails instead of doing nothing."
+            else:
+                safety = " Its UPDATE and DELETE silently find no rows" + (
+                    ": named as migrator under roles in pack.yaml, it would be told with an error instead."
+                    if self.migrator is None
+                    else "."
+                )
             yield Impact(
                 "role",
                 owner,
                 tuple(tables),
                 f"the owner of {spell_all(tables)} {sees} of them{also}; pg_dump as this role fails.{safety}",
                 "role",
-                Severity.NOTE if migrates else Severity.ERROR,
+                Severity.NOTE if self.migrator in (None, owner) else Severity.ERROR,
             )
 
     def _roles(self) -> Iterator[Impact]:

@@ -39,7 +39,7 @@ def install(settings: Settings, prefix: str | None, yes: bool, roles_only: bool)
             script = roles_sql(database, name)
         print_result(settings, [script.rstrip("\n")], {"command": "install", "roles_sql": script})
         return
-    _bring_up(settings, "install", name, _identity(pack), yes=yes)
+    _bring_up(settings, "install", name, pack.identity if pack is not None else None, yes=yes)
 
 
 @click.command("upgrade")
@@ -50,7 +50,8 @@ def install(settings: Settings, prefix: str | None, yes: bool, roles_only: bool)
 def upgrade(settings: Settings, prefix: str | None, yes: bool) -> None:
     """Bring what is installed to this version: pending migrations, changed or altered functions."""
     pack = settings.read_pack()
-    _bring_up(settings, "upgrade", _chosen_prefix(prefix, pack), _identity(pack), yes=yes, must_exist=True)
+    identity = pack.identity if pack is not None else None
+    _bring_up(settings, "upgrade", _chosen_prefix(prefix, pack), identity, yes=yes, must_exist=True)
 
 
 @click.command("uninstall")
@@ -130,8 +131,3 @@ def _chosen_prefix(prefix: str | None, pack: Pack | None) -> str:
     if prefix is None:
         prefix = pack.settings.prefix if pack is not None else DEFAULT_PREFIX
     return Names(prefix).prefix
-
-
-def _identity(pack: Pack | None) -> IdentityKind | None:
-    viewers = pack.access.viewers if pack is not None and pack.access is not None else None
-    return viewers.identity.kind if viewers is not None else None

@@ -1,11 +1,9 @@
-"""`plan`, `apply`, `revert`, `off`, `drift`, `render` and `backup-check`: read, show, ask, do, say what was done."""
+"""`plan`, `apply`, `revert`, `off`, `drift`, `render` and `backup-check`: show, ask, do, say what was done."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +14,20 @@ from pgerase.apply.execute import apply_plan, refuse
 from pgerase.apply.ledger import drift as find_drift
 from pgerase.apply.ledger import find_prefix, read_state
 from pgerase.apply.locks import Patience
+from pgerase.apply.prepare import prepare
 from pgerase.catalog.model import Catalog, Name
 from pgerase.cli.output import confirm, finding_data, findings_text, print_result, progress
 from pgerase.cli.settings import Settings, common_options
-from pgerase.compile.desired import Desired, DesiredMembership, DesiredPolicy
 from pgerase.database import Database
-from pgerase.errors import ExitCode, Refused, RuleFileError, Severity, StalePlan, UsageError
-from pgerase.install.run import plan_install
-from pgerase.plan.build import plan_pack
-from pgerase.plan.files import lines, script, summary
-from pgerase.plan.model import Applied, Ledger, Plan, read_plan, step_data
+from pgerase.errors import ExitCode, RuleFileError, Severity, StalePlan, UsageError
+from pgerase.plan.files import lines, overview, script, summary
+from pgerase.plan.model import Applied, Plan, read_plan, step_data
 from pgerase.plan.revert import make_off, make_revert
-from pgerase.render.live import own_roles
-from pgerase.rules.access import IdentityKind
 from pgerase.rules.pack import Pack
 
 _prefix = click.option("--prefix", metavar="NAME", help="Instead of the pack's prefix, or the one installed here.")
-_yes = click.option("--yes", is_flag=True, help="Do not ask.")
+_yes = click.option("--yes", is_flag=True, help="Do not ask, and print the plan in short, a line a table.")
+_verbose = click.option("-v", "--verbose", is_flag=True, help="Print every step of the plan, with --yes as well.")
 _allow_drop = click.option("--allow-drop", is_flag=True, help="Needed where the plan has `-` lines that drop.")
 _wait = click.option(
     "--lock-timeout",
@@ -61,7 +56,8 @@ def plan(settings: Settings, exit_code: bool, output: Path | None, as_sql: bool,
     """
     pack = _pack(settings)
     with settings.open_database() as database:
-        made, _, _ = _plan(database, pack)
+        progress("reading the catalog")
+        made = prepare(database, pack).plan
     if output is not None:
         output.write_text(made.to_json(), encoding="utf-8")
     if as_sql and not settings.json:
@@ -82,33 +78,59 @@ def plan(settings: Settings, exit_code: bool, output: Path | None, as_sql: bool,
 @common_options
 @click.argument("plan_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 @_yes
+@_verbose
 @_allow_drop
 @_wait
 @click.pass_obj
-def apply(settings: Settings, plan_file: Path | None, yes: bool, allow_drop: bool, lock_timeout: float) -> None:
+def apply(
+    settings: Settings, plan_file: Path | None, yes: bool, verbose: bool, allow_drop: bool, lock_timeout: float
+) -> None:
     """Carry out a plan: the one in PLAN_FILE, or the one made now from --pack. All of it in one transaction, or nothing."""
     with settings.open_database() as database:
         if plan_file is not None:
             made = read_plan(plan_file.read_text(encoding="utf-8"))
             _refuse_other_rules(made, settings.pack)
         else:
-            made, _, _ = _plan(database, _pack(settings))
-        _carry_out(settings, database, made, "apply", yes=yes, allow_drop=allow_drop, lock_timeout=lock_timeout)
+            pack = _pack(settings)
+            progress("reading the catalog")
+            made = prepare(database, pack).plan
+        _carry_out(
+            settings,
+            database,
+            made,
+            "apply",
+            yes=yes,
+            verbose=verbose,
+            allow_drop=allow_drop,
+            lock_timeout=lock_timeout,
+        )
 
 
 @click.command("revert")
 @common_options
 @_prefix
 @_yes
+@_verbose
 @_allow_drop
 @_wait
 @click.pass_obj
-def revert(settings: Settings, prefix: str | None, yes: bool, allow_drop: bool, lock_timeout: float) -> None:
+def revert(
+    settings: Settings, prefix: str | None, yes: bool, verbose: bool, allow_drop: bool, lock_timeout: float
+) -> None:
     """Put policies, flags and grants back exactly as they were before the first apply."""
     with settings.open_database() as database:
         name, pack = _installed_prefix(settings, database, prefix)
         made = make_revert(*read_state(database, name), name, pack)
-        _carry_out(settings, database, made, "revert", yes=yes, allow_drop=allow_drop, lock_timeout=lock_timeout)
+        _carry_out(
+            settings,
+            database,
+            made,
+            "revert",
+            yes=yes,
+            verbose=verbose,
+            allow_drop=allow_drop,
+            lock_timeout=lock_timeout,
+        )
 
 
 @click.command("off")
@@ -116,9 +138,10 @@ def revert(settings: Settings, prefix: str | None, yes: bool, allow_drop: bool, 
 @click.argument("table")
 @_prefix
 @_yes
+@_verbose
 @_wait
 @click.pass_obj
-def off(settings: Settings, table: str, prefix: str | None, yes: bool, lock_timeout: float) -> None:
+def off(settings: Settings, table: str, prefix: str | None, yes: bool, verbose: bool, lock_timeout: float) -> None:
     """The emergency exit: stop governing TABLE (schema.table, as in rule files) and its leaves, now.
 
     It needs no rule files. It is recorded, and the next apply governs the table again unless pack.yaml says `mode: off`.
@@ -128,7 +151,9 @@ def off(settings: Settings, table: str, prefix: str | None, yes: bool, lock_time
         catalog, ledger = read_state(database, name)
         made = make_off(catalog, ledger, name, pack, _table(catalog, table))
         # Dropping is what was asked for by name: no second flag in an emergency.
-        _carry_out(settings, database, made, "off", yes=yes, allow_drop=True, lock_timeout=lock_timeout)
+        _carry_out(
+            settings, database, made, "off", yes=yes, verbose=verbose, allow_drop=True, lock_timeout=lock_timeout
+        )
 
 
 @click.command("drift")
@@ -159,8 +184,10 @@ def render(settings: Settings, folder: Path) -> None:
     """
     pack = _pack(settings)
     with settings.open_database() as database:
-        made, catalog, ledger = _plan(database, pack)
-        back = make_revert(catalog, ledger, pack.settings.prefix, pack.name)
+        progress("reading the catalog")
+        prepared = prepare(database, pack)
+    made = prepared.plan
+    back = make_revert(prepared.catalog, prepared.ledger, pack.settings.prefix, pack.name)
     refuse(made, allow_drop=True)
     folder.mkdir(parents=True, exist_ok=True)
     written = {"apply.sql": script(made), "revert.sql": script(back)}
@@ -219,63 +246,6 @@ def _pack(settings: Settings) -> Pack:
     return pack
 
 
-def _plan(database: Database, pack: Pack) -> tuple[Plan, Catalog, Ledger]:
-    """Compile the pack against the database and plan, from one snapshot; impacts nobody acknowledged become findings."""
-    from pgerase.check.impact import impact, unacknowledged  # noqa: PLC0415 - other commands need no checks
-    from pgerase.compile import compile_pack  # noqa: PLC0415 - nor the compiler
-
-    prefix = pack.settings.prefix
-    progress("reading the catalog")
-    catalog, ledger = read_state(database, prefix)
-    _refuse_old_runtime(database, pack)
-    desired = compile_pack(pack, catalog)
-    impacts = impact(
-        catalog,
-        desired.governed,
-        viewers=_viewers(desired),
-        exempt=_exempt(desired),
-        migrator=pack.settings.migrator,
-        prefix=prefix,
-    )
-    made = plan_pack(pack, desired, catalog, ledger)
-    made = replace(made, findings=(*made.findings, *unacknowledged(impacts, pack.settings)))
-    return made, catalog, ledger
-
-
-def _refuse_old_runtime(database: Database, pack: Pack) -> None:
-    """Raise Refused where roles, functions or the kind of identity are not those that this version's policies rely on."""
-    viewers = pack.access.viewers if pack.access is not None else None
-    kind = viewers.identity.kind if viewers is not None else None
-    identity = kind if kind in (IdentityKind.SETTING, IdentityKind.ROLE) else None
-    if plan_install(database, pack.settings.prefix, identity=identity, must_exist=True):
-        raise Refused(
-            "what is installed in this database is not what this pack and this version of pgerase need",
-            hint="Run `pgerase upgrade` with the same --pack first: it shows what it changes.",
-        )
-
-
-def _viewers(desired: Desired) -> set[str]:
-    """The roles that will be members of the viewers' role."""
-    viewer = f"{desired.prefix}_viewer"
-    return {one.member for one in desired.objects if isinstance(one, DesiredMembership) and one.role == viewer}
-
-
-def _exempt(desired: Desired) -> Mapping[str, set[Name]]:
-    """The services, and the tables each reads without a rule."""
-    own = own_roles(desired.prefix)
-    found: dict[str, set[Name]] = {}
-    for one in desired.objects:
-        if (
-            isinstance(one, DesiredPolicy)
-            and one.permissive
-            and one.using == "true"
-            and one.command in {"SELECT", "ALL"}
-        ):
-            for role in set(one.roles) - {*own, "public"}:
-                found.setdefault(role, set()).add(one.table)
-    return found
-
-
 def _refuse_other_rules(made: Plan, folder: Path | None) -> None:
     """Raise StalePlan where the rule files given beside a plan file are not those it was made from."""
     if folder is None:
@@ -328,13 +298,16 @@ def _carry_out(
     command: str,
     *,
     yes: bool,
+    verbose: bool,
     allow_drop: bool,
     lock_timeout: float,
 ) -> None:
     """Show, ask, do, and say what was done."""
     if made.findings:
         progress(findings_text(made.findings))
-    for line in lines(made):
+    # Whoever decides now, or has to hear that it is refused, needs every line; a script's log is read when something went wrong.
+    refused = made.refusals or (made.destructive and not allow_drop)
+    for line in lines(made) if verbose or refused or not yes else overview(made):
         progress(line)
     for sentence in made.said:
         progress(sentence)

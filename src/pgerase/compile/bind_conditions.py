@@ -244,7 +244,7 @@ class ConditionBinder(NameBinder):
                         f"{subject} is {wanted.base}; ago and ahead need a date or timestamp",
                         operand.at,
                     )
-                return bound.Moment(_moment(operand, wanted), wanted.one())
+                return bound.Computed(_moment(operand, wanted), wanted.one())
             case conditions.SubjectRef(at):
                 raise self.fail("subject-here", subject, "{subject: key} belongs in data maps", at)
             case conditions.Range(at=at):

@@ -85,8 +85,8 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """A relative time as finished SQL."""
+class Computed:
+    """A value that is no column, as finished SQL: a relative time, the people of a request (many)."""
 
     text: str
     type: ValueType
@@ -100,7 +100,7 @@ class Parameter:
     type: ValueType
 
 
-Value: TypeAlias = ColumnValue | RelationValue | Constant | Moment | Parameter
+Value: TypeAlias = ColumnValue | RelationValue | Constant | Computed | Parameter
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,22 @@ from pgerase.compile.desired import (
     DesiredRowSecurity,
 )
 from pgerase.compile.emit import Emitter, Facts, row_env
+from pgerase.compile.erasure import Erasure, compile_erasure
 from pgerase.compile.guards import guards
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import formula_text
-from pgerase.compile.surroundings import exempt, leaves_too, lookup_grants, matches, members, migrator, unknown_roles
+from pgerase.compile.surroundings import (
+    exempt,
+    idle_logins,
+    leaves_too,
+    lookup_grants,
+    matches,
+    members,
+    migrator,
+    unknown_roles,
+)
 from pgerase.compile.views import ViewBuilder
-from pgerase.errors import Finding, Position, Severity
+from pgerase.errors import Finding, Severity
 from pgerase.rules.conditions import Action
 from pgerase.rules.pack import Mode, Pack
 
@@ -31,10 +41,9 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     """What the database should hold for this pack. Findings of severity error mean that nothing of it may be applied."""
     naming = Naming(pack.settings.prefix)
     findings: list[Finding] = []
-    if pack.data_map is not None:
-        findings.append(_not_yet("data_map.yaml", pack.data_map.at))
     if pack.access is None:
-        return Desired(pack.settings.prefix, (), (), tuple(findings))
+        erasing = _erasing(pack, catalog, naming, None, ())
+        return Desired(pack.settings.prefix, erasing.objects, (), erasing.findings)
     rules, problems = bind(pack.access, catalog)
     findings += problems
     modes, problems = adoption(pack, rules, catalog)
@@ -62,13 +71,18 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
         *(DesiredRowSecurity(name) for name in leaves_too(catalog, tables)),
         *migrator(pack, catalog),
     ]
-    return Desired(pack.settings.prefix, tuple(objects), tables, (*findings, *notes))
+    erasing = _erasing(pack, catalog, naming, rules, tables)
+    objects += erasing.objects
+    found = (*findings, *notes, *idle_logins(pack, catalog), *erasing.findings)
+    return Desired(pack.settings.prefix, tuple(objects), tables, found)
 
 
-def _not_yet(what: str, at: Position) -> Finding:
-    return Finding(
-        "not-compiled-yet", Severity.ERROR, what, f"{what}: this release reads but does not compile it", "", at
-    )
+def _erasing(
+    pack: Pack, catalog: Catalog, naming: Naming, rules: bound.BoundRules | None, governed: tuple[Name, ...]
+) -> Erasure:
+    if pack.data_map is None:
+        return Erasure((), ())
+    return compile_erasure(pack.data_map, catalog, naming, rules, governed)
 
 
 def adoption(pack: Pack, rules: bound.BoundRules, catalog: Catalog) -> tuple[dict[str, Mode], tuple[Finding, ...]]:

@@ -94,7 +94,7 @@ def row_env(alias: str, *, as_set: bool) -> Env:
 def sides(thing: bound.BoundCondition | bound.Value | None) -> frozenset[Side]:
     """Whose values a condition or value depends on. A relation's own member row does not count."""
     match thing:
-        case None | bound.Constant() | bound.Moment():
+        case None | bound.Constant() | bound.Computed():
             return frozenset()
         case bound.Parameter() | bound.BInGroup():
             return frozenset({Side.PERSON})
@@ -158,7 +158,7 @@ class Emitter:
                 return sql.array_of(self.relation(value, env))
             case bound.Constant(items, kind):
                 return f"array[{', '.join(items)}]::{array_type(kind)}" if kind.many else items[0]
-            case bound.Moment(text):
+            case bound.Computed(text):
                 return text
             case bound.Parameter(name):
                 return f"{env.constants}.{ident(name)}"

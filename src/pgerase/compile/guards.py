@@ -57,7 +57,9 @@ def guards(
             continue
         function, trigger = _guard(table, guarded, naming)
         functions.append(function)
-        triggers.append(trigger)
+        # Partitions get it from their parent. Children that inherit do not, and their rows are written through it all the same.
+        heirs = [leaf for leaf in catalog.leaves(name) if not catalog.tables[leaf].is_partition]
+        triggers += (trigger, *(_trigger(catalog.tables[heir], function, naming) for heir in heirs))
         columns = ", ".join(guard.column.name for guard in guarded)
         message = f"{name}: only super admins, and whom authority: names, may write {columns}: decisions read them"
         findings.append(Finding("authority-guarded", Severity.NOTE, str(name), message))
@@ -154,13 +156,17 @@ end;
     )
     what = f"Refuses changes to columns of {table.name} that decide about people, except by those with authority."
     function = DesiredFunction(name, "", naming.lookup, definition, (), f"{what} [pgerase guard]")
-    trigger_name = naming.policy("guard")
+    return function, _trigger(table, function, naming)
+
+
+def _trigger(table: Table, function: DesiredFunction, naming: Naming) -> DesiredTrigger:
+    name = naming.policy("guard")
     trigger = (
-        f"create trigger {ident(trigger_name)}\n"
+        f"create trigger {ident(name)}\n"
         f"    after insert or update or delete on {qualified(table.name)}\n"
-        f"    for each row execute function {qualified(name)}()"
+        f"    for each row execute function {qualified(function.name)}()"
     )
-    return function, DesiredTrigger(table.name, trigger_name, trigger, f"{what} [pgerase guard]")
+    return DesiredTrigger(table.name, name, trigger, function.comment)
 
 
 def _check(table: Table, authority: str, columns: list[Column], naming: Naming) -> str:

@@ -26,6 +26,21 @@ class Naming:
         return f"{self.prefix}_lookup"
 
     @property
+    def eraser(self) -> str:
+        """The role that erases, and the schema of its functions."""
+        return f"{self.prefix}_eraser"
+
+    @property
+    def secret(self) -> str:
+        """The role that owns the ledger, and alone may call the eraser's functions."""
+        return f"{self.prefix}_secret"
+
+    @property
+    def internal(self) -> str:
+        """The schema of the ledger."""
+        return f"{self.prefix}_internal"
+
+    @property
     def api(self) -> str:
         """The schema of functions that viewers may call."""
         return self.prefix

@@ -100,6 +100,18 @@ def viewer_logins(pack: Pack, catalog: Catalog) -> tuple[str, ...]:
     return pack.settings.app or (catalog.current_user,)
 
 
+def idle_logins(pack: Pack, catalog: Catalog) -> tuple[Finding, ...]:
+    """Applications' roles that do not inherit: no policy is for them, whatever they are members of."""
+    hint = "Name the roles that it sets instead; or make it INHERIT before applying."
+    return tuple(
+        Finding(
+            "app-noinherit", Severity.WARNING, role, f"{role} is NOINHERIT: it sees nothing until it sets a role", hint
+        )
+        for role in pack.settings.app
+        if not catalog.roles[role].inherit
+    )
+
+
 def members(pack: Pack, rules: bound.BoundRules, catalog: Catalog, naming: Naming) -> list[DesiredMembership]:
     """Logins of applications and roles named in rules become members of the viewer role."""
     named = {role for resource in rules.resources for rule in resource.rules for role in rule.roles}

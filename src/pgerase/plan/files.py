@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pgerase.catalog.model import Name
 from pgerase.plan.model import Change, Effect, Plan, Step
+from pgerase.plan.objects import Kind
 from pgerase.plan.script import Piece, advisory_lock, body, settings, table_locks
 
 
@@ -45,6 +46,42 @@ def lines(plan: Plan, *, same: bool = False) -> list[str]:
     """The plan as people read it: a line a step, and a summary."""
     shown = [_line(step) for step in plan.steps if same or step.touches]
     return [*shown, summary(plan)]
+
+
+def overview(plan: Plan) -> list[str]:
+    """The plan in short: a line a table with what becomes of it, one for everything that hangs on no table, and a summary."""
+    by_table: dict[Name | None, list[Step]] = {}
+    for step in plan.pending:
+        by_table.setdefault(step.key.table, []).append(step)
+    named = sorted((table, steps) for table, steps in by_table.items() if table is not None)
+    shown = [_short(_safe(str(table)), steps) for table, steps in named]
+    if None in by_table:
+        shown.append(_short("besides", by_table[None]))
+    return [*shown, summary(plan)]
+
+
+def _short(what: str, steps: Sequence[Step]) -> str:
+    counts = Counter((step.change, step.key.kind) for step in steps)
+    parts = [f"{change.mark} {_many(kind, count)}" for (change, kind), count in counts.items()]
+    effects = sorted({step.effect.value for step in steps if step.effect is not Effect.NEUTRAL})
+    modes = sorted({lock.mode for step in steps for lock in step.locks})
+    return (
+        f"{what}: {', '.join(parts)}"
+        + (f" [{', '.join(effects)}]" if effects else "")
+        + (f" (locks {'; '.join(modes)})" if modes else "")
+    )
+
+
+def _many(kind: Kind, count: int) -> str:
+    """`row security`, `1 policy`, `4 policies`, `2 views`."""
+    word = kind.value.replace("_", " ")
+    if kind is Kind.ROW_SECURITY:
+        return word
+    return (
+        f"{count} {word}"
+        if count == 1
+        else f"{count} {word.removesuffix('y') + 'ies' if word.endswith('y') else word + 's'}"
+    )
 
 
 def summary(plan: Plan) -> str:

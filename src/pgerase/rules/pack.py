@@ -10,7 +10,7 @@ from pgerase.errors import Position
 from pgerase.rules.names import TableName
 
 if TYPE_CHECKING:
-    from pgerase.rules.access import AccessRules
+    from pgerase.rules.access import AccessRules, IdentityKind
     from pgerase.rules.data_map import DataMap
 
 
@@ -82,7 +82,7 @@ class AcceptedDoor:
 
 @dataclass(frozen=True, slots=True)
 class PackSettings:
-    """A whole `pack.yaml`; every field has a default. `app` empty means the connecting login; `migrator` None the owner."""
+    """A whole `pack.yaml`; every field has a default. `app` empty means the connecting login; `migrator` None nobody."""
 
     name: str
     prefix: str
@@ -111,3 +111,9 @@ class Pack:
     def name(self) -> str:
         """The pack's name: `name:` of pack.yaml, else the folder's."""
         return self.settings.name
+
+    @property
+    def identity(self) -> IdentityKind | None:
+        """How viewers are identified; None without viewers."""
+        viewers = self.access.viewers if self.access is not None else None
+        return viewers.identity.kind if viewers is not None else None

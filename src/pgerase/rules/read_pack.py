@@ -107,7 +107,11 @@ _SERVICES = defaulted(
     (),
     "Roles that read without being viewers.",
 )
-_MIGRATOR = optional("migrator", NAME, "The role that migrates the schema; default: the tables' owner.")
+_MIGRATOR = optional(
+    "migrator",
+    NAME,
+    "The role that migrates the schema: its row_security is turned off, so that a blind statement fails. Default: nobody's is.",
+)
 
 
 def _roles(fields: Fields) -> tuple[tuple[str, ...], tuple[Service, ...], str | None]:

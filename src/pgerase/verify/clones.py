@@ -16,6 +16,7 @@ from pgerase.install.borrow import acting_as
 from pgerase.render.environment import render
 from pgerase.render.fragments import Expr, quote_identifier
 from pgerase.verify.blind import ROW_ID
+from pgerase.verify.guard_shape import FIRES
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class Workshop:
     def with_guard(self, clone: Clone, api: str) -> Clone:
         """Give it the guard that the live table has, where it has one that fires. Raises DatabaseFailed."""
         for trigger in clone.table.triggers:
-            if trigger.function.schema == api and trigger.enabled != "D":
+            if trigger.function.schema == api and trigger.enabled in FIRES:
                 self._database.run(_moved(trigger, clone), what=f"trigger {trigger.name}")
         return clone
 

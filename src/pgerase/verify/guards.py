@@ -5,7 +5,7 @@ Without policies every row is there to be changed, so what refuses a write is th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name, Table
@@ -19,6 +19,7 @@ from pgerase.verify.clones import Clone, Wanted
 from pgerase.verify.collect import Collector
 from pgerase.verify.live import Identity
 from pgerase.verify.model import Counterexample, Sample, unseen
+from pgerase.verify.needs import Needs
 from pgerase.verify.probes import attempt
 from pgerase.verify.statements import Statements
 from pgerase.verify.viewers import Population, Viewer
@@ -37,6 +38,17 @@ class GuardDesign:
     changes: tuple[tuple[str, int, int], ...]
 
 
+def guarded_columns(access: AccessRules, catalog: Catalog, needs: Needs) -> dict[Name, tuple[str, ...]]:
+    """The columns that decide about people and are not everybody's to write, of every table that has some."""
+    facts = Facts(catalog, access.references, {})
+    open_to_all = {(facts.table(entry.table).name, entry.column) for entry in access.authority if entry.everyone}
+    found = {
+        table: tuple(sorted(column for column in columns if (table, column) not in open_to_all))
+        for table, columns in needs.guarded.items()
+    }
+    return {table: columns for table, columns in sorted(found.items()) if columns}
+
+
 class Authority:
     """Who may write which guarded column: super admins, and whom `authority` names."""
 
@@ -44,11 +56,6 @@ class Authority:
         facts = Facts(catalog, access.references, {})
         self._entries = {(facts.table(entry.table).name, entry.column): entry for entry in access.authority}
         self._people = population.people
-
-    def guarded(self, table: Name, columns: Collection[str]) -> tuple[str, ...]:
-        """The columns that are not everybody's to write."""
-        open_to_all = {name for (where, name), entry in self._entries.items() if where == table and entry.everyone}
-        return tuple(sorted(set(columns) - open_to_all))
 
     def may(self, viewer: Viewer, table: Name, column: str) -> bool:
         """Whether the viewer, who has to be known and active, may write the column."""

@@ -24,14 +24,14 @@ from pgerase.verify.assume import Actor, Cast
 from pgerase.verify.blind import Blind, Rows, sample_rows
 from pgerase.verify.clones import Clone, Workshop
 from pgerase.verify.collect import Collector
-from pgerase.verify.guards import Authority, GuardDesign, GuardProbes, design_guard, guard_viewers
+from pgerase.verify.guards import Authority, GuardDesign, GuardProbes, design_guard, guard_viewers, guarded_columns
 from pgerase.verify.live import Identity, Live
 from pgerase.verify.model import Sample, ShadowCount, Verdict, VerifyReport, unseen
 from pgerase.verify.needs import Needs, find_needs
 from pgerase.verify.probes import Design, Probes, design
 from pgerase.verify.shadow import compare_shadow
 from pgerase.verify.statements import Statements
-from pgerase.verify.statics import compare_statics
+from pgerase.verify.statics import compare_guards, compare_statics
 from pgerase.verify.subject import Expectations, Governed
 from pgerase.verify.viewers import Population, Viewer, sample_viewers
 
@@ -153,7 +153,6 @@ class _Run:
         self._tables = frozenset(tables)
         self._progress = progress
         self._names = Names(pack.settings.prefix)
-        self.catalog: Catalog | None = None
         self.collector = Collector(sample.examples)
         self._viewers: tuple[Viewer, ...] = ()
         self._shadow: tuple[ShadowCount, ...] = ()
@@ -179,7 +178,6 @@ class _Run:
         """Statics, then behaviour."""
         self._progress("reading catalog and ledger")
         catalog, ledger = read_state(self._database, self._names.prefix)
-        self.catalog = catalog
         installed = read_installed(self._database, self._names.prefix)
         desired = compile_pack(self._pack, catalog)
         if self._statics:
@@ -187,6 +185,8 @@ class _Run:
         if not desired.governed:
             self._nothing(desired)
             return
+        if self._statics:
+            self._guard_shapes(catalog, desired)
         if not self._behaves:
             return
         cast = Cast(self._database, catalog, self._names.viewer, self._pack.settings.app)
@@ -204,6 +204,15 @@ class _Run:
             return
         if prepared is not None:
             self._behaviour(catalog, cast, prepared)
+
+    def _guard_shapes(self, catalog: Catalog, desired: Desired) -> None:
+        """Whether guards can do what they are there for, whoever made them so."""
+        try:
+            guarded = guarded_columns(self._access, catalog, find_needs(self._access, catalog, set(desired.governed)))
+        except PgeraseError as error:
+            self.collector.unseen(unseen("access.yaml", error.message, error.hint), "guards")
+            return
+        compare_guards(catalog, guarded, self._names.prefix, self.collector)
 
     def _wanted(self, governed: Sequence[Name]) -> Sequence[Name]:
         """The governed tables, or those asked for. Raises Refused for one that is none of them."""
@@ -233,7 +242,7 @@ class _Run:
                 self._database.run(f"lock table {identifier(name.schema, name.name)} in access share mode")
 
     def _identity(self) -> IdentityKind:
-        return IdentityKind.SETTING if self._access.viewers is None else self._access.viewers.identity.kind
+        return self._pack.identity or IdentityKind.SETTING
 
     def _prepare(
         self, catalog: Catalog, cast: Cast, governed: Sequence[Name], wanted: Sequence[Name]
@@ -263,7 +272,7 @@ class _Run:
                 self._viewers,
                 tables,
                 tuple(self._clones(workshop, blind, cast, tables, needs, expectations)),
-                tuple(self._guard_clones(workshop, blind, cast, needs, read, authority)),
+                () if authority is None else tuple(self._guard_clones(workshop, blind, catalog, cast, needs, read)),
                 authority,
                 {str(one.name): blind.locked(one.name) for one in tables},
             )
@@ -333,20 +342,17 @@ class _Run:
         self,
         workshop: Workshop,
         blind: Blind,
+        catalog: Catalog,
         cast: Cast,
         needs: Needs,
         read: dict[Name, Rows],
-        authority: Authority | None,
     ) -> list[tuple[GuardDesign, Clone, Actor]]:
         made: list[tuple[GuardDesign, Clone, Actor]] = []
-        if authority is None or self.catalog is None:
-            return made
-        for name, columns in sorted(needs.guarded.items()):
-            table = self.catalog.tables[name]
-            guarded = authority.guarded(name, columns)
+        for name, guarded in guarded_columns(self._access, catalog, needs).items():
+            table = catalog.tables[name]
             actor = cast.actor_for_clone(table)
             unwanted = bool(self._tables) and str(name) not in self._tables
-            if not guarded or unwanted or table.kind == "f" or actor is None:
+            if unwanted or table.kind == "f" or actor is None:
                 continue
             planned = design_guard(table, guarded, read[name].rows)
             reader = blind.reader_of(name) or ""
@@ -402,7 +408,6 @@ class _Run:
     def shadow(self) -> None:
         """Who would lose and gain what, were the tables in mode shadow on. Makes nothing, needs nothing installed."""
         catalog = read_catalog(self._database)
-        self.catalog = catalog
         named = [entry.table for entry in self._pack.settings.tables if entry.mode is Mode.SHADOW]
         tables = [
             name

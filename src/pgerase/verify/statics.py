@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
-from pgerase.catalog.model import Catalog
-from pgerase.check.doors import doors, judge
+from pgerase.catalog.model import Catalog, Name
+from pgerase.check.door import judge
+from pgerase.check.doors import doors
 from pgerase.check.server_version import judge_server
 from pgerase.compile.desired import Desired
 from pgerase.errors import Finding, Severity
 from pgerase.plan.build import plan_pack
 from pgerase.plan.drift import Installed, find_drift
 from pgerase.plan.model import Ledger, Plan
+from pgerase.rules.access import IdentityKind
 from pgerase.rules.pack import AcceptedDoor, Pack
 from pgerase.verify.collect import Collector
+from pgerase.verify.guard_shape import misshapen
 from pgerase.verify.model import Verdict
 
 
@@ -39,7 +42,9 @@ def compare_statics(
     known = (*pack.settings.accepted, *accepted)
     # That the installer reads the ledger is how it was installed; that he could do anything is a door of its own.
     ledger_right = f"{installed.installer}/{prefix}_internal"
-    found = [door for door in doors(catalog, desired.governed, prefix, viewers=viewers) if door.name != ledger_right]
+    by_login = pack.identity is IdentityKind.ROLE
+    open_doors = doors(catalog, desired.governed, prefix, viewers=viewers, by_login=by_login)
+    found = [door for door in open_doors if door.name != ledger_right]
     # The pack's own entries have to fit something; those given besides may be more than there is.
     own = {entry.at for entry in pack.settings.accepted}
     judged = [finding for finding in judge(found, known) if finding.code != "unknown-acceptance" or finding.at in own]
@@ -48,6 +53,15 @@ def compare_statics(
     server = judge_server(catalog.server_version, known)
     _line(collector, "server", "known holes in row security", extent, server)
     collector.findings += [finding for finding in desired.findings if finding.severity is Severity.ERROR]
+
+
+def compare_guards(
+    catalog: Catalog, guarded: Mapping[Name, tuple[str, ...]], prefix: str, collector: Collector
+) -> None:
+    """Judge the guards of the columns that decide about people; findings and a line go to the collector."""
+    if guarded:
+        found = misshapen(catalog, guarded, prefix)
+        _line(collector, "guards", "judge by what was before", f"{len(guarded)} tables", found)
 
 
 def _pending(plan: Plan) -> list[Finding]:

@@ -294,7 +294,8 @@ where b.is_super_admin
     end;
 
 -- Changed by who may change the account or the relationship, and as a draft by its owner, or by a director or the VP who
--- approves it. An active plan is changed only by who approved it, and never by its owner: super admins are bound as well.
+-- approves it. An active plan is changed only by the director or VP who approved it, and never by its owner; and they change no
+-- plan of their own, draft or not. Super admins are bound as well.
 create view expected.success_plan_update as
 select b.viewer::text, s.plan_id::text as key
 from expected.company_in_bounds as b
@@ -315,7 +316,9 @@ where b.stage <> 'Archived'
             when v.kind in ('contractor', 'partner') then why.has_own and why.changes_company
             else coalesce(why.has_own, false) or why.changes_company or why.changes_relationship
         end)
-    and (s.status <> 'active' or s.approved_by = b.viewer and s.owner_id <> b.viewer)
+    and (s.status <> 'active'
+        or s.approved_by = b.viewer and s.owner_id <> b.viewer and v.title in ('CS Director', 'VP Customer Success'))
+    and (s.owner_id <> b.viewer or coalesce(v.title not in ('CS Director', 'VP Customer Success'), true))
     and (b.viewer::text, s.plan_id::text) in (select r.viewer, r.key from expected.success_plan_read as r);
 
 

@@ -12,6 +12,8 @@ create table shop.person (
     is_admin boolean not null default false,
     nickname text
 );
+-- Read and written through shop.person, but with triggers of its own only.
+create table shop.trainee () inherits (shop.person);
 create table shop.account (
     id int primary key,
     tenant int not null,
@@ -21,7 +23,10 @@ create table shop.account (
     secret boolean,
     memo text
 );
-create table shop.member (account_id int references shop.account, person_id int references shop.person, role text not null);
+create table shop.member (account_id int references shop.account, person_id int references shop.person, role text not null)
+    partition by list (role);
+create table shop.member_owner partition of shop.member for values in ('owner');
+create table shop.member_other partition of shop.member default;
 create table shop.task (
     id int primary key,
     account_id int references shop.account,
@@ -45,6 +50,7 @@ insert into shop.person (id, manager_id, tenant, region, product, title, kind, s
     (7, null, 2, 'east', 'tea', 'Rep', 'employee', 'ACTIVE', false),
     (8, 2, 1, 'north', 'tea', 'Rep', 'employee', 'INACTIVE', false),
     (9, null, 1, null, null, 'Chief', 'employee', 'INACTIVE', true);
+insert into shop.trainee (id, manager_id, tenant, title, kind, status) values (20, 1, 1, 'Rep', 'employee', 'ACTIVE');
 insert into shop.account (id, tenant, region, product, stage, secret)
     select i, 1 + (i % 7 = 0)::int, (array['east', 'west', 'north', null])[1 + i % 4],
         (array['tea', 'coffee', 'cocoa'])[1 + i % 3], (array['open', 'won', 'closed'])[1 + i / 4 % 3],

@@ -1,0 +1,55 @@
+"""What the benchmarks share: a server, and the table they print."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+from psycopg.conninfo import make_conninfo
+from rich.console import Console
+from rich.table import Table
+
+from pgerase.server import THROWAWAY, EmbeddedServer
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One row of the table: milliseconds of both ways."""
+
+    what: str
+    pgerase: float
+    other: float
+    budget: str
+
+
+@contextlib.contextmanager
+def server() -> Generator[tuple[str, Callable[[str, str], str]]]:
+    """A superuser's connection string, and how to make one for a database and a user."""
+    given = os.environ.get("PGERASE_BENCH_DSN")
+    if given:
+        yield given, lambda dbname, user: make_conninfo(given, dbname=dbname, user=user)
+        return
+    with EmbeddedServer(
+        settings={**THROWAWAY, "shared_buffers": "1GB", "max_locks_per_transaction": "2048"}
+    ) as running:
+        yield running.dsn(), running.dsn
+
+
+def show(console: Console, lines: list[Line], title: str) -> None:
+    """The table."""
+    table = Table(title=title)
+    for heading, justify in (
+        ("what", "left"),
+        ("pgerase, ms", "right"),
+        ("other way, ms", "right"),
+        ("ratio", "right"),
+        ("budget", "right"),
+    ):
+        table.add_column(heading, justify=justify)  # pyright: ignore[reportArgumentType] - rich's literal
+    for line in lines:
+        table.add_row(
+            line.what, f"{line.pgerase:.2f}", f"{line.other:.2f}", f"{line.pgerase / line.other:.2f}", line.budget
+        )
+    console.print(table)

@@ -1,0 +1,285 @@
+"""Which rows are touched, by whom, and what becomes of each: decided once a row, in the part named after its table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pgerase.catalog.model import Table
+from pgerase.compile import sql
+from pgerase.compile.erasure import bound
+from pgerase.compile.erasure.bound import Backward, BoundLink, Forward, Gone, Verb
+from pgerase.compile.erasure.fill import comparable
+from pgerase.compile.erasure.outcome import Outcomes
+from pgerase.compile.erasure.parts import (
+    ROW,
+    Hit,
+    Outcome,
+    Part,
+    ends,
+    hit_name,
+    identifier_name,
+    identity,
+    lateral,
+    listed_long,
+    new_name,
+)
+from pgerase.compile.erasure.work import Work
+from pgerase.compile.sql import fit_name, ident, indent, qualified, text_literal
+
+
+class Finder(Outcomes):
+    """The parts that find."""
+
+    def found(self, *, plain: bool) -> list[Part]:
+        """For each table, which rows are touched, by whom, and what becomes of them; `plain`: also where that needs no look."""
+        return [part for one in self.work if plain or self.plain(one) is None for part in self.found_in(one)]
+
+    def found_in(self, work: Work) -> list[Part]:
+        alias = self.aliases[work.name]
+        parts: list[Part] = []
+        hits: list[Hit] = []
+        for number, link in enumerate(work.links):
+            name = hit_name(link.label, number)
+            if not link.path.is_direct:
+                via = fit_name(f"{alias}_{name}")
+                parts.append(Part(via, self.via(work, link), f"{work.name} by {link.label} ({link.at})"))
+            hits.append(self.link_hit(work, link, name, fit_name(f"{alias}_{name}")))
+        hits += [self.gone_hit(work, one, self.aliases[one.hop.target]) for one in work.gone_from_others]
+        if not work.gone_from_self:
+            return [*parts, Part(alias, self.decided(work, hits), self.why(work, hits))]
+        # Rows that point to rows of the same table: first those found otherwise, then whatever goes with them.
+        first = fit_name(f"{alias}_direct")
+        parts.append(Part(first, self.decided(work, hits), self.why(work, hits)))
+        for place, one in enumerate(work.gone_from_self):
+            source = first
+            if one.gone is Gone.DELETE:
+                source = fit_name(f"{alias}_below_{place + 1}")
+                parts.append(
+                    Part(source, self.below(work, one, first), f"What points to them goes with them ({one.label}).")
+                )
+            hits.append(self.gone_hit(work, one, source, of_itself=one.gone is Gone.DELETE))
+        return [*parts, Part(alias, self.decided(work, hits), f"{work.name}, with what goes along.")]
+
+    def plain(self, work: Work) -> Hit | None:
+        """The only way in which rows of a table are touched, where one unconditional rule decides and nothing depends on them.
+
+        Such a table needs no look before the change: what is returned is what was done.
+        """
+        if len(work.links) != 1 or work.gone or work.keeps_needed or work.name in self.with_code:
+            return None
+        link = work.links[0]
+        if not link.path.is_direct or self.exposed_names(work) or self.is_pointed_at(work):
+            return None
+        if len(link.rules) != 1 or link.rules[0].when is not None:
+            return None
+        before = len(self.findings)
+        hit = self.link_hit(work, link, hit_name(link.label, 0), "")
+        del self.findings[before:]
+        return hit
+
+    def is_pointed_at(self, work: Work) -> bool:
+        """Whether other rows go with rows of this table."""
+        return any(one.hop.target == work.name for other in self.work for one in other.gone)
+
+    def why(self, work: Work, hits: Iterable[Hit]) -> str:
+        at = f" ({work.mapped.at})" if work.mapped is not None else ""
+        return f"{work.name}{at}: " + "; ".join(hit.comment for hit in hits)
+
+    def via(self, work: Work, link: BoundLink) -> str:
+        """For a link over several tables: which values of the row's own columns lead to whom."""
+        path = link.path
+        aliases = [f"r{place + 1}" for place in range(len(path.steps))]
+        tables = [self.step_table(step) for step in path.steps]
+        self.reads.update(table.name for table in tables)
+        holder = "person"
+        wanted = self.person_columns(path)
+        sources = ["person"]
+        conditions: list[str] = []
+        for place in reversed(range(len(path.steps))):
+            here = aliases[place]
+            if place == len(path.steps) - 1:
+                joined = self.equal(here, path.columns, holder, wanted)
+            else:
+                joined = self.step_equal(path.steps[place + 1], here, aliases[place + 1])
+            sources.append(f"join {qualified(tables[place].name)} as {here} on {joined}")
+        for depth, when in path.whens:
+            conditions += self.holds(when, aliases[depth - 1])
+        for place, step in enumerate(path.steps):
+            if isinstance(step, Backward):
+                # The row that a filler points to is nobody's.
+                conditions += [
+                    f"{aliases[place]}.{ident(name)} is distinct from {value}" for name, value in step.fillers
+                ]
+        mine, theirs = ends(path.steps[0])
+        out = [f"r1.{ident(other)} as {ident(own)}" for own, other in zip(mine, theirs, strict=True)]
+        if path.finds_one:
+            return sql.select(", ".join([*out, "person.number"]), sources, conditions)
+        which = "max" if work.mapped is not None and work.mapped.only_last else "min"
+        grouped = ", ".join(f"r1.{ident(other)}" for other in theirs)
+        query = sql.select(", ".join([*out, f"{which}(person.number) as number"]), sources, conditions)
+        return f"{query}\ngroup by {grouped}"
+
+    def step_table(self, step: Forward | Backward) -> Table:
+        return step.table if isinstance(step, Backward) else self.emitter.facts.catalog.tables[step.hop.target]
+
+    def step_equal(self, step: Forward | Backward, here: str, there: str) -> str:
+        mine, theirs = ends(step)
+        return self.equal(there, theirs, here, mine)
+
+    def person_columns(self, path: bound.RowPath) -> tuple[str, ...]:
+        return self.subject.key_columns if path.identifier is None else (identifier_name(path.identifier),)
+
+    def link_hit(self, work: Work, link: BoundLink, name: str, via: str) -> Hit:
+        conditions = [] if link.when is None else self.holds(link.when, ROW)
+        if link.path.is_direct:
+            on = [self.equal(name, self.person_columns(link.path), ROW, link.path.columns)]
+            if link.is_self:
+                on.append(f"not {name}.is_erased")
+            joins = (f"person as {name} on {' and '.join([*on, *conditions])}",)
+        else:
+            mine, _ = ends(link.path.steps[0])
+            on = [self.equal(f"via_{name}", mine, ROW, mine), *conditions]
+            joins = (
+                f"{ident(via)} as via_{name} on {' and '.join(on)}",
+                f"person as {name} on {name}.number = via_{name}.number",
+            )
+        comment = f"by {link.label} ({link.at})" if not link.is_self else "the person's own row"
+        return Hit(name, joins, f"{name}.number", self.outcomes(work, link, name), comment)
+
+    def gone_hit(self, work: Work, reference: bound.BoundReference, source: str, *, of_itself: bool = False) -> Hit:
+        """Rows whose row goes; `of_itself`: the source holds the very rows that go."""
+        name = hit_name("gone " + "_".join(reference.hop.columns), 0)
+        if of_itself:
+            ids = identity(work.table)
+            joins = (f"{ident(source)} as {name} on {self.equal(name, ids, ROW, ids)}",)
+            number = f"{name}.number"
+        else:
+            pointed = self.equal(name, reference.hop.target_columns, ROW, reference.hop.columns)
+            joins = (f"{ident(source)} as {name} on {name}.deleted_by is not null and {pointed}",)
+            number = f"{name}.deleted_by"
+        verb = Verb.DELETE if reference.gone is Gone.DELETE else Verb.UNLINK
+        outcome = Outcome(verb, None, reference.values)
+        return Hit(name, joins, number, (outcome,), f"with the row of {reference.hop.target} ({reference.label})")
+
+    def below(self, work: Work, reference: bound.BoundReference, first: str) -> str:
+        """Rows of a table that point to deleted rows of it, and those that point to them, and so on."""
+        ids = identity(work.table)
+        listed = ", ".join(f"t.{ident(name)}" for name in ids)
+        # A row goes with the first person who deletes what it hangs on.
+        seed = (
+            f"select {listed}, {first}.deleted_by as number{self.exposed(work, 't')}\n"
+            f"from {first}\n    join {qualified(work.name)} as t"
+            f" on {self.equal('t', reference.hop.columns, first, reference.hop.target_columns)}\n"
+            f"where {first}.deleted_by is not null"
+        )
+        step = (
+            f"select {listed}, below.number{self.exposed(work, 't')}\n"
+            f"from below\n    join {qualified(work.name)} as t"
+            f" on {self.equal('t', reference.hop.columns, 'below', reference.hop.target_columns)}"
+        )
+        outer = ", ".join(f"below.{ident(name)}" for name in ids)
+        return (
+            f"with recursive below as (\n    {indent(seed)}\n    union\n    {indent(step)}\n)\n"
+            f"select {outer}, min(below.number) as number\nfrom below\ngroup by {outer}"
+        )
+
+    def exposed(self, work: Work, alias: str) -> str:
+        """Columns besides the row's identity that rows pointing here are found by."""
+        return "".join(f", {alias}.{ident(name)}" for name in self.exposed_names(work))
+
+    def exposed_names(self, work: Work) -> tuple[str, ...]:
+        ids = identity(work.table)
+        pointed = {
+            name
+            for other in self.work
+            for one in other.gone
+            if one.hop.target == work.name
+            for name in one.hop.target_columns
+        }
+        return tuple(sorted(pointed - set(ids)))
+
+    def decided(self, work: Work, hits: list[Hit]) -> str:
+        """One row for each row that is touched: by whom, what becomes of it, and the new values."""
+        table = qualified(work.name)
+        ids = identity(work.table)
+        changed = list(dict.fromkeys(c for hit in hits for outcome in hit.outcomes for c, _ in outcome.changes))
+        if len(hits) == 1:
+            sources = [f"{table} as {ROW}", *hits[0].joined("join")]
+        else:
+            each = [
+                "select "
+                + ", ".join(f"{ROW}.{ident(name)}" for name in ids)
+                + f"\nfrom {table} as {ROW}\n    "
+                + "\n    ".join(hit.joined("join"))
+                for hit in hits
+            ]
+            united = "\nunion\n".join(each)
+            sources = [
+                f"(\n    {indent(united)}\n) as touched",
+                f"join {table} as {ROW} on {self.equal(ROW, ids, 'touched', ids)}",
+                *(join for hit in hits for join in hit.joined("left join")),
+            ]
+        # A table with one link and one rule needs no case: its rows are there because that rule is theirs.
+        sure = len(hits) == 1 and len(hits[0].outcomes) == 1 and hits[0].outcomes[0].when is None
+        if sure:
+            verbs = {hits[0].name: f"{text_literal(hits[0].outcomes[0].label).strip()}::text"}
+            values = list(dict(hits[0].outcomes[0].changes).values())
+            deletes = hits[0].outcomes[0].label.startswith(Verb.DELETE)
+            deleted = [hits[0].number if deletes else "null::bigint"]
+        else:
+            verbs = {hit.name: f"verb.{hit.name}" for hit in hits}
+            sources.append(lateral([self.verb(hit, alone=len(hits) == 1) for hit in hits], "verb", [*verbs]))
+            values = [self.becomes(hits, column) for column in changed]
+            deleted = [f"case when verb.{hit.name} like 'delete%' then {hit.number} end" for hit in hits]
+        if changed:
+            sources.append(lateral(values, "becomes", changed))
+        deleted_by = deleted[0] if len(deleted) == 1 else "least(\n    " + ",\n    ".join(deleted) + "\n)"
+        out = [f"{ROW}.{ident(name)}" for name in ids]
+        out += [f"{ROW}.{ident(name)}" for name in self.exposed_names(work)]
+        out += [f"{hit.number} as number_{hit.name}" for hit in hits]
+        out += [f"{verb} as verb_{name}" for name, verb in verbs.items()]
+        out += [f"becomes.{ident(column)} as {ident(new_name(column))}" for column in changed]
+        out += [f"{self.differs(work.table, changed)} as changes", f"{deleted_by} as deleted_by"]
+        return (
+            "select "
+            + ",\n    ".join(indent(one) for one in out)
+            + "\nfrom "
+            + "\n    ".join(indent(source) for source in sources)
+        )
+
+    def verb(self, hit: Hit, *, alone: bool) -> str:
+        cases = [] if alone else [f"when {hit.number} is null then null"]
+        *some, last = hit.outcomes
+        cases += [f"when {outcome.when} then {text_literal(outcome.label).strip()}" for outcome in some]
+        default = text_literal(last.label).strip()
+        if last.when is not None:
+            cases.append(f"when {last.when} then {default}")
+            default = "null"
+        if not cases:
+            return f"{default}::text"
+        return "case\n    " + "\n    ".join(indent(case) for case in cases) + f"\n    else {default}\nend"
+
+    def becomes(self, hits: list[Hit], column: str) -> str:
+        """The new value of a column: of the first link that changes it."""
+        cases: list[str] = []
+        for hit in hits:
+            for outcome in hit.outcomes:
+                value = dict(outcome.changes).get(column)
+                if value is not None:
+                    cases.append(f"when verb.{hit.name} = {text_literal(outcome.label).strip()} then {indent(value)}")
+        return "case\n    " + "\n    ".join(cases) + f"\n    else {ROW}.{ident(column)}\nend"
+
+    def differs(self, table: Table, changed: list[str], values: Iterable[tuple[str, str]] = ()) -> str:
+        """Whether some column takes another value: those of `becomes`, or `values` themselves."""
+        if not changed:
+            return "false"
+        named = dict(values)
+        casts = [comparable(column) for name in changed if (column := table.column(name)) is not None]
+        old = [f"{ROW}.{ident(name)}{cast}" for name, cast in zip(changed, casts, strict=True)]
+        new = [
+            f"({named[name]}){cast}" if name in named and cast else named.get(name, f"becomes.{ident(name)}{cast}")
+            for name, cast in zip(changed, casts, strict=True)
+        ]
+        if len(changed) == 1:
+            return f"{old[0]} is distinct from {new[0]}"
+        return f"({listed_long(old)})\n    is distinct from ({listed_long(new)})"

@@ -1,0 +1,464 @@
+"""The functions that count and erase: static PL/pgSQL, one pair a kind of person, owned by the eraser."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pgerase.catalog.model import Catalog, Name, Table, Trigger
+from pgerase.compile.bound import BoundCondition
+from pgerase.compile.desired import DesiredFunction
+from pgerase.compile.erasure.bound import BoundSubject
+from pgerase.compile.erasure.parts import Part
+from pgerase.compile.erasure.statement import Statement
+from pgerase.compile.naming import Naming
+from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, qualified, text_literal
+from pgerase.compile.surroundings import leaves_too
+
+_ARGUMENTS = "text[], text[], boolean[]"
+_HEAD = "p_keys text[], p_tokens text[], p_erased boolean[]"
+_RETURNS = "table (person text, relation text, strategy text, hits bigint)"
+
+
+@dataclass(frozen=True, slots=True)
+class UserCode:
+    """A trigger of the application, and the source of its function."""
+
+    table: Name
+    trigger: Trigger
+    source: str
+
+
+def with_parts(parts: Iterable[Part], final: str) -> str:
+    """A query with its named parts, each under its comment."""
+    written: list[str] = []
+    for part in parts:
+        comment = "".join(f"-- {line}\n" for line in part.comment.splitlines())
+        written.append(f"{comment}{ident(part.name)} as (\n    {indent(part.query)}\n){part.suffix}")
+    return "with recursive\n" + ",\n".join(written) + "\n" + final
+
+
+def count_function(statement: Statement, naming: Naming) -> DesiredFunction:
+    """The dry run: the same parts as the run, and nothing done."""
+    query = with_parts([*statement.people(), *statement.found(plain=True)], statement.counts(done=False))
+    body = (
+        "\n#variable_conflict use_column\n"
+        f"{_declared(statement)}"
+        "begin\n"
+        f"{_identifiers(statement)}"
+        f"    return query\n    {indent(query)};\n"
+        "end;\n"
+    )
+    what = (
+        f"What erasing these people would do: rows by person, table and strategy. Changes nothing. {_place(statement)}"
+    )
+    return _function(naming, f"count_{statement.subject.name}", _HEAD, _ARGUMENTS, _RETURNS, "stable", body, what)
+
+
+def erase_function(
+    statement: Statement,
+    naming: Naming,
+    catalog: Catalog,
+    *,
+    super_admin: BoundCondition | None,
+    has_ghost: bool,
+) -> DesiredFunction:
+    """The run: lock, prove, change, compare."""
+    subject = statement.subject
+    written = [one.table for one in statement.work]
+    read = sorted(statement.reads - {table.name for table in written})
+    tables = [*(table.name for table in written), *read]
+    missed = statement.missed()
+    united = f"\nunion all\n{missed}" if missed else ""
+    counted = (
+        "select counted.person, counted.relation, counted.strategy, counted.hits\n"
+        f"from (\n    {indent(statement.counts(done=True))}\n) as counted (person, relation, strategy, hits)"
+        f"{united}"
+    )
+    query = with_parts([*statement.people(), *statement.found(plain=False), *statement.done()], counted)
+    code = user_code(catalog, naming, [table.name for table in written])
+    again = bool(code)
+    body = (
+        "\n#variable_conflict use_column\n"
+        f"{_declared(statement, ['v_row record;'])}"
+        "begin\n"
+        "    -- Nobody changes a table's policies or triggers from here on.\n"
+        f"{_locks(written, read)}"
+        f"    perform {naming_of(naming, 'assert_blind')}(array[\n        {_regclasses(tables)}\n    ]);\n"
+        f"    perform {naming_of(naming, 'assert_user_code')}(\n"
+        f"        array[\n            {_regclasses([table.name for table in written], 12)}\n        ],\n"
+        f"        '{code_hash(code)}'\n    );\n"
+        f"{_people_locked(statement, super_admin)}"
+        f"{_ghost_refused(statement) if has_ghost else ''}"
+        f"{_identifiers(statement)}"
+        "    for v_row in\n"
+        f"        {indent(query, 8)}\n"
+        "    loop\n"
+        "        if v_row.person is null and v_row.hits <> 0 then\n"
+        "            raise exception using\n"
+        "                errcode = 'ZE101',\n"
+        "                message = format('%s: %s row(s) were found to %s and not touched', "
+        "v_row.relation, v_row.hits, v_row.strategy),\n"
+        "                hint = 'A trigger or somebody else held them back; nothing was changed.';\n"
+        "        end if;\n"
+        "        if v_row.person is not null then\n"
+        "            person := v_row.person;\n"
+        "            relation := v_row.relation;\n"
+        "            strategy := v_row.strategy;\n"
+        "            hits := v_row.hits;\n"
+        "            return next;\n"
+        "        end if;\n"
+        "    end loop;\n"
+        f"{_until_clean(statement) if again else ''}"
+        "end;\n"
+    )
+    what = f"Erases these people: locks, proves that nothing hides rows, changes, compares with what it found. {_place(statement)}"
+    return _function(naming, f"erase_{subject.name}", _HEAD, _ARGUMENTS, _RETURNS, "volatile", body, what)
+
+
+def _until_clean(statement: Statement) -> str:
+    """After the run, where others' code ran: whether it put anything back."""
+    query = with_parts([*statement.people(), *statement.found(plain=True)], statement.counts(done=False))
+    return (
+        "    -- Code of the application ran (a history trigger, say): has it written anything back?\n"
+        "    for v_row in\n"
+        f"        select found.relation, sum(found.hits) as hits\n        from (\n            {indent(query, 12)}\n"
+        "        ) as found (person, relation, strategy, hits)\n"
+        "        where found.strategy <> 'keep'\n"
+        "        group by found.relation\n"
+        "    loop\n"
+        "        raise exception using\n"
+        "            errcode = 'ZE101',\n"
+        "            message = format('%s: %s row(s) are the person''s again after erasing', v_row.relation, v_row.hits),\n"
+        "            hint = 'A trigger of the application writes them back; nothing was changed.';\n"
+        "    end loop;\n"
+    )
+
+
+def state_functions(statement: Statement, naming: Naming) -> list[DesiredFunction]:
+    """`status_S`, and where a lifecycle is declared `set_state_S`."""
+    subject = statement.subject
+    cast = _key_cast(subject, "given.key")
+    own = statement.equal("self", subject.key_columns, "given", subject.key_columns)
+    table = qualified(subject.table.name)
+    lifecycle = subject.lifecycle
+    if lifecycle is None:
+        state = "'active'"
+    else:
+        column = f"self.{ident(lifecycle.column)}"
+        state = (
+            f"case {column}\n            when {lifecycle.active} then 'active'\n"
+            f"            when {lifecycle.inactive} then 'inactive'\n"
+            f"            when {lifecycle.erased} then 'erased'\n            else 'active'\n        end"
+        )
+    first = ident(subject.key_columns[0])
+    status = (
+        "\n#variable_conflict use_column\nbegin\n"
+        "    return query\n"
+        f"    select given.person,\n        case when self.{first} is null then 'missing' else {state} end\n"
+        f"    from (select given.key as person, {cast} from unnest(p_keys) as given (key)) as given\n"
+        f"        left join {table} as self on {own};\n"
+        "end;\n"
+    )
+    made = [
+        _function(
+            naming,
+            f"status_{subject.name}",
+            "p_keys text[]",
+            "text[]",
+            "table (person text, state text)",
+            "stable",
+            status,
+            f"The state of people. {_place(statement)}",
+        )
+    ]
+    if lifecycle is None:
+        return made
+    since = lifecycle.inactive_since
+    since_set = (
+        ""
+        if since is None
+        else f",\n        {ident(since.name)} = case p_state when 'inactive' then now() end::{since.type}"
+    )
+    state_body = (
+        "\n#variable_conflict use_variable\ndeclare\n    v_changed bigint;\nbegin\n"
+        "    if p_state not in ('active', 'inactive') then\n"
+        "        raise exception using\n            errcode = 'invalid_parameter_value',\n"
+        "            message = 'people are made active or inactive; erasing is another thing';\n    end if;\n"
+        f"    update {table} as self\n"
+        f"    set {ident(lifecycle.column)} = case p_state when 'inactive' then {lifecycle.inactive}"
+        f" else {lifecycle.active} end{since_set}\n"
+        f"    from (select {cast} from unnest(p_keys) as given (key)) as given\n"
+        f"    where {own}\n"
+        f"        and self.{ident(lifecycle.column)} = case p_state when 'inactive' then {lifecycle.active}"
+        f" else {lifecycle.inactive} end;\n"
+        "    get diagnostics v_changed = row_count;\n    return v_changed;\nend;\n"
+    )
+    made.append(
+        _function(
+            naming,
+            f"set_state_{subject.name}",
+            "p_keys text[], p_state text",
+            "text[], text",
+            "bigint",
+            "volatile",
+            state_body,
+            f"Makes active people inactive and the other way round; erased ones stay erased. {_place(statement)}",
+        )
+    )
+    return made
+
+
+def check_functions(naming: Naming) -> list[DesiredFunction]:
+    """What a run proves from the catalog before it touches anything."""
+    guards = f"{text_literal(naming.api).strip()}, {text_literal(naming.eraser).strip()}"
+    eraser = text_literal(naming.eraser).strip()
+    blind = f"""
+declare
+    v_found record;
+begin
+    -- On forced tables `row_security = off` would need BYPASSRLS, so blindness is read from the catalog: on every table and
+    -- leaf with row security the eraser has a policy that is just true, and no restrictive policy is for it.
+    for v_found in
+        with recursive tree (oid) as (
+            select unnest(p_tables)::oid
+            union
+            select below.inhrelid from pg_inherits as below join tree on tree.oid = below.inhparent
+        )
+        select t.oid::regclass as name
+        from pg_class as t
+        where t.oid in (select tree.oid from tree)
+            and t.relrowsecurity
+            and (
+                exists (
+                    select
+                    from pg_policy as p
+                        cross join lateral unnest(p.polroles) as held (role)
+                    where p.polrelid = t.oid
+                        and not p.polpermissive
+                        and (held.role = 0 or pg_has_role({eraser}, held.role, 'usage'))
+                )
+                or exists (
+                    select
+                    from unnest(array['r', 'w', 'd']) as wanted (command)
+                    where has_table_privilege({eraser}, t.oid, case wanted.command
+                            when 'r' then 'select' when 'w' then 'update' else 'delete' end)
+                        and not exists (
+                            select
+                            from pg_policy as p
+                            where p.polrelid = t.oid
+                                and p.polpermissive
+                                and p.polcmd::text = wanted.command
+                                and {eraser}::regrole = any (p.polroles)
+                                and pg_get_expr(p.polqual, p.polrelid) = 'true'
+                                and coalesce(pg_get_expr(p.polwithcheck, p.polrelid), 'true') = 'true'
+                        )
+                )
+            )
+    loop
+        raise exception using
+            errcode = 'ZE102',
+            message = format('row security of %s could hide rows from erasing', v_found.name),
+            hint = 'Look at its policies with pgerase drift, put them right with pgerase apply.';
+    end loop;
+end;
+"""
+    code = f"""
+begin
+    if p_wanted is distinct from (
+        with recursive tree (oid) as (
+            select unnest(p_tables)::oid
+            union
+            select below.inhrelid from pg_inherits as below join tree on tree.oid = below.inhparent
+        )
+        select encode(
+                sha256(convert_to(coalesce(string_agg(
+                    concat_ws(
+                        E'\\n',
+                        t.tgrelid::regclass::text, pg_get_triggerdef(t.oid), t.tgenabled, pg_get_functiondef(t.tgfoid)
+                    ),
+                    E'\\n' order by t.tgrelid::regclass::text collate "C", t.tgname::text collate "C"
+                ), ''), 'UTF8')),
+                'hex'
+            )
+        from pg_trigger as t
+            join pg_proc as f on f.oid = t.tgfoid
+            join pg_namespace as home on home.oid = f.pronamespace
+        where not t.tgisinternal
+            and home.nspname not in ({guards})
+            and t.tgrelid in (select tree.oid from tree)
+    ) then
+        raise exception using
+            errcode = 'ZE103',
+            message = 'triggers of tables to be erased from have changed since the map was applied',
+            hint = 'Look at them with pgerase plan, which lists what runs; pgerase apply takes note of them.';
+    end if;
+end;
+"""
+    return [
+        _function(
+            naming,
+            "assert_blind",
+            "p_tables regclass[]",
+            "regclass[]",
+            "void",
+            "stable",
+            blind,
+            "Refuses where row security could hide rows from the eraser.",
+        ),
+        _function(
+            naming,
+            "assert_user_code",
+            "p_tables regclass[], p_wanted text",
+            "regclass[], text",
+            "void",
+            "stable",
+            code,
+            "Refuses where other triggers would run than those that were looked at.",
+        ),
+    ]
+
+
+def user_code(catalog: Catalog, naming: Naming, tables: Iterable[Name]) -> list[UserCode]:
+    """The triggers of the application that erasing from these tables runs, those of their leaves as well."""
+    definitions = {routine.name: routine.definition for routine in catalog.routines if routine.is_trigger}
+    return [
+        UserCode(name, trigger, definitions.get(trigger.function, ""))
+        for name in leaves_too(catalog, tables)
+        for trigger in catalog.tables[name].triggers
+        if trigger.function.schema not in (naming.api, naming.eraser)
+    ]
+
+
+def code_hash(code: Iterable[UserCode]) -> str:
+    """The hash that `assert_user_code` computes on the server."""
+    ordered = sorted(code, key=lambda one: (qualified(one.table).encode(), one.trigger.name.encode()))
+    texts = (
+        "\n".join((qualified(one.table), one.trigger.definition, one.trigger.enabled, one.source)) for one in ordered
+    )
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def naming_of(naming: Naming, name: str) -> str:
+    """A function of the eraser's, qualified."""
+    return qualified(Name(naming.eraser, name))
+
+
+# Pieces ---------------------------------------------------------------------------------------------------------------
+
+
+def _function(
+    naming: Naming, name: str, head: str, arguments: str, returns: str, volatility: str, body: str, what: str
+) -> DesiredFunction:
+    full = Name(naming.eraser, fit_name(name))
+    tag = dollar_tag(body)
+    definition = (
+        f"create or replace function {qualified(full)}({head})\n"
+        f"    returns {returns}\n"
+        "    language plpgsql\n"
+        f"    {volatility}\n"
+        "    security definer\n"
+        # Not '': temporary types would then come first.
+        "    set search_path = pg_catalog, pg_temp\n"
+        # People are few or some hundred, tables large: one plan serves all, and is made once a session.
+        "    set plan_cache_mode = force_generic_plan\n"
+        f"as {tag}{body}{tag}"
+    )
+    return DesiredFunction(full, arguments, naming.eraser, definition, (naming.secret,), f"{what} [pgerase erasing]")
+
+
+def _place(statement: Statement) -> str:
+    return f"Subject {statement.subject.name} ({statement.subject.at})."
+
+
+def _declared(statement: Statement, more: Sequence[str] = ()) -> str:
+    lines = [
+        f"v_{name} {statement.subject.identifiers[identifier].base_type}[];"
+        for identifier, name in statement.identifier_names()
+    ]
+    lines += more
+    return "declare\n" + "".join(f"    {line}\n" for line in lines) if lines else ""
+
+
+def _identifiers(statement: Statement) -> str:
+    """Identifiers are read once, before anything changes."""
+    subject = statement.subject
+    text = ""
+    for identifier, name in statement.identifier_names():
+        column = subject.identifiers[identifier]
+        own = statement.equal("self", subject.key_columns, "given", subject.key_columns)
+        keys = f"select given.number, {_key_cast(subject, 'given.key')} from unnest(p_keys) with ordinality as given (key, number)"
+        query = (
+            f"select self.{ident(column.name)}\nfrom ({keys}) as given\n"
+            f"    left join {qualified(subject.table.name)} as self on {own}\norder by given.number"
+        )
+        text += f"    v_{name} := array(\n        {indent(query, 8)}\n    );\n"
+    return text
+
+
+def _key_cast(subject: BoundSubject, source: str) -> str:
+    if len(subject.key) == 1:
+        column = subject.key[0]
+        return f"{source}::{column.base_type} as {ident(column.name)}"
+    return ", ".join(
+        f"({source}::jsonb ->> {place})::{column.base_type} as {ident(column.name)}"
+        for place, column in enumerate(subject.key)
+    )
+
+
+def _locks(written: Sequence[Table], read: Sequence[Name]) -> str:
+    text = ""
+    if written:
+        listed = ",\n        ".join(qualified(table.name) for table in written)
+        text += f"    lock table\n        {listed}\n    in row exclusive mode;\n"
+    if read:
+        listed = ",\n        ".join(qualified(name) for name in read)
+        text += f"    lock table\n        {listed}\n    in access share mode;\n"
+    return text
+
+
+def _regclasses(tables: Iterable[Name], by: int = 8) -> str:
+    return (",\n" + " " * by).join(f"{text_literal(qualified(name)).strip()}::regclass" for name in tables)
+
+
+def _people_locked(statement: Statement, super_admin: BoundCondition | None) -> str:
+    """All super admins first, so that two erasures at once cannot each leave the other as the last; then the people, in key order."""
+    subject = statement.subject
+    table = qualified(subject.table.name)
+    order = ", ".join(f"self.{ident(name)}" for name in subject.key_columns)
+    text = ""
+    own = statement.equal("self", subject.key_columns, "given", subject.key_columns)
+    people = f"(select {_key_cast(subject, 'given.key')} from unnest(p_keys) as given (key)) as given"
+    if super_admin is not None:
+        held = " and ".join(statement.holds(super_admin, "self"))
+        if subject.lifecycle is not None:
+            held += f" and self.{ident(subject.lifecycle.column)} = {subject.lifecycle.active}"
+        text += (
+            "    -- All of them, in one order: two erasures at once must not each take the other for the last.\n"
+            f"    perform\n    from {table} as self\n    where {held}\n    order by {order}\n    for update;\n"
+            f"    if exists (select from {table} as self where {held})\n"
+            f"        and not exists (\n            select\n            from {table} as self\n            where {held}\n"
+            f"                and not exists (select from {people} where {own})\n        )\n    then\n"
+            "        raise exception using\n            errcode = 'ZE104',\n"
+            "            message = 'the last super admin cannot be erased',\n"
+            "            hint = 'Make somebody else super admin first.';\n    end if;\n"
+        )
+    text += (
+        "    -- Writers with a link to one of them hold the row FOR KEY SHARE, and are waited for.\n"
+        f"    perform\n    from {table} as self\n        join {people} on {own}\n    order by {order}\n"
+        "    for update of self;\n"
+    )
+    return text
+
+
+def _ghost_refused(statement: Statement) -> str:
+    subject = statement.subject
+    assert subject.ghost is not None
+    same = " and ".join(f"given.{ident(name)} = {value}" for name, value in subject.ghost.items())
+    people = f"(select {_key_cast(subject, 'given.key')} from unnest(p_keys) as given (key)) as given"
+    return (
+        f"    if exists (select from {people} where {same}) then\n"
+        "        raise exception using\n            errcode = 'ZE106',\n"
+        "            message = 'the ghost stands for erased people and is nobody to erase';\n    end if;\n"
+    )

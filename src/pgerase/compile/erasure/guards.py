@@ -1,0 +1,173 @@
+"""Guards for erased keys: nobody revives them, links to them anew, or writes to them.
+
+A guard takes the person's row FOR KEY SHARE before it looks, so that a writer and an erasure wait for one another: without
+that, a link written late by an open transaction would survive (field notes on erasing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pgerase.catalog.model import Name, Table
+from pgerase.compile.desired import DesiredFunction, DesiredTrigger
+from pgerase.compile.erasure.bound import BoundLink, BoundMap, BoundSubject
+from pgerase.compile.erasure.fill import comparable
+from pgerase.compile.erasure.parts import key_text
+from pgerase.compile.naming import Naming
+from pgerase.compile.sql import dollar_tag, fit_name, ident, qualified, text_literal
+
+
+def erased_guards(data_map: BoundMap, naming: Naming) -> tuple[tuple[DesiredFunction, ...], tuple[DesiredTrigger, ...]]:
+    """Guard functions and triggers on the subjects' tables and on every table with a link that a row itself holds."""
+    functions: list[DesiredFunction] = []
+    triggers: list[DesiredTrigger] = []
+    for subject in data_map.subjects.values():
+        function, made = _self_guard(subject, data_map, naming)
+        functions.append(function)
+        triggers += made
+    for mapped in data_map.tables.values():
+        links = [link for link in mapped.links if link.path.is_direct and not link.is_self]
+        if links:
+            function, made = _link_guard(mapped.table, links, data_map, naming)
+            functions.append(function)
+            triggers += made
+    return tuple(functions), tuple(triggers)
+
+
+def _state(subject: BoundSubject, alias: str, naming: Naming) -> str:
+    """Whether a person's row is that of somebody erased."""
+    if subject.lifecycle is not None:
+        return f"{alias}.{ident(subject.lifecycle.column)} = {subject.lifecycle.erased}"
+    is_erased = qualified(Name(naming.internal, "is_erased"))
+    return f"{is_erased}({text_literal(subject.name).strip()}, {key_text(subject, alias)})"
+
+
+def _self_guard(
+    subject: BoundSubject, data_map: BoundMap, naming: Naming
+) -> tuple[DesiredFunction, tuple[DesiredTrigger, ...]]:
+    """What erasing left of a person stays so, and the key is not used again. Other columns go on working, for migrations."""
+    table = subject.table
+    is_erased = qualified(Name(naming.internal, "is_erased"))
+    again = f"{is_erased}({text_literal(subject.name).strip()}, {key_text(subject, 'new')})"
+    mapped = data_map.tables.get(table.name)
+    kept = dict.fromkeys((*subject.key_columns, *(mapped.columns if mapped is not None else ())))
+    if subject.lifecycle is not None:
+        kept[subject.lifecycle.column] = None
+    columns = [column for name in kept if (column := table.column(name)) is not None]
+    changed = "\n            or ".join(
+        f"new.{ident(one.name)}{comparable(one)} is distinct from old.{ident(one.name)}{comparable(one)}"
+        for one in columns
+    )
+    body = f"""
+begin
+    if tg_op = 'INSERT' then
+        if {again} then
+            raise exception using
+                errcode = 'ZE105',
+                message = {_message(f"{table.name}: this key was a person's who is erased")},
+                hint = 'A new person has a new key.',
+                schema = tg_table_schema,
+                table = tg_table_name;
+        end if;
+    elsif {_state(subject, "old", naming)}
+        and (
+            {changed}
+        )
+    then
+        raise exception using
+            errcode = 'ZE105',
+            message = {_message(f"{table.name}: this person is erased, for ever")},
+            hint = 'Somebody who comes back is a new person.',
+            schema = tg_table_schema,
+            table = tg_table_name;
+    end if;
+    return null;
+end;
+"""
+    when = ""
+    if subject.lifecycle is not None:
+        when = f" and old.{ident(subject.lifecycle.column)} = {subject.lifecycle.erased}"
+    what = f"Erased {subject.name}s stay erased: what erasing wrote is not overwritten, keys are not used again ({subject.at})."
+    return _guard(table, "erased", f"guard_erased_{subject.name}", body, ("", when), what, naming)
+
+
+def _link_guard(
+    table: Table, links: Sequence[BoundLink], data_map: BoundMap, naming: Naming
+) -> tuple[DesiredFunction, tuple[DesiredTrigger, ...]]:
+    """Rows are not linked to people who are erased or being erased."""
+    checks: list[str] = []
+    columns: dict[str, None] = {}
+    for link in links:
+        subject = data_map.subjects[link.subject]
+        wanted = (
+            subject.key_columns if link.path.identifier is None else (subject.identifiers[link.path.identifier].name,)
+        )
+        pairs = list(zip(link.path.columns, wanted, strict=True))
+        columns.update(dict.fromkeys(link.path.columns))
+        changed = " or ".join(f"new.{ident(mine)} is distinct from old.{ident(mine)}" for mine, _ in pairs)
+        same = " and ".join(f"person.{ident(theirs)} = new.{ident(mine)}" for mine, theirs in pairs)
+        checks.append(
+            f"""    if tg_op = 'INSERT' or {changed} then
+        -- Waits for an erasure that holds the person, and makes a later one wait for us.
+        perform
+        from {qualified(subject.table.name)} as person
+        where {same}
+        for key share;
+        if exists (
+            select
+            from {qualified(subject.table.name)} as person
+            where {same}
+                and {_state(subject, "person", naming)}
+        ) then
+            raise exception using
+                errcode = 'ZE105',
+                message = {_message(f"{table.name}.{link.label} points to a person who is erased")},
+                schema = tg_table_schema,
+                table = tg_table_name;
+        end if;
+    end if;
+"""
+        )
+    body = f"\nbegin\n{''.join(checks)}    return null;\nend;\n"
+    set_one = " or ".join(f"new.{ident(name)} is not null" for name in columns)
+    changed_one = " or ".join(f"new.{ident(name)} is distinct from old.{ident(name)}" for name in columns)
+    name = f"guard_links_{table.name.schema}_{table.name.name}"
+    what = f"No new links from {table.name} to people who are erased or being erased."
+    return _guard(table, "links", name, body, (f" and ({set_one})", f" and ({changed_one})"), what, naming)
+
+
+def _message(text: str) -> str:
+    return text_literal(text).strip()
+
+
+def _guard(
+    table: Table, label: str, name: str, body: str, when: tuple[str, str], what: str, naming: Naming
+) -> tuple[DesiredFunction, tuple[DesiredTrigger, ...]]:
+    """AFTER ROW, to see the row as every other trigger left it; the eraser itself is let through by WHEN.
+
+    In the function, which runs as its owner, nobody could tell who is writing.
+    """
+    full = Name(naming.eraser, fit_name(name))
+    tag = dollar_tag(body)
+    definition = (
+        f"create or replace function {qualified(full)}()\n"
+        "    returns trigger\n"
+        "    language plpgsql\n"
+        "    volatile\n"
+        "    security definer\n"
+        "    set search_path = pg_catalog, pg_temp\n"
+        f"as {tag}{body}{tag}"
+    )
+    comment = f"{what} [pgerase guard]"
+    triggers: list[DesiredTrigger] = []
+    for event, condition in zip(("insert", "update"), when, strict=True):
+        trigger_name = naming.policy("guard", label, event)
+        trigger = (
+            f"create trigger {ident(trigger_name)}\n"
+            f"    after {event} on {qualified(table.name)}\n"
+            "    for each row\n"
+            f"    when (current_user <> {_message(naming.eraser)}{condition})\n"
+            f"    execute function {qualified(full)}()"
+        )
+        triggers.append(DesiredTrigger(table.name, trigger_name, trigger, comment))
+    return DesiredFunction(full, "", naming.eraser, definition, (), comment), tuple(triggers)

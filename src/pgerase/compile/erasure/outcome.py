@@ -1,0 +1,186 @@
+"""What becomes of a row by one link: verbs, heirs, and the new values of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pgerase.catalog.model import Table
+from pgerase.compile import sql
+from pgerase.compile.bound import BoundCondition, BoundRequirement, ColumnValue
+from pgerase.compile.emit import Env, asks_decision
+from pgerase.compile.erasure import bound
+from pgerase.compile.erasure.bound import BoundLink, Verb
+from pgerase.compile.erasure.fill import Misfit, leaves_alone, new_value
+from pgerase.compile.erasure.parts import ROW, Outcome
+from pgerase.compile.erasure.people import People
+from pgerase.compile.erasure.work import Work
+from pgerase.compile.sql import ident, qualified
+from pgerase.errors import Finding, Position, Severity
+from pgerase.rules import data_map as rules
+
+
+class Outcomes(People):
+    """The outcomes of links."""
+
+    def holds(self, when: BoundCondition, alias: str) -> list[str]:
+        """A condition on a row, or on the person whose row it is, as texts safe next to AND."""
+        taken = frozenset({alias, ROW, "person", "given", "manager", "climb"})
+        env = Env(row=alias, person=alias, as_set=False, taken=taken)
+        return self.emitter.conjuncts(when, env, positive=True)
+
+    def outcomes(self, work: Work, link: BoundLink, name: str) -> tuple[Outcome, ...]:
+        made: list[Outcome] = []
+        seen: dict[Verb, int] = {}
+        for rule in link.rules:
+            seen[rule.verb] = seen.get(rule.verb, 0) + 1
+            again = f" {seen[rule.verb]}" if seen[rule.verb] > 1 else ""
+            conditions = [] if rule.when is None else self.holds(rule.when, ROW)
+            if rule.verb is Verb.DELETE and work.keeps_needed:
+                conditions += [f"not {needed}" for needed in self.needed(work)]
+            when = " and ".join(conditions) if conditions else None
+            changes = () if rule.verb is Verb.DELETE else tuple(self.changes(work, link, rule, name).items())
+            made.append(Outcome(f"{rule.verb}{again}", when, changes))
+            if when is None:
+                return tuple(made)
+        return (*made, Outcome(Verb.KEEP + (" 0" if Verb.KEEP in seen else ""), None, ()))
+
+    def needed(self, work: Work) -> Iterable[str]:
+        """Whether somebody else still points to the row: anybody but the people of the request, whose columns let go of it."""
+        for one in work.keeps_needed:
+            conditions = [self.equal("other", one.hop.columns, ROW, one.hop.target_columns)]
+            self.reads.add(one.source)
+            own = self.data_map.tables.get(one.source)
+            released = own is not None and all(
+                name in own.columns and not leaves_alone(own.columns[name].treatments) for name in one.hop.columns
+            )
+            if one.source == self.subject.table.name and released:
+                mine = self.equal("leaving", self.subject.key_columns, "other", self.subject.key_columns)
+                conditions.append(f"not {sql.exists(sql.select('', ['person as leaving'], [mine]))}")
+            yield sql.exists(sql.select("", [f"{qualified(one.source)} as other"], conditions))
+
+    def changes(self, work: Work, link: BoundLink, rule: bound.BoundRule, name: str) -> dict[str, str]:
+        """The columns that a rule changes, with their new values."""
+        changed: dict[str, str] = {}
+        mapped = work.mapped
+        assert mapped is not None
+        if rule.candidates:
+            changed.update(self.handed_over(work, link, rule, name))
+        if link.is_self and self.subject.lifecycle is not None:
+            changed[self.subject.lifecycle.column] = self.subject.lifecycle.erased
+        if link.path.identifier is not None and link.path.is_direct and not rule.candidates:
+            changed.update(self.followed(link, name))
+        replaced = dict(rule.columns)
+        for column in (*link.columns, *(one for one in replaced if one not in link.columns)):
+            entry = mapped.columns.get(column)
+            treatments = replaced.get(column, entry.treatments if entry is not None else ())
+            at = rule.at if column in replaced else entry.at if entry is not None else rule.at
+            if not treatments and entry is not None:
+                self.findings.append(not_treated(work.table, column, at))
+            if treatments and not leaves_alone(treatments):
+                self.treat(work.table, column, treatments, name, changed)
+        changed.update(rule.marks)
+        return changed
+
+    def treat(
+        self, table: Table, column: str, treatments: tuple[rules.Treatment, ...], person: str, changed: dict[str, str]
+    ) -> None:
+        found = table.column(column)
+        assert found is not None
+        try:
+            changed[column] = new_value(table, found, treatments, ROW, person)
+        except Misfit as misfit:
+            self.findings.append(misfit.finding(table, found))
+
+    def followed(self, link: BoundLink, name: str) -> dict[str, str]:
+        """A kept link by identifier takes the identifier's new value."""
+        assert link.path.identifier is not None
+        column = self.subject.identifiers[link.path.identifier]
+        own = self.data_map.tables[self.subject.table.name].columns.get(column.name)
+        if own is None or leaves_alone(own.treatments):
+            return {}
+        try:
+            value = new_value(self.subject.table, column, own.treatments, "self", name)
+        except Misfit:
+            return {}  # Reported where the column itself is treated.
+        if "self." in value:
+            message = f"{link.label} holds {column.name}, whose new value depends on the person's row"
+            self.findings.append(refusal("not-compiled-yet", str(link.label), message, link.at))
+        return {link.path.columns[0]: value}
+
+    def handed_over(self, work: Work, link: BoundLink, rule: bound.BoundRule, name: str) -> dict[str, str]:
+        """What the link columns become: the first candidate there is."""
+        columns = link.path.columns
+        values: dict[str, list[str]] = {}
+        for candidate in rule.candidates:
+            match candidate:
+                case bound.ToManager():
+                    values.setdefault(columns[-1], []).append(self.manager(work, name, columns))
+                case bound.ToPool(value):
+                    values.setdefault(columns[-1], []).append(self.pool(work, value, columns))
+                case bound.ToValue(pairs):
+                    for column, value in pairs:
+                        values.setdefault(column, []).append(value)
+        return {column: f"coalesce({', '.join(one)})" if len(one) > 1 else one[0] for column, one in values.items()}
+
+    def manager(self, work: Work, name: str, columns: tuple[str, ...]) -> str:
+        """The person's manager who stays, if the row is within what is required of that one."""
+        *rest, last = self.subject.key_columns
+        conditions = [f"manager.number = {name}.number"]
+        sources = ["manager"]
+        if required := self.requirements(work, "boss"):
+            on = [f"boss.{ident(last)} = manager.{ident(last)}"]
+            on += [f"boss.{ident(key)} = {ROW}.{ident(mine)}" for key, mine in zip(rest, columns, strict=False)]
+            sources.append(f"join {qualified(self.subject.table.name)} as boss on {' and '.join(on)}")
+            conditions += required
+        return sql.subquery(sql.select(f"manager.{ident(last)}", sources, conditions))
+
+    def pool(self, work: Work, value: ColumnValue, columns: tuple[str, ...]) -> str:
+        """The person that the row's path leads to, if active and staying and the row within what is required."""
+        env = Env(row=ROW, as_set=False, taken=frozenset({ROW, "pool", "leaving"}))
+        *rest, last = self.subject.key_columns
+        conditions = [f"pool.{ident(last)} = {self.emitter.value(value, env)}"]
+        conditions += [f"pool.{ident(key)} = {ROW}.{ident(mine)}" for key, mine in zip(rest, columns, strict=False)]
+        conditions += [self.stays("pool"), *self.requirements(work, "pool")]
+        source = f"{qualified(self.subject.table.name)} as pool"
+        return sql.subquery(sql.select(f"pool.{ident(last)}", [source], conditions))
+
+    def requirements(self, work: Work, heir: str) -> list[str]:
+        """What the access rules require of whoever reads the row, asked of the heir; a requirement binds unless `who` is false."""
+        env = Env(row=ROW, person=heir, as_set=False, taken=frozenset({ROW, heir, "person", "leaving", "manager"}))
+        texts: list[str] = []
+        for one in self.required.get(work.name, ()):
+            if one.through is not None or asks_decision(one.rows) or (one.who is not None and asks_decision(one.who)):
+                self.findings.append(_unasked(work, one))
+                continue
+            held = sql.formula_text(self.emitter.truth(one.rows, env, positive=True))
+            if one.who is None:
+                texts.append(f"({held})")
+            else:
+                who = sql.formula_text(self.emitter.truth(one.who, env, positive=False))
+                texts.append(f"(({who}) is false or ({held}))")
+        if self.emitter.facts.groups:
+            # Groups are known to views that only viewers' policies may read.
+            self.findings += [_unasked(work, one) for one in self.required.get(work.name, ())]
+            self.emitter.facts.groups.clear()
+            return []
+        return texts
+
+
+def _unasked(work: Work, requirement: BoundRequirement) -> Finding:
+    message = (
+        f"rows of {work.name} are handed over without asking whether requirement {requirement.name} "
+        f"({requirement.at}) lets the new owner see them"
+    )
+    hint = "It is passed on from a parent, asks for a group or for {can: …}: look at such rows after a handover."
+    return Finding("requirement-not-asked", Severity.WARNING, str(work.name), message, hint, requirement.at)
+
+
+def not_treated(table: Table, column: str, at: Position) -> Finding:
+    """A personal column of rows that stay, of which nothing is said."""
+    message = f"{table.name}.{column} is personal, and nothing says what becomes of it in rows that stay"
+    return refusal("not-treated", f"{table.name}.{column}", message, at)
+
+
+def refusal(code: str, subject: str, message: str, at: Position) -> Finding:
+    """A finding that refuses the map."""
+    return Finding(code, Severity.ERROR, subject, message, "", at)

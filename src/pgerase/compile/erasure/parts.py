@@ -1,0 +1,116 @@
+"""Pieces that the parts of an erasing statement are made of: named queries, ways in which rows are touched, and names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pgerase.catalog.model import Table
+from pgerase.compile.erasure.bound import CHANGE, Backward, BoundSubject, Forward
+from pgerase.compile.sql import fit_name, ident, indent
+
+STRENGTH = ("delete", "reassign", "ghost", "unlink", "change", "keep")
+"""What a row is counted as where one person has it by several links: the first that applies."""
+ROW = "t"
+"""The alias of the row in question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One `name as (query)` of the statement, with its comment and what follows the query (a CYCLE clause)."""
+
+    name: str
+    query: str
+    comment: str
+    suffix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One thing that may become of a row by one link: its label, when (None: else), and the columns it changes."""
+
+    label: str
+    when: str | None
+    changes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One way in which rows of a table are touched: what to join, whose number it gives, and what becomes of the row."""
+
+    name: str
+    joins: tuple[str, ...]
+    number: str
+    outcomes: tuple[Outcome, ...]
+    comment: str
+
+    def joined(self, word: str) -> list[str]:
+        return [f"{word} {one}" for one in self.joins]
+
+
+def identity(table: Table) -> tuple[str, ...]:
+    """The columns that tell rows apart: the primary key, another key without nulls, else where the row lies."""
+    if table.primary_key:
+        return table.primary_key
+    for index in table.indexes:
+        columns = [table.column(name) for name in index.columns[: index.key_count] if name is not None]
+        if (
+            index.unique
+            and index.valid
+            and not index.partial
+            and len(columns) == index.key_count
+            and all(column is not None and column.not_null for column in columns)
+        ):
+            return tuple(column.name for column in columns if column is not None)
+    return ("tableoid", "ctid")
+
+
+def key_text(subject: BoundSubject, alias: str) -> str:
+    """A person's key as the ledger has it: its text, or a JSON array of texts."""
+    if len(subject.key) == 1:
+        return f"{alias}.{ident(subject.key[0].name)}::text"
+    listed = ", ".join(f"{alias}.{ident(column.name)}::text" for column in subject.key)
+    return f"jsonb_build_array({listed})::text"
+
+
+def ends(step: Forward | Backward) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns on this side of a step and on the other."""
+    if isinstance(step, Forward):
+        return step.hop.columns, step.hop.target_columns
+    return step.hop.target_columns, step.hop.columns
+
+
+def strategy_of(verb: str) -> str:
+    """What a verb counts as: a kept row that changes is changed."""
+    return f"case when {verb} like 'keep%' and found.changes then '{CHANGE}' else split_part({verb}, ' ', 1) end"
+
+
+def listed_long(items: Sequence[str]) -> str:
+    """Items after commas; on a line each where one line would be long."""
+    line = ", ".join(items)
+    return line if len(line) <= 72 else "\n        " + ",\n        ".join(items) + "\n    "
+
+
+def lateral(values: list[str], alias: str, names: list[str]) -> str:
+    """Expressions over the rows before, given names."""
+    columns = ", ".join(ident(name) for name in names)
+    listed = ",\n    ".join(indent(value) for value in values)
+    return f"cross join lateral (values (\n    {listed}\n)) as {alias} ({columns})"
+
+
+def identifier_name(name: str) -> str:
+    """The column of an identifier's value among the people."""
+    return fit_name(
+        "id_" + "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name.lower())
+    )
+
+
+def hit_name(label: str, number: int) -> str:
+    """The alias of a way in which rows are touched."""
+    plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in label.lower()).strip("_")
+    return fit_name(f"by_{plain[:40]}" + (f"_{number}" if number else ""))
+
+
+def new_name(column: str) -> str:
+    """The name of a column's new value."""
+    return fit_name(f"new_{column}")

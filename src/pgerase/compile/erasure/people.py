@@ -1,0 +1,153 @@
+"""Who is erased: the people of a request, with what their links, fillers and heirs need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pgerase.catalog.model import Name
+from pgerase.compile import sql
+from pgerase.compile.bound import BoundRequirement
+from pgerase.compile.emit import Emitter
+from pgerase.compile.erasure import bound
+from pgerase.compile.erasure.bound import BoundMap, BoundSubject
+from pgerase.compile.erasure.parts import ROW, Part, identifier_name, key_text
+from pgerase.compile.erasure.work import Work
+from pgerase.compile.sql import fit_name, ident, qualified, text_literal
+from pgerase.errors import Finding
+
+
+@dataclass
+class People:
+    """The people of a statement; `findings` are what could not be compiled, `reads` the tables it reads besides."""
+
+    data_map: BoundMap
+    subject: BoundSubject
+    work: tuple[Work, ...]
+    emitter: Emitter
+    is_erased: str
+    """The function that knows whom the ledger has as erased, qualified."""
+    with_code: frozenset[Name]
+    """Tables whose triggers of the application run: only there can a row that is changed turn out not to be."""
+    required: Mapping[Name, Sequence[BoundRequirement]]
+    """What the access rules require of readers of a table's rows, where they know the same people."""
+    findings: list[Finding] = field(default_factory=list[Finding])
+    reads: set[Name] = field(default_factory=set[Name])
+    aliases: dict[Name, str] = field(default_factory=dict[Name, str])
+
+    def __post_init__(self) -> None:
+        taken = {"given", "person", "manager", "climb", ROW}
+        for one in self.work:
+            wish = one.name.name if one.name.name not in taken else f"{one.name.schema}_{one.name.name}"
+            alias, number = fit_name(wish[:40]), 1
+            while alias in taken:
+                number += 1
+                alias = fit_name(f"{wish[:40]}_{number}")
+            taken.add(alias)
+            self.aliases[one.name] = alias
+
+    def people(self) -> list[Part]:
+        """The people of the request, with what their links, fillers and heirs need."""
+        subject = self.subject
+        single = len(subject.key) == 1
+        keys = [
+            f"given.key::{column.base_type} as {ident(column.name)}"
+            if single
+            else f"(given.key::jsonb ->> {place})::{column.base_type} as {ident(column.name)}"
+            for place, column in enumerate(subject.key)
+        ]
+        identifiers = [f"given.{ident(identifier_name(name))}" for name in self.identifiers()]
+        arrays = ["p_keys", "p_tokens", "p_erased", *(f"v_{identifier_name(name)}" for name in self.identifiers())]
+        names = ["key", "token", "erased", *(identifier_name(name) for name in self.identifiers()), "number"]
+        given = (
+            f"select given.number, given.key, given.token, given.erased, {', '.join([*keys, *identifiers])}\n"
+            f"from unnest({', '.join(arrays)})\n"
+            f"    with ordinality as given ({', '.join(ident(name) for name in names)})"
+        )
+        own = self.equal("self", subject.key_columns, "given", subject.key_columns)
+        erased = "given.erased"
+        if subject.lifecycle is not None:
+            erased += f" or coalesce(self.{ident(subject.lifecycle.column)} = {subject.lifecycle.erased}, false)"
+        wanted = ["given.number", "given.key as person", "given.token"]
+        wanted += [f"given.{ident(name)}" for name in subject.key_columns]
+        wanted += [
+            # What fills an identifier of somebody erased is nobody's.
+            f"case when not ({erased}) then given.{ident(identifier_name(name))} end as {ident(identifier_name(name))}"
+            for name in self.identifiers()
+        ]
+        person = (
+            "select " + ",\n    ".join([*wanted, f"({erased}) as is_erased"]) + "\n"
+            f"from given\n    left join {qualified(subject.table.name)} as self on {own}"
+        )
+        parts = [
+            Part("given", given, "The people of the request, in its order."),
+            Part("person", person, f"{subject.name}: {subject.table.name} ({subject.at})"),
+        ]
+        return [*parts, *self.managers()]
+
+    def identifiers(self) -> list[str]:
+        """The identifiers by which some link finds rows."""
+        used = {link.path.identifier for one in self.work for link in one.links if link.path.identifier is not None}
+        return [name for name in self.subject.identifiers if name in used]
+
+    def identifier_names(self) -> list[tuple[str, str]]:
+        """Identifiers by which rows are found, with their names in SQL."""
+        return [(name, identifier_name(name)) for name in self.identifiers()]
+
+    def managers(self) -> list[Part]:
+        """The nearest manager of each person who is active and stays; whoever stands in between is passed over."""
+        subject = self.subject
+        asked = any(
+            isinstance(candidate, bound.ToManager)
+            for one in self.work
+            for link in one.links
+            for rule in link.rules
+            for candidate in rule.candidates
+        )
+        if not asked or subject.manager is None:
+            return []
+        *rest, last = subject.key_columns
+        table, manager, key = qualified(subject.table.name), ident(subject.manager.name), ident(last)
+        same = [f"boss.{ident(name)} = person.{ident(name)}" for name in rest]
+        boss = " and ".join([*same, f"boss.{key} = climb.{key}"])
+        climb = (
+            f"select person.number, self.{manager} as {key}, 1 as height\n"
+            f"from person\n    join {table} as self on {self.equal('self', subject.key_columns, 'person', subject.key_columns)}\n"
+            "union all\n"
+            f"select climb.number, boss.{manager}, climb.height + 1\n"
+            "from climb\n    join person on person.number = climb.number\n"
+            f"    join {table} as boss on {boss}\n"
+            f"where not ({self.stays('boss')})"
+        )
+        manager_query = (
+            f"select distinct on (climb.number) climb.number, climb.{key}\n"
+            "from climb\n    join person on person.number = climb.number\n"
+            f"    join {table} as boss on {boss}\n"
+            f"where not climb.is_circle and {self.stays('boss')}\n"
+            "order by climb.number, climb.height"
+        )
+        circle = f" cycle number, {key} set is_circle using climbed"
+        return [
+            Part("climb", climb, "Up from each person, past those who are not active or go as well.", circle),
+            Part("manager", manager_query, "The first on the way up who is active and stays."),
+        ]
+
+    def stays(self, alias: str) -> str:
+        """Whether a person's row is active and not in the request."""
+        subject = self.subject
+        here = sql.exists(
+            sql.select(
+                "", ["person as leaving"], [self.equal("leaving", subject.key_columns, alias, subject.key_columns)]
+            )
+        )
+        if subject.lifecycle is not None:
+            active = f"{alias}.{ident(subject.lifecycle.column)} = {subject.lifecycle.active}"
+        else:
+            active = f"not {self.is_erased}({text_literal(subject.name).strip()}, {key_text(subject, alias)})"
+        return f"{active} and not {here}"
+
+    @staticmethod
+    def equal(left: str, left_columns: Sequence[str], right: str, right_columns: Sequence[str]) -> str:
+        """Columns pairwise equal."""
+        pairs = zip(left_columns, right_columns, strict=True)
+        return " and ".join(f"{left}.{ident(mine)} = {right}.{ident(theirs)}" for mine, theirs in pairs)

@@ -1,0 +1,210 @@
+"""The erasing statement of one kind of person: everything is found against one state, then changed at once.
+
+All updates and deletes are data-modifying parts of *one* statement. They all see the state before it, foreign keys are checked
+at its end, so nothing needs an order and circles need no breaking (PostgreSQL manual, 7.8.4; field notes on erasing). No row is
+in two of them: what becomes of a row is decided once, in the part named after its table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from pgerase.compile.erasure import bound
+from pgerase.compile.erasure.bound import CHANGE, BoundLink, Verb
+from pgerase.compile.erasure.find import Finder
+from pgerase.compile.erasure.parts import ROW, STRENGTH, Hit, Part, hit_name, identity, new_name, strategy_of
+from pgerase.compile.erasure.work import Work
+from pgerase.compile.sql import fit_name, ident, indent, qualified, text_literal
+
+
+class Statement(Finder):
+    """The whole statement: what is found, what is done, what is counted."""
+
+    def done(self) -> list[Part]:
+        """The updates and deletes, one of each a table at most; rows are never in both."""
+        parts: list[Part] = []
+        for one in self.work:
+            if (hit := self.plain(one)) is not None:
+                parts.append(self.done_plainly(one, hit))
+                continue
+            alias, ids = self.aliases[one.name], identity(one.table)
+            same = self.equal(ROW, ids, "found", ids)
+            changed = self.changed_columns(one)
+            if changed:
+                sets = ",\n    ".join(f"{ident(name)} = found.{ident(new_name(name))}" for name in changed)
+                query = (
+                    f"update {qualified(one.name)} as {ROW}\nset {sets}\nfrom {ident(alias)} as found\n"
+                    f"where {same} and found.changes and found.deleted_by is null\nreturning 1"
+                )
+                parts.append(Part(fit_name(f"{alias}_changed"), query, ""))
+            if one.deletes:
+                query = (
+                    f"delete from {qualified(one.name)} as {ROW}\nusing {ident(alias)} as found\n"
+                    f"where {same} and found.deleted_by is not null\nreturning 1"
+                )
+                parts.append(Part(fit_name(f"{alias}_deleted"), query, ""))
+        return parts
+
+    def done_plainly(self, work: Work, hit: Hit) -> Part:
+        """The change as one would write it by hand."""
+        alias = self.aliases[work.name]
+        people, on = hit.joins[0].split(" on ", 1)
+        outcome = hit.outcomes[0]
+        comment = f"{work.name} ({work.links[0].at}): {hit.comment}"
+        if outcome.label == Verb.DELETE:
+            query = f"delete from {qualified(work.name)} as {ROW}\nusing {people}\nwhere {on}\nreturning {hit.number}"
+            return Part(alias, query, comment)
+        sets = ",\n    ".join(f"{ident(name)} = {indent(value)}" for name, value in outcome.changes)
+        differs = ""
+        if outcome.label == Verb.KEEP:
+            differs = f"\n    and {indent(self.differs(work.table, [n for n, _ in outcome.changes], outcome.changes))}"
+        query = (
+            f"update {qualified(work.name)} as {ROW}\nset {sets}\nfrom {people}\nwhere {on}{differs}\n"
+            f"returning {hit.number}"
+        )
+        return Part(alias, query, comment)
+
+    def changed_columns(self, work: Work) -> list[str]:
+        """The columns that some outcome changes, in order of first appearance."""
+        found: dict[str, None] = {}
+        for link in work.links:
+            for rule in link.rules:
+                if rule.verb is not Verb.DELETE:
+                    found.update(dict.fromkeys(self._quietly(work, link, rule)))
+        for one in work.gone:
+            found.update(dict.fromkeys(name for name, _ in one.values))
+        return list(found)
+
+    def _quietly(self, work: Work, link: BoundLink, rule: bound.BoundRule) -> Iterable[str]:
+        """The columns of `changes`, without reporting what it reports a second time."""
+        before = len(self.findings)
+        names = list(self.changes(work, link, rule, "x"))
+        del self.findings[before:]
+        return names
+
+    def counts(self, *, done: bool) -> str:
+        """Rows by person, table and strategy; a row counts once a person, and not after somebody before deleted it.
+
+        `done`: of tables changed without a look before, what was returned.
+        """
+        each = [self.count_of(one, done=done) for one in self.work]
+        if not done and (violations := self.violations()):
+            each.append(violations)
+        united = "\nunion all\n".join(each)
+        return (
+            "select person.person, hit.relation, hit.strategy, count(*)\n"
+            f"from (\n    {indent(united)}\n) as hit\n    join person on person.number = hit.number\n"
+            "group by person.person, hit.relation, hit.strategy"
+        )
+
+    def count_of(self, work: Work, *, done: bool) -> str:
+        alias, ids = self.aliases[work.name], identity(work.table)
+        relation = text_literal(str(work.name)).strip()
+        if (hit := self.plain(work)) is not None:
+            verb = hit.outcomes[0].label
+            strategy = CHANGE if verb == Verb.KEEP else verb
+            number = "number" if done else f"number_{hit.name}"
+            changed = "\nwhere found.changes" if verb == Verb.KEEP and not done else ""
+            return (
+                f"select found.{number} as number, {relation} as relation, '{strategy}' as strategy\n"
+                f"from {ident(alias)} as found{changed}"
+            )
+        names = self.hit_names(work)
+        if len(names) == 1:
+            strategy = strategy_of(f"found.verb_{names[0]}")
+            return (
+                f"select found.number_{names[0]} as number, {relation} as relation,\n    {strategy} as strategy\n"
+                f"from {ident(alias)} as found"
+            )
+        rows = ",\n        ".join(f"(found.number_{name}, {strategy_of(f'found.verb_{name}')})" for name in names)
+        listed = ", ".join(f"found.{ident(name)}" for name in ids)
+        order = "array_position(array[" + ", ".join(f"'{one}'" for one in STRENGTH) + "], hit.strategy)"
+        query = (
+            f"select distinct on ({listed}, hit.number) hit.number, {relation} as relation, hit.strategy\n"
+            f"from {ident(alias)} as found\n"
+            f"    cross join lateral (values\n        {rows}\n    ) as hit (number, strategy)\n"
+            "where hit.number <= coalesce(found.deleted_by, hit.number)\n"
+            f"order by {listed}, hit.number, {order}"
+        )
+        return f"(\n    {indent(query)}\n)"
+
+    def violations(self) -> str:
+        """Rows that would break a check or a foreign key as they are to be: the dry run evaluates what the compiler cannot prove."""
+        return "\nunion all\n".join(text for one in self.work for text in self.violations_of(one))
+
+    def violations_of(self, work: Work) -> Iterable[str]:
+        changed = set(self.changed_columns(work))
+        if not changed:
+            return
+        alias, ids = self.aliases[work.name], identity(work.table)
+        numbers = [f"found.number_{name}" for name in self.hit_names(work)]
+        number = numbers[0] if len(numbers) == 1 else f"least({', '.join(numbers)})"
+        columns = ",\n        ".join(
+            f"found.{ident(new_name(column.name))} as {ident(column.name)}"
+            if column.name in changed
+            else f"{ROW}.{ident(column.name)}"
+            for column in work.table.columns
+        )
+        after = (
+            f"from (\n    select {number} as number,\n        {columns}\n"
+            f"    from {ident(alias)} as found\n"
+            f"        join {qualified(work.name)} as {ROW} on {self.equal(ROW, ids, 'found', ids)}\n"
+            "    where found.changes and found.deleted_by is null\n) as after"
+        )
+        for check in work.table.constraints:
+            if (
+                check.kind == "c"
+                and changed & set(check.columns)
+                and (text := _condition(check.definition)) is not None
+            ):
+                strategy = text_literal(f"violates {check.name}").strip()
+                relation = text_literal(str(work.name)).strip()
+                yield f"select after.number, {relation}, {strategy}\n{after}\nwhere ({text}) is false"
+        for key in work.table.foreign_keys:
+            if not changed & set(key.columns):
+                continue
+            self.reads.add(key.target)
+            here = [f"after.{ident(name)} is not null" for name in key.columns]
+            there = self.equal("target", key.target_columns, "after", key.columns)
+            conditions = " and ".join(
+                [*here, f"not exists (select from {qualified(key.target)} as target where {there})"]
+            )
+            strategy = text_literal(f"violates {key.name}").strip()
+            relation = text_literal(str(work.name)).strip()
+            yield f"select after.number, {relation}, {strategy}\n{after}\nwhere {conditions}"
+
+    def hit_names(self, work: Work) -> list[str]:
+        """The names of the ways in which rows of a table are touched, as in `found_in`."""
+        names = [hit_name(link.label, number) for number, link in enumerate(work.links)]
+        names += [hit_name("gone " + "_".join(one.hop.columns), 0) for one in work.gone_from_others]
+        names += [hit_name("gone " + "_".join(one.hop.columns), 0) for one in work.gone_from_self]
+        return names
+
+    def missed(self) -> str:
+        """For each table how many rows were found but not changed or deleted: somebody's trigger held them back."""
+        each: list[str] = []
+        for one in self.work:
+            if self.plain(one) is not None:
+                continue
+            alias = self.aliases[one.name]
+            relation = text_literal(str(one.name)).strip()
+            ways = [("delete", "deleted", "found.deleted_by is not null")] if one.deletes else []
+            if self.changed_columns(one):
+                ways.insert(0, (CHANGE, "changed", "found.changes and found.deleted_by is null"))
+            for strategy, suffix, which in ways:
+                each.append(
+                    f"select null, {relation}, '{strategy}',\n"
+                    f"    (select count(*) from {ident(alias)} as found where {which})\n"
+                    f"        - (select count(*) from {ident(fit_name(f'{alias}_{suffix}'))})"
+                )
+        return "\nunion all\n".join(each)
+
+
+def _condition(definition: str) -> str | None:
+    """The expression of a check constraint as the server spells it."""
+    match = _CHECK.match(definition)
+    return match[1] if match else None
+
+
+_CHECK = re.compile(r"CHECK \((.*)\)(?: NO INHERIT)?(?: NOT VALID)?(?: NOT ENFORCED)?\Z", re.DOTALL)

@@ -1,0 +1,175 @@
+"""Which tables erasing a kind of person touches, in which order, and why rows of each are touched.
+
+Rows are touched because they are linked to a person, or because the row they point to goes (`gone`), transitively.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pgerase.catalog.model import Catalog, Name, Table
+from pgerase.compile.erasure import bound
+from pgerase.compile.erasure.bound import BoundLink, BoundMap, BoundReference, BoundSubject, Gone, Verb
+from pgerase.compile.erasure.fill import leaves_alone
+from pgerase.compile.graph import find_circle, in_dependency_order
+from pgerase.errors import Finding, Position, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One table of a statement. `gone` are the references whose rows go, or are unlinked, with what they point to."""
+
+    table: Table
+    mapped: bound.BoundMappedTable | None
+    links: tuple[BoundLink, ...]
+    gone: tuple[BoundReference, ...]
+    keeps_needed: tuple[BoundReference, ...]
+    """With `owners: last`: everything that may still point to a row, which then stays."""
+    deletes: bool
+
+    @property
+    def name(self) -> Name:
+        """The table's name."""
+        return self.table.name
+
+    @property
+    def gone_from_self(self) -> tuple[BoundReference, ...]:
+        """References of the table to itself."""
+        return tuple(one for one in self.gone if one.hop.target == self.name)
+
+    @property
+    def gone_from_others(self) -> tuple[BoundReference, ...]:
+        """References to other tables."""
+        return tuple(one for one in self.gone if one.hop.target != self.name)
+
+
+def plan_work(
+    data_map: BoundMap, subject: BoundSubject, catalog: Catalog, nothing_personal: Iterable[Name]
+) -> tuple[tuple[Work, ...], tuple[Finding, ...]]:
+    """The tables that erasing people of a kind changes, each after those whose deleted rows it has to follow."""
+    planner = _Planner(data_map, subject, catalog, frozenset(nothing_personal))
+    return planner.plan(), tuple(planner.findings)
+
+
+class _Planner:
+    def __init__(
+        self, data_map: BoundMap, subject: BoundSubject, catalog: Catalog, nothing_personal: frozenset[Name]
+    ) -> None:
+        self.map = data_map
+        self.subject = subject
+        self.catalog = catalog
+        self.nothing_personal = nothing_personal
+        self.findings: list[Finding] = []
+        self.gone: dict[Name, list[BoundReference]] = {}
+        self.links = {
+            name: tuple(link for link in mapped.links if link.subject == subject.name)
+            for name, mapped in data_map.tables.items()
+        }
+
+    def plan(self) -> tuple[Work, ...]:
+        deletable = [name for name, links in self.links.items() if any(link.may_delete for link in links)]
+        seen = set(deletable)
+        while deletable:
+            target = deletable.pop(0)
+            for source in self.follow(target):
+                if source not in seen:
+                    seen.add(source)
+                    deletable.append(source)
+        touched = [
+            name for name, links in self.links.items() if name in self.gone or any(self.changes(link) for link in links)
+        ]
+        touched += [name for name in self.gone if name not in self.links]
+        needs = {
+            str(name): [str(one.hop.target) for one in self.gone.get(name, ()) if one.hop.target != name]
+            for name in touched
+        }
+        circle = find_circle(needs)
+        if circle:
+            message = f"rows of these tables go with one another in a circle: {' → '.join(circle)}"
+            self.fail("gone-circle", circle[0], message, "", self.subject.at)
+            return ()
+        by_text = {str(name): name for name in touched}
+        return tuple(self.work(by_text[text], text_in=seen) for text in in_dependency_order(needs))
+
+    def work(self, name: Name, *, text_in: set[Name]) -> Work:
+        mapped = self.map.tables.get(name)
+        needed = tuple(one for one in self.map.references if one.hop.target == name)
+        return Work(
+            self.catalog.tables[name],
+            mapped,
+            self.links.get(name, ()),
+            tuple(self.gone.get(name, ())),
+            needed if mapped is not None and mapped.only_last else (),
+            name in text_in,
+        )
+
+    def changes(self, link: BoundLink) -> bool:
+        """Whether something may happen to rows of a link, or to their columns."""
+        if any(rule.verb is not Verb.KEEP or rule.marks for rule in link.rules):
+            return True
+        if link.is_self and self.subject.lifecycle is not None:
+            return True
+        mapped = next(table for table in self.map.tables.values() if link in table.links)
+        replaced = {name: treatments for rule in link.rules for name, treatments in rule.columns}
+        own = {name: mapped.columns[name].treatments for name in link.columns if name in mapped.columns}
+        treated = any(not leaves_alone(treatments) for treatments in (*own.values(), *replaced.values()))
+        return treated or self.follows(link)
+
+    def follows(self, link: BoundLink) -> bool:
+        """Whether a kept link holds an identifier that the person's own row changes: values follow."""
+        if link.path.identifier is None or not link.path.is_direct:
+            return False
+        own = self.map.tables.get(self.subject.table.name)
+        column = self.subject.identifiers[link.path.identifier].name
+        return own is not None and column in own.columns and not leaves_alone(own.columns[column].treatments)
+
+    # What goes with deleted rows ----------------------------------------------------------------------------------
+
+    def follow(self, target: Name) -> Iterable[Name]:
+        """Note what happens to rows that point to deleted rows of a table; the tables of which rows go as well."""
+        mapped = self.map.tables.get(target)
+        if mapped is not None and mapped.only_last:
+            return
+        for one in self.map.references:
+            if one.hop.target != target:
+                continue
+            match one.gone:
+                case Gone.DELETE | Gone.UNLINK:
+                    if one.source not in self.map.tables and one.source not in self.nothing_personal:
+                        what = "deletes rows of" if one.gone is Gone.DELETE else "changes rows of"
+                        message = f"deleting rows of {target} {what} {one.source}, which the map does not name"
+                        hint = f"Map {one.source}, or list it under none:."
+                        self.fail("unmapped-cascade", str(one.source), message, hint, self.subject.at)
+                        continue
+                    self.gone.setdefault(one.source, []).append(one)
+                    if one.gone is Gone.DELETE:
+                        yield one.source
+                case Gone.KEEP if not one.constrained:
+                    pass
+                case _:
+                    if not self.answered(one):
+                        message = (
+                            f"{one.label} forbids deleting rows of {target} that it points to, "
+                            "and nothing says what becomes of its rows"
+                        )
+                        columns = ", ".join(one.hop.columns)
+                        hint = f"Say references: {{{columns}: {{to: …, gone: delete or unlink}}}} on {one.source}."
+                        self.fail("gone-not-said", str(one.source), message, hint, self.subject.at)
+
+    def answered(self, reference: BoundReference) -> bool:
+        """Whether a link over the same columns lets no row stay that points to a deleted person."""
+        if reference.hop.target != self.subject.table.name:
+            return False
+        return any(
+            link.path.is_direct
+            and not link.is_self
+            and link.path.identifier is None
+            and set(link.path.columns) == set(reference.hop.columns)
+            and link.when is None
+            and all(rule.verb is not Verb.KEEP for rule in link.rules)
+            for link in self.links.get(reference.source, ())
+        )
+
+    def fail(self, code: str, subject: str, message: str, hint: str, at: Position) -> None:
+        self.findings.append(Finding(code, Severity.ERROR, subject, message, hint, at))

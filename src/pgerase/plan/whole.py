@@ -1,0 +1,52 @@
+"""From a pack and a snapshot to the plan that a command shows: compiled, planned, and judged for what will answer differently. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pgerase.catalog.model import Catalog, Name
+from pgerase.check.impact import impact, unacknowledged
+from pgerase.compile import compile_pack
+from pgerase.compile.desired import Desired, DesiredMembership, DesiredPolicy
+from pgerase.plan.build import plan_pack
+from pgerase.plan.model import Ledger, Plan
+from pgerase.render.live import own_roles
+from pgerase.rules.pack import Pack
+
+
+def plan_whole(pack: Pack, catalog: Catalog, ledger: Ledger) -> Plan:
+    """The plan for a pack. Among its findings is whatever will answer differently and pack.yaml does not acknowledge."""
+    desired = compile_pack(pack, catalog)
+    impacts = impact(
+        catalog,
+        desired.governed,
+        viewers=_viewers(desired),
+        exempt=_exempt(desired),
+        migrator=pack.settings.migrator,
+        prefix=pack.settings.prefix,
+    )
+    made = plan_pack(pack, desired, catalog, ledger)
+    return replace(made, findings=(*made.findings, *unacknowledged(impacts, pack.settings)))
+
+
+def _viewers(desired: Desired) -> set[str]:
+    """The roles that will be members of the viewers' role."""
+    viewer = f"{desired.prefix}_viewer"
+    return {one.member for one in desired.objects if isinstance(one, DesiredMembership) and one.role == viewer}
+
+
+def _exempt(desired: Desired) -> Mapping[str, set[Name]]:
+    """The services, and the tables each reads without a rule."""
+    own = own_roles(desired.prefix)
+    found: dict[str, set[Name]] = {}
+    for one in desired.objects:
+        if (
+            isinstance(one, DesiredPolicy)
+            and one.permissive
+            and one.using == "true"
+            and one.command in {"SELECT", "ALL"}
+        ):
+            for role in set(one.roles) - {*own, "public"}:
+                found.setdefault(role, set()).add(one.table)
+    return found
