@@ -20,6 +20,8 @@ from pgerase.rules.access import AccessRules
 from pgerase.rules.conditions import Literal, Operator
 from pgerase.rules.names import BackStep, Step
 
+LONGEST_SUBJECT = 50
+"""In bytes, so that count_, erase_, status_ and set_state_ fit before a name."""
 _ON_DELETE = {"c": bound.Gone.DELETE, "n": bound.Gone.UNLINK}
 
 
@@ -77,6 +79,9 @@ class _MapBinder(ConditionBinder):
         for part, what in ((subject.display, "display"), (subject.erasing, "erasing")):
             if part is not None:
                 self.not_yet(f"{what} of {subject.name}", part.at)
+        if len(subject.name.encode()) > LONGEST_SUBJECT:
+            message = f"the name {subject.name!r} is longer than {LONGEST_SUBJECT} bytes: functions are named by it"
+            raise self.fail("long-name", subject.name, message, subject.at)
         table = self.table(subject.table, subject.at)
         if table.name not in self.mapped:
             message = f"{table.name} is the table of {subject.name}, but tables: does not say what becomes of its rows"

@@ -10,7 +10,7 @@ from pgerase.catalog.model import Catalog, Name, Table, Trigger
 from pgerase.compile.bound import BoundCondition
 from pgerase.compile.desired import DesiredFunction
 from pgerase.compile.erasure.bound import BoundSubject
-from pgerase.compile.erasure.parts import Part
+from pgerase.compile.erasure.parts import Part, key_text
 from pgerase.compile.erasure.statement import Statement
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, qualified, text_literal
@@ -111,6 +111,8 @@ def erase_function(
         "        end if;\n"
         "    end loop;\n"
         f"{_until_clean(statement) if again else ''}"
+        "    -- What is deferred is checked here: at the end of the transaction its DETAIL, with values, would go to the log.\n"
+        "    set constraints all immediate;\n"
         "end;\n"
     )
     what = f"Erases these people: locks, proves that nothing hides rows, changes, compares with what it found. {_place(statement)}"
@@ -156,7 +158,9 @@ def state_functions(statement: Statement, naming: Naming) -> list[DesiredFunctio
     status = (
         "\n#variable_conflict use_column\nbegin\n"
         "    return query\n"
-        f"    select given.person,\n        case when self.{first} is null then 'missing' else {state} end\n"
+        # As PostgreSQL spells the key: 007 is known to the ledger as 7.
+        f"    select case when self.{first} is null then given.person else {key_text(subject, 'self')} end,\n"
+        f"        case when self.{first} is null then 'missing' else {state} end\n"
         f"    from (select given.key as person, {cast} from unnest(p_keys) as given (key)) as given\n"
         f"        left join {table} as self on {own};\n"
         "end;\n"

@@ -27,6 +27,8 @@ class People:
     emitter: Emitter
     is_erased: str
     """The function that knows whom the ledger has as erased, qualified."""
+    is_requested: str
+    """The function that knows who waits to be erased, qualified."""
     with_code: frozenset[Name]
     """Tables whose triggers of the application run: only there can a row that is changed turn out not to be."""
     required: Mapping[Name, Sequence[BoundRequirement]]
@@ -133,7 +135,7 @@ class People:
         ]
 
     def stays(self, alias: str) -> str:
-        """Whether a person's row is active and not in the request."""
+        """Whether a person's row is active and in no open request, neither in this batch nor in another."""
         subject = self.subject
         here = sql.exists(
             sql.select(
@@ -144,7 +146,8 @@ class People:
             active = f"{alias}.{ident(subject.lifecycle.column)} = {subject.lifecycle.active}"
         else:
             active = f"not {self.is_erased}({text_literal(subject.name).strip()}, {key_text(subject, alias)})"
-        return f"{active} and not {here}"
+        later = f"{self.is_requested}({text_literal(subject.name).strip()}, {key_text(subject, alias)})"
+        return f"{active} and not {here} and not {later}"
 
     @staticmethod
     def equal(left: str, left_columns: Sequence[str], right: str, right_columns: Sequence[str]) -> str:
