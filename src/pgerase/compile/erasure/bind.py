@@ -232,7 +232,8 @@ class _MapBinder(ConditionBinder):
                     continue
                 said.add(which)
                 gone = _ON_DELETE.get(key.on_delete)
-                values = tuple((name, "null") for name in key.columns) if gone is bound.Gone.UNLINK else ()
+                nulls = tuple((name, f"null::{self.column(table, name, self.map.at).type}") for name in key.columns)
+                values = nulls if gone is bound.Gone.UNLINK else ()
                 hop = Hop(key.columns, which[2], key.target_columns)
                 yield bound.BoundReference(source, hop, gone, values, True, f"{table.name} {key.name}")
 
@@ -545,7 +546,8 @@ class _MapBinder(ConditionBinder):
 
     def nulls(self, table: Table, columns: tuple[str, ...], at: Position) -> tuple[tuple[str, str], ...]:
         """Null for each column that allows it; a composite link is undone by any."""
-        free = tuple((name, "null") for name in columns if not self.column(table, name, at).not_null)
+        found = [self.column(table, name, at) for name in columns]
+        free = tuple((one.name, f"null::{one.type}") for one in found if not one.not_null)
         if not free:
             named = ", ".join(columns)
             message = f"{table.name}.{named} cannot be unlinked: it is NOT NULL"
