@@ -39,7 +39,7 @@ COMMANDS = {
     "verify": Entry("pgerase.cli.verify:verify", "Compare what the database does with what the rules mean."),
     "render": Entry("pgerase.cli.plan:render", "Write the plan as SQL files for psql, Flyway and the like."),
     "request": Entry("pgerase.cli.request:request", "What people asked for: open, list, close."),
-    "subject": Entry("pgerase.cli.subject:subject", "People: status, deactivate, activate, erase, history."),
+    "subject": Entry("pgerase.cli.subject:subject", "People: status, deactivate, activate, erase, prove, history."),
     "backup-check": Entry("pgerase.cli.plan:backup_check", "Are dumps whole?"),
 }
 

@@ -21,6 +21,7 @@ from pgerase.cli.people import (
     tally,
     yes_option,
 )
+from pgerase.cli.prove import prove
 from pgerase.cli.settings import Settings, common_options
 from pgerase.errors import ExitCode, PgeraseError, Refused, UsageError
 from pgerase.operate import (
@@ -49,6 +50,9 @@ from pgerase.operate.erase import DEFAULT_BATCH, LARGEST_BATCH
 @common_options
 def subject() -> None:
     """People, as the data map names them: SUBJECT says which kind, KEY who."""
+
+
+subject.add_command(prove)
 
 
 @subject.command("status")
