@@ -87,7 +87,8 @@ def prove(
     with _without_values():
         with database.trial(isolation="repeatable read"):
             report = run.report()
-        report = run.unless_changed(report)
+        with database.trial():
+            report = run.unless_changed(report)
         return _rebuilt(database, report, run.hidden) if analyze and run.hidden else report
 
 
@@ -147,6 +148,7 @@ class _Run:
         self._oids: dict[tuple[PlaceKind, str], int] = {}
         self._readers: dict[int, tuple[str, int]] = {}
         self._rights: dict[tuple[str, int], Rights] = {}
+        self._borrowed: list[str] = []
         self.hidden: frozenset[Name] = frozenset()
 
     def report(self) -> ProofReport:
@@ -261,7 +263,8 @@ class _Run:
             reading = self._reading(relations, ancestors, roles)
         if reading.unreadable:
             wanted = [row["name"] for row in known if row["is_private"] and row["name"] not in roles]
-            roles += [role for role in wanted if self._borrow(role)]
+            self._borrowed = [role for role in wanted if self._borrow(role)]
+            roles += self._borrowed
             reading = self._reading(relations, ancestors, roles)
         return roles, reading
 
@@ -281,11 +284,14 @@ class _Run:
         }
 
     def unless_changed(self, report: ProofReport) -> ProofReport:
-        """The report, with what changed under the search unverified. After its transaction.
+        """The report, with what changed under the search unverified. In a transaction after the search's.
 
         The search sees rows as of its beginning, but the server hides them by the policies of the moment; and rows of a table that
         was rewritten meanwhile are not seen at all.
         """
+        # What was borrowed was given back with the transaction, and counts while it is borrowed only.
+        for role in self._borrowed:
+            self._borrow(role)
         now = self._read_rights({role for role, _ in self._readers.values()})
         changed = {oid for oid, way in self._readers.items() if now.get(way) != self._rights[way]}
         # A partition's rows may have been read through another table: its own storage counts all the same.
