@@ -6,6 +6,7 @@ Shares with the compiler only the typed rules and the catalog's model; condition
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -106,12 +107,54 @@ class Outcome:
     counts: Counter[tuple[str, str, str]]
     touched: dict[Place, list[Verdict]]
 
-    def changed(self, before: Mapping[Name, Sequence[Values]]) -> bool:
-        """Whether anything is other than before."""
-        return any(
-            list(rows) != self.state[name]
-            for name, rows in before.items()
-        )
+
+class Tokens:
+    """The texts that tokens were seen as: the same wherever a token stands, and nobody else's."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], str] = {}
+
+    def matches(self, value: Any, wanted: Any, people: Sequence[Asked], *, learn: bool = True) -> bool:
+        """Whether a value is what it should be. `learn` False: a token never seen before is not."""
+        match wanted:
+            case Filled(parts, cut):
+                if cut is not None:
+                    return isinstance(value, str) and len(value) <= cut
+                pattern = "".join(re.escape(part) if isinstance(part, str) else "([a-z0-9]{8,26})" for part in parts)
+                found = re.fullmatch(pattern, value) if isinstance(value, str) else None
+                tokens = [part for part in parts if isinstance(part, Token)]
+                return found is not None and all(
+                    self._is_token(token, text, people, learn=learn)
+                    for token, text in zip(tokens, found.groups(), strict=True)
+                )
+            case dict():
+                return (
+                    isinstance(value, dict)
+                    and wanted.keys() == value.keys()
+                    and all(self.matches(value[key], one, people, learn=learn) for key, one in wanted.items())
+                )
+            case list():
+                return (
+                    isinstance(value, list)
+                    and len(value) == len(wanted)
+                    and all(self.matches(mine, one, people, learn=learn) for mine, one in zip(value, wanted, strict=True))
+                )
+            case _:
+                return value == wanted and type(value) is type(wanted)
+
+    def _is_token(self, token: Token, text: str, people: Sequence[Asked], *, learn: bool) -> bool:
+        """One a person, or one a person and value."""
+        who = people[token.person]
+        if token.argument is None:
+            return who.token.startswith(text)
+        known = self._seen.get((who.key, token.argument), "")
+        if not known and not learn:
+            return False
+        if len(text) > len(known) and text.startswith(known):
+            self._seen[who.key, token.argument] = text
+        others = [one for other, one in self._seen.items() if other != (who.key, token.argument)]
+        others += [one.token for one in people]
+        return (known.startswith(text) or text.startswith(known)) and all(one[:8] != text[:8] for one in others)
 
 
 class _Nobody(Population):
@@ -147,12 +190,14 @@ class Erasing:
         subject: str,
         state: Mapping[Name, Sequence[Values]],
         erased: Iterable[str] = (),
+        tokens: Tokens | None = None,
     ) -> None:
         self.catalog = catalog
         self.map = data_map
         self.subject = data_map.subject(subject)
         self.state = state
         self.ledger = frozenset(erased)
+        self.tokens = tokens or Tokens()
         assert self.subject.table is not None
         self.home = self.table(self.subject.table)
         self.key = tuple(column.column for column in self.subject.key)
@@ -673,7 +718,8 @@ class Erasing:
             new = dict(after.get(place, old))
             for _, values in unlinked.get(place, ()):
                 new.update(values)
-            changes = new != old
+            asked = [person.asked for person in self.people]
+            changes = not all(self.tokens.matches(old[column], new[column], asked, learn=False) for column in old)
             by_person: dict[int, set[str]] = defaultdict(set)
             for verdict in touched.get(place, ()):
                 verb = verdict.verb

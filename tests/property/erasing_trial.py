@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,7 +28,7 @@ from pgerase.rules.read_pack import default_settings
 from tests.fix_database import FreshDatabase
 from tests.property.erasing_data import Data, draw_data
 from tests.property.erasing_maps import SUBJECT, DrawnMap, draw_map
-from tests.property.erasing_meaning import Asked, Erasing, Filled, Outcome, Token
+from tests.property.erasing_meaning import Asked, Erasing, Outcome, Tokens
 from tests.property.erasing_world import PERSON, SCHEMA, World, draw_world, ident, listed, q, script
 
 MAPS, STATES = 3, 4
@@ -276,7 +275,7 @@ class _Trial:
         self.world = case.world
         self.catalog = catalog
         self.map = data_map
-        self.tokens: dict[Token, str] = {}
+        self.tokens = Tokens()
         self.asked: list[Asked] = []
         rng = Random(str(case.data.asked))
         erased = [self.text(key) for key in case.data.erased]
@@ -312,14 +311,14 @@ class _Trial:
 
     def step(self, what: str, before: State, asked: Sequence[Asked], erased: Sequence[str]) -> tuple[State, Counts]:
         """Erase, and compare with the meaning."""
-        expected = Erasing(self.catalog, self.map, SUBJECT, before, erased).erase(asked)
+        expected = Erasing(self.catalog, self.map, SUBJECT, before, erased, self.tokens).erase(asked)
         planned = self.lab.call(f"count_{SUBJECT}", asked, erased)
-        _same_counts(f"{what}: dry run", planned, expected.counts)
         if self.lab.state(self.world) != before:
             raise Failed(f"{what}: the dry run changes rows")
         done = self.lab.call(f"erase_{SUBJECT}", asked, erased)
         after = self.lab.state(self.world)
         self.compare(what, asked, before, after, expected)
+        _same_counts(f"{what}: dry run", planned, expected.counts)
         _same_counts(f"{what}: run", done, expected.counts)
         bad = self.lab.dangling(self.world)
         if bad:
@@ -341,51 +340,13 @@ class _Trial:
                 if row is None or wanted is None:
                     continue
                 for column, value in wanted.items():
-                    if not self.matches(row[column], value, asked):
+                    if not self.tokens.matches(row[column], value, asked):
                         raise Failed(
                             f"{what}: {name}.{column} rid {old['rid']} was {old[column]!r}, "
                             f"is {row[column]!r}, and should be {value!r}"
                         )
             if now:
                 raise Failed(f"{what}: {name} has new rows: {now}")
-
-    def matches(self, value: Any, wanted: Any, asked: Sequence[Asked]) -> bool:
-        """Whether a value is what it should be; tokens by their classes."""
-        if isinstance(wanted, Filled):
-            if wanted.cut is not None:
-                return isinstance(value, str) and len(value) <= wanted.cut
-            pattern = "".join(re.escape(p) if isinstance(p, str) else "([a-z0-9]{8,26})" for p in wanted.parts)
-            found = re.fullmatch(pattern, value) if isinstance(value, str) else None
-            tokens = [part for part in wanted.parts if isinstance(part, Token)]
-            return found is not None and all(map(self.is_token, tokens, found.groups(), [asked] * len(tokens)))
-        if isinstance(wanted, dict):
-            return (
-                isinstance(value, dict)
-                and wanted.keys() == value.keys()
-                and all(self.matches(value[key], one, asked) for key, one in wanted.items())
-            )
-        if isinstance(wanted, list):
-            return (
-                isinstance(value, list)
-                and len(value) == len(wanted)
-                and all(self.matches(one, other, asked) for one, other in zip(value, wanted, strict=True))
-            )
-        return value == wanted and type(value) is type(wanted)
-
-    def is_token(self, token: Token, text: str, asked: Sequence[Asked]) -> bool:
-        """One a person, or one a person and value: the same wherever it stands, and nobody else's."""
-        who = asked[token.person]
-        if token.argument is None:
-            return who.token.startswith(text)
-        number = self.asked.index(next(one for one in self.asked if one.key == who.key))
-        token = replace(token, person=number)
-        known = self.tokens.setdefault(token, text)
-        if len(text) > len(known):
-            self.tokens[token] = text
-        others = [one for other, one in self.tokens.items() if other != token]
-        return (text.startswith(known) or known.startswith(text)) and not any(
-            one[:8] == text[:8] for one in [*others, *(one.token for one in self.asked)]
-        )
 
     # -- what must hold besides ----------------------------------------------------------------------------------------
 
