@@ -218,7 +218,10 @@ class _MapBinder(ConditionBinder):
                     continue
                 said.add(which)
                 gone = _ON_DELETE.get(key.on_delete)
-                values = tuple((name, "null") for name in key.columns) if gone is bound.Gone.UNLINK else ()
+                values: tuple[tuple[str, str], ...] = ()
+                if gone is bound.Gone.UNLINK:
+                    found = (table.column(name) for name in key.columns)
+                    values = tuple((column.name, f"null::{column.type}") for column in found if column is not None)
                 hop = Hop(key.columns, which[2], key.target_columns)
                 yield bound.BoundReference(source, hop, gone, values, True, f"{table.name} {key.name}")
 
@@ -526,7 +529,8 @@ class _MapBinder(ConditionBinder):
 
     def nulls(self, table: Table, columns: tuple[str, ...], at: Position) -> tuple[tuple[str, str], ...]:
         """Null for each column that allows it; a composite link is undone by any."""
-        free = tuple((name, "null") for name in columns if not self.column(table, name, at).not_null)
+        found = [self.column(table, name, at) for name in columns]
+        free = tuple((column.name, f"null::{column.type}") for column in found if not column.not_null)
         if not free:
             named = ", ".join(columns)
             message = f"{table.name}.{named} cannot be unlinked: it is NOT NULL"

@@ -62,6 +62,7 @@ class _Planner:
         self.nothing_personal = nothing_personal
         self.findings: list[Finding] = []
         self.gone: dict[Name, list[BoundReference]] = {}
+        self.unanswered: list[BoundReference] = []
         self.links = {
             name: tuple(link for link in mapped.links if link.subject == subject.name)
             for name, mapped in data_map.tables.items()
@@ -76,6 +77,10 @@ class _Planner:
                 if source not in seen:
                     seen.add(source)
                     deletable.append(source)
+        # Only now is it known whether people go who are not asked to.
+        for one in self.unanswered:
+            if not self.answered(one):
+                self.fail_gone(one)
         touched = [
             name for name, links in self.links.items() if name in self.gone or any(self.changes(link) for link in links)
         ]
@@ -148,18 +153,26 @@ class _Planner:
                 case Gone.KEEP if not one.constrained:
                     pass
                 case _:
-                    if not self.answered(one):
-                        message = (
-                            f"{one.label} forbids deleting rows of {target} that it points to, "
-                            "and nothing says what becomes of its rows"
-                        )
-                        columns = ", ".join(one.hop.columns)
-                        hint = f"Say references: {{{columns}: {{to: …, gone: delete or unlink}}}} on {one.source}."
-                        self.fail("gone-not-said", str(one.source), message, hint, self.subject.at)
+                    self.unanswered.append(one)
+
+    def fail_gone(self, one: BoundReference) -> None:
+        message = (
+            f"{one.label} forbids deleting rows of {one.hop.target} that it points to, "
+            "and nothing says what becomes of its rows"
+        )
+        columns = ", ".join(one.hop.columns)
+        hint = f"Say references: {{{columns}: {{to: …, gone: delete or unlink}}}} on {one.source}."
+        self.fail("gone-not-said", str(one.source), message, hint, self.subject.at)
 
     def answered(self, reference: BoundReference) -> bool:
-        """Whether a link over the same columns lets no row stay that points to a deleted person."""
-        if reference.hop.target != self.subject.table.name:
+        """Whether a link over the same columns lets no row stay that points to a deleted person.
+
+        Links lead to the people of the request: they are no answer for others whose rows go along.
+        """
+        people = self.subject.table.name
+        along = any(one.gone is Gone.DELETE for one in self.gone.get(people, ()))
+        others = any(link.may_delete and not link.is_self for link in self.links.get(people, ()))
+        if reference.hop.target != people or along or others:
             return False
         return any(
             link.path.is_direct
