@@ -457,17 +457,18 @@ class Erasing:
     # What becomes of them ---------------------------------------------------------------------------------------------
 
     def _composed(self, place: Place, verdicts: Sequence[Verdict]) -> Values:
-        """The row's values after every verdict, in the order of the links."""
-        old = self.row(place)
-        new = dict(old)
+        """The row's values after every verdict: of each column, what the first link says that changes it."""
+        new: Values = {}
         for verdict in verdicts:
             if verdict.verb != "delete" and verdict.rule is not None:
-                self._apply(place, verdict, verdict.rule, old, new)
-        return new
+                for column, value in self._changes(place, verdict, verdict.rule).items():
+                    new.setdefault(column, value)
+        return self.row(place) | new
 
-    def _apply(self, place: Place, verdict: Verdict, rule: rules.RowRule, old: Values, new: Values) -> None:
+    def _changes(self, place: Place, verdict: Verdict, rule: rules.RowRule) -> Values:
         link, person = verdict.link, verdict.person
-        spec = link.spec
+        spec, old = link.spec, self.row(place)
+        new: Values = {}
         if spec is None:
             if self.subject.lifecycle is not None:
                 new[self.subject.lifecycle.column] = self.subject.lifecycle.erased.value
@@ -480,10 +481,14 @@ class Erasing:
         replaced = {column.column: column.treatments for column in rule.columns}
         said = {column.column: column.erase for column in link.table.columns if isinstance(column, rules.PersonalColumn)}
         for column in dict.fromkeys([*own, *replaced]):
-            for treatment in replaced.get(column, said.get(column, ())):
-                new[column] = self._treated(place[0], column, treatment, new[column], old, person)
+            treatments = replaced.get(column, said.get(column, ()))
+            if not all(isinstance(one, rules.KeepNoted | rules.KeepColumn) for one in treatments):
+                new[column] = old[column]
+                for treatment in treatments:
+                    new[column] = self._treated(place[0], column, treatment, new[column], old, person)
         for mark in rule.mark:
             new[mark.column] = mark.value.value
+        return new
 
     def _held(self, name: Name, spec: rules.Link) -> tuple[str, ...]:
         """The link's columns, in the order of the key."""
@@ -576,9 +581,9 @@ class Erasing:
                 mine[column] = self._treated(self.home.name, column, treatment, mine[column], mine, person)
             new[held] = mine[column]
             return
-        after: Values = dict(mine)
-        self._apply(person.row, Verdict(self.links[self.home.name][0], person, rule, "keep"), rule, mine, after)
-        new[held] = after[column]
+        after = self._changes(person.row, Verdict(self.links[self.home.name][0], person, rule, "keep"), rule)
+        if column in after:
+            new[held] = after[column]
 
     def _covers(self, link: Link, column: rules.PersonalColumn | rules.NothingPersonalColumn) -> bool:
         """Whether a column is the person's whom the link leads to."""
@@ -717,7 +722,7 @@ class Erasing:
             old = self.row(place)
             new = dict(after.get(place, old))
             for _, values in unlinked.get(place, ()):
-                new.update(values)
+                new.update({column: value for column, value in values.items() if new[column] == old[column]})
             asked = [person.asked for person in self.people]
             changes = not all(self.tokens.matches(old[column], new[column], asked, learn=False) for column in old)
             by_person: dict[int, set[str]] = defaultdict(set)
