@@ -35,6 +35,8 @@ class _DataDrawer:
         self.data = Data()
         self.count = 0
         self.regular: list[Row] = []
+        self.standing: list[Row] = []
+        """Rows that others are pointed to: nobody's, and pointing to nobody who goes."""
 
     def draw(self) -> Data:
         world, rng = self.world, self.rng
@@ -50,11 +52,14 @@ class _DataDrawer:
                 special.append(row)
                 if world.lifecycle:
                     row["state"] = "ACTIVE"
-        self.regular = people
+        self.regular, self.standing = people, special
         self.data.rows[PERSON] = [*people, *special]
         for name, tab in world.tabs.items():
             if name != PERSON:
                 self.data.rows[name] = [self.numbered(tab, number) for number in range(rng.randint(2, 9))]
+        for name, column in self.drawn.neutral:
+            (pointer,) = [one for one in world.tabs[name].pointers if one.columns == (column,)]
+            self.standing += [row for row in self.data.rows[pointer.target] if row["id"] == NEUTRAL]
         for name, tab in world.tabs.items():
             for row in self.data.rows[name]:
                 for pointer in tab.pointers:
@@ -119,14 +124,18 @@ class _DataDrawer:
         # A column in two pointers (a tenant) keeps what its key says.
         free = [column for column in pointer.columns if tab.col(column).role != "key"]
         targets = self.data.rows[pointer.target]
+        is_standing = any(row is one for one in self.standing)
+        if is_standing:
+            special = [one for one in targets if any(one is other for other in self.standing)]
+            targets = special or targets[:1]
         if free != list(pointer.columns):
             targets = [one for one in targets if one["tenant"] == row["tenant"]]
-        if pointer.target == PERSON and rng.random() < 0.85:
+        if pointer.target == PERSON and not is_standing and rng.random() < 0.85:
             targets = [one for one in targets if one in self.regular] or targets
         if (tab.name, pointer.columns[0]) in self.drawn.neutral and rng.random() < 0.15:
             targets = [one for one in targets if one["id"] == NEUTRAL]
         nullable = set(pointer.own)
-        if nullable and (not targets or rng.random() < 0.2):
+        if nullable and (not targets or is_standing or rng.random() < 0.2):
             for column in nullable if rng.random() < 0.7 else {rng.choice(sorted(nullable))}:
                 row[column] = None
             if any(row[column] is None for column in pointer.columns):

@@ -187,7 +187,8 @@ class _MapDrawer:
             last.append("unlink")
         if by_key and self.ghost:
             last.append("ghost")
-        if by_key:
+        # In people's own table the first column of a composite is their key.
+        if by_key and (tab.name != PERSON or len(held.columns) == 1):
             heir = key_value(self.world, 1, HEIR)
             last.append({"key": list(heir) if len(heir) > 1 else heir[0]})
         if not last:
@@ -388,9 +389,12 @@ class _MapDrawer:
         named = [col for col in tab.of_role("personal") if self.n(col.name) in columns]
         every = [made.get("rows"), *(link.get("rows") for link in made.get("links", {}).values())]
         for rows in every:
+            # A person has one row of their own, and perhaps many by a link: a token would stand in several.
+            own = tab.name == PERSON and rows is made["rows"]
+            fit = [col for col in named if own or tab.name != PERSON or not col.unique]
             for rule in rows if isinstance(rows, list) else ():
-                if named and rule["do"] != "delete" and self.chance(0.3):
-                    col = self.rng.choice(named)
+                if fit and rule["do"] != "delete" and self.chance(0.3):
+                    col = self.rng.choice(fit)
                     rule["columns"] = {self.n(col.name): self.treatment(tab, col)}
 
     def treatment(self, tab: Tab, col: Col) -> Any:

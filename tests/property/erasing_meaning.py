@@ -704,7 +704,8 @@ class Erasing:
             for ref in self.references
             if ref.target == place[0]
             for other in self.places(ref.source)
-            if other not in deleted and other != place
+            # Rows of the same table count in any case.
+            if (other not in deleted or other[0] == place[0]) and other != place
         )
 
     # The result -------------------------------------------------------------------------------------------------------
@@ -722,7 +723,7 @@ class Erasing:
             old = self.row(place)
             new = dict(after.get(place, old))
             for _, values in unlinked.get(place, ()):
-                new.update({column: value for column, value in values.items() if new[column] == old[column]})
+                new.update(values)
             asked = [person.asked for person in self.people]
             changes = not all(self.tokens.matches(old[column], new[column], asked, learn=False) for column in old)
             by_person: dict[int, set[str]] = defaultdict(set)

@@ -101,8 +101,10 @@ class Finder(Outcomes):
         return hit
 
     def is_pointed_at(self, work: Work) -> bool:
-        """Whether other rows go with rows of this table."""
-        return any(one.hop.target == work.name for other in self.work for one in other.gone)
+        """Whether it matters to other rows what becomes of rows of this table."""
+        return any(one.hop.target == work.name for other in self.work for one in other.gone) or any(
+            one.source == work.name for other in self.work for one in other.keeps_needed
+        )
 
     def why(self, work: Work, hits: Iterable[Hit]) -> str:
         at = f" ({work.mapped.at})" if work.mapped is not None else ""

@@ -11,6 +11,8 @@ from pgerase.compile.sql import fit_name, ident, indent
 
 STRENGTH = ("delete", "reassign", "ghost", "unlink", "change", "keep")
 """What a row is counted as where one person has it by several links: the first that applies."""
+NEEDED = "keep needed"
+"""What becomes of a row that somebody else still needs."""
 ROW = "t"
 """The alias of the row in question."""
 

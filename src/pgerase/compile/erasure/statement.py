@@ -65,24 +65,6 @@ class Statement(Finder):
         )
         return Part(alias, query, comment)
 
-    def changed_columns(self, work: Work) -> list[str]:
-        """The columns that some outcome changes, in order of first appearance."""
-        found: dict[str, None] = {}
-        for link in work.links:
-            for rule in link.rules:
-                if rule.verb is not Verb.DELETE:
-                    found.update(dict.fromkeys(self._quietly(work, link, rule)))
-        for one in work.gone:
-            found.update(dict.fromkeys(name for name, _ in one.values))
-        return list(found)
-
-    def _quietly(self, work: Work, link: BoundLink, rule: bound.BoundRule) -> Iterable[str]:
-        """The columns of `changes`, without reporting what it reports a second time."""
-        before = len(self.findings)
-        names = list(self.changes(work, link, rule, "x"))
-        del self.findings[before:]
-        return names
-
     def counts(self, *, done: bool) -> str:
         """Rows by person, table and strategy; a row counts once a person, and not after somebody before deleted it.
 

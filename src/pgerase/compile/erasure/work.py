@@ -69,13 +69,17 @@ class _Planner:
         }
 
     def plan(self) -> tuple[Work, ...]:
-        deletable = [name for name, links in self.links.items() if any(link.may_delete for link in links)]
-        seen = set(deletable)
+        seen = {name for name, links in self.links.items() if any(link.may_delete for link in links)}
+        # Where a row goes only when nothing points to it any more, nothing goes along, unless it goes with another row itself.
+        deletable = [name for name in seen if not self.map.tables[name].only_last]
+        deletable.sort()
+        followed = set(deletable)
         while deletable:
             target = deletable.pop(0)
             for source in self.follow(target):
-                if source not in seen:
-                    seen.add(source)
+                seen.add(source)
+                if source not in followed:
+                    followed.add(source)
                     deletable.append(source)
         # Only now is it known whether people go who are not asked to.
         for one in self.unanswered:
@@ -94,8 +98,20 @@ class _Planner:
             message = f"rows of these tables go with one another in a circle: {' → '.join(circle)}"
             self.fail("gone-circle", circle[0], message, "", self.subject.at)
             return ()
+        self.look_first_at_what_needs(needs)
         by_text = {str(name): name for name in touched}
         return tuple(self.work(by_text[text], text_in=seen) for text in in_dependency_order(needs))
+
+    def look_first_at_what_needs(self, needs: dict[str, list[str]]) -> None:
+        """With `owners: last`, whatever may point to a row is decided before it, unless that makes a circle."""
+        for one in self.map.references:
+            mapped = self.map.tables.get(one.hop.target)
+            target, source = str(one.hop.target), str(one.source)
+            if mapped is None or not mapped.only_last or target == source or not {target, source} <= needs.keys():
+                continue
+            needs[target].append(source)
+            if find_circle(needs):
+                needs[target].remove(source)
 
     def work(self, name: Name, *, text_in: set[Name]) -> Work:
         mapped = self.map.tables.get(name)
@@ -133,9 +149,6 @@ class _Planner:
 
     def follow(self, target: Name) -> Iterable[Name]:
         """Note what happens to rows that point to deleted rows of a table; the tables of which rows go as well."""
-        mapped = self.map.tables.get(target)
-        if mapped is not None and mapped.only_last:
-            return
         for one in self.map.references:
             if one.hop.target != target:
                 continue
