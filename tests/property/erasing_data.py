@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from tests.property.erasing_maps import GHOST, HEIR, NEUTRAL, DrawnMap, key_value
+from tests.property.erasing_maps import GHOST, HEIR, DrawnMap, key_value
 from tests.property.erasing_world import PERSON, STATUS, Col, Pointer, Tab, World
 
 Row = dict[str, Any]
@@ -56,10 +56,8 @@ class _DataDrawer:
         self.data.rows[PERSON] = [*people, *special]
         for name, tab in world.tabs.items():
             if name != PERSON:
-                self.data.rows[name] = [self.numbered(tab, number) for number in range(rng.randint(2, 9))]
-        for name, column in self.drawn.neutral:
-            (pointer,) = [one for one in world.tabs[name].pointers if one.columns == (column,)]
-            self.standing += [row for row in self.data.rows[pointer.target] if row["id"] == NEUTRAL]
+                self.data.rows[name] = [self.numbered(tab, number) for number in range(rng.randint(3, 9))]
+        self.standing += [row for name in world.tabs if name != PERSON for row in self.data.rows[name][:1]]
         for name, tab in world.tabs.items():
             for row in self.data.rows[name]:
                 for pointer in tab.pointers:
@@ -125,15 +123,17 @@ class _DataDrawer:
         free = [column for column in pointer.columns if tab.col(column).role != "key"]
         targets = self.data.rows[pointer.target]
         is_standing = any(row is one for one in self.standing)
+        standing = [one for one in targets if any(one is other for other in self.standing)]
         if is_standing:
-            special = [one for one in targets if any(one is other for other in self.standing)]
-            targets = special or targets[:1]
+            targets = standing
+        elif pointer.target != PERSON:
+            targets = [one for one in targets if not any(one is other for other in standing)]
         if free != list(pointer.columns):
             targets = [one for one in targets if one["tenant"] == row["tenant"]]
         if pointer.target == PERSON and not is_standing and rng.random() < 0.85:
             targets = [one for one in targets if one in self.regular] or targets
         if (tab.name, pointer.columns[0]) in self.drawn.neutral and rng.random() < 0.15:
-            targets = [one for one in targets if one["id"] == NEUTRAL]
+            targets = standing
         nullable = set(pointer.own)
         if nullable and (not targets or is_standing or rng.random() < 0.2):
             for column in nullable if rng.random() < 0.7 else {rng.choice(sorted(nullable))}:

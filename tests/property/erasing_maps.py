@@ -304,6 +304,13 @@ class _MapDrawer:
         link = made.get("links", {}).get(self.step(one))
         if link is None or "when" in link:
             return False
+        # Links lead to the people who are asked to go, and others may go along.
+        people = self.tables[PERSON]
+        others = [link for link in people.get("links", {}).values() if "delete" in _verbs(link.get("rows"))]
+        person = self.world.person
+        along = [one for one in person.pointers if self.goes_along(person, one) and one.target in self.deleted()]
+        if others or along:
+            return False
         return "keep" not in _verbs(link.get("rows", made.get("rows")))
 
     def deleted(self) -> set[str]:
@@ -319,12 +326,16 @@ class _MapDrawer:
                 tab.name
                 for tab in self.world.tabs.values()
                 for one in tab.pointers
-                if one.target in found
-                and (self.said(tab, one) or {"cascade": "delete"}.get(one.action or "")) == "delete"
+                if one.target in found and self.goes_along(tab, one)
             } - found
             if not more:
                 return found
             found |= more
+
+    def goes_along(self, tab: Tab, one: Pointer) -> bool:
+        """Whether rows go with the row they point to."""
+        said = self.said(tab, one)
+        return said == "delete" or (said is None and one.action == "cascade")
 
     # Columns ----------------------------------------------------------------------------------------------------------
 

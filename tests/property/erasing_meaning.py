@@ -346,7 +346,7 @@ class Erasing:
         found: dict[Place, list[Verdict]] = defaultdict(list)
         for place in self.places(name):
             for link in self.links[name]:
-                for number in sorted(self._persons(place, link)):
+                for number in self._persons(place, link):
                     person = self.people[number]
                     rule = next(
                         (rule for rule in link.rows if rule.when is None or self._true(rule.when, place)), None
@@ -358,61 +358,59 @@ class Erasing:
     def _true(self, when: Condition, place: Place) -> bool:
         return self.conditions.holds(when, rows_scope(self.fact_rows[place[0]][place[1]], None, None)) is True
 
-    def _persons(self, place: Place, link: Link) -> set[int]:
-        """Whose row it is by this link."""
+    def _persons(self, place: Place, link: Link) -> list[int]:
+        """Whose row it is by this link, in the order of the ways that lead to people."""
+        return list(dict.fromkeys(number for way in self._ways(place, link) for number in sorted(way)))
+
+    def _ways(self, place: Place, link: Link) -> list[set[int]]:
+        """The people that each way leads to: a path into a mapped table has as many ways as that has links."""
         if link.spec is None:
             key = self._key_of(self.row(place))
-            return {person.number for person in self.people if person.key == key and not person.erased}
+            return [{person.number for person in self.people if person.key == key and not person.erased}]
         if link.spec.when is not None and not self._true(link.spec.when, place):
-            return set()
+            return []
         return self._along(place, link.spec)
 
-    def _along(self, place: Place, spec: rules.Link) -> set[int]:
+    def _along(self, place: Place, spec: rules.Link) -> list[set[int]]:
         here = [place]
         *before, last = spec.path.steps
         for step in before:
             here = [one for row in here for one in self._step(row, step)]
         if isinstance(last, BackStep):
-            ends = [one for row in here for one in self._step(row, last)]
-            return {number for one in ends for number in self._persons_there(one)}
+            return self._persons_there([one for row in here for one in self._step(row, last)])
         if isinstance(spec.by, rules.ByIdentifier):
             (column,) = last.columns
-            return {
-                person.number
-                for one in here
-                for person in self.people
-                if (value := self.row(one)[column]) is not None and person.identifiers.get(spec.by.name) == value
-            }
-        found: set[int] = set()
-        for one in here:
-            ways = [ref for ref in self.references if ref.source == one[0] and set(_left(ref)) == set(last.columns)]
-            direct = [ref for ref in ways if ref.target == self.home.name]
-            elsewhere = [ref for ref in ways if ref.target in self.mapped and ref.target != self.home.name]
-            if elsewhere and not direct:
-                for end in self._step(one, last):
-                    found |= self._persons_there(end)
-                continue
-            columns = last.columns
-            for ref in direct:
-                theirs = {right: left for left, right in ref.pairs}
-                if set(theirs) == set(self.key):
-                    columns = tuple(theirs[key] for key in self.key)
-                    break
-            key = tuple(self.row(one)[column] for column in columns)
-            found |= {person.number for person in self.people if None not in key and person.key == key}
-        return found
+            values = {value for one in here if (value := self.row(one)[column]) is not None}
+            return [{person.number for person in self.people if person.identifiers.get(spec.by.name) in values}]
+        if not here:
+            return []
+        ways = [ref for ref in self.references if ref.source == here[0][0] and set(_left(ref)) == set(last.columns)]
+        direct = [ref for ref in ways if ref.target == self.home.name]
+        elsewhere = [ref for ref in ways if ref.target in self.mapped and ref.target != self.home.name]
+        if elsewhere and not direct:
+            return self._persons_there([end for one in here for end in self._step(one, last)])
+        columns = last.columns
+        for ref in direct:
+            theirs = {right: left for left, right in ref.pairs}
+            if set(theirs) == set(self.key):
+                columns = tuple(theirs[key] for key in self.key)
+                break
+        keys = {tuple(self.row(one)[column] for column in columns) for one in here}
+        return [{person.number for person in self.people if person.key in keys}]
 
-    def _persons_there(self, place: Place) -> set[int]:
+    def _persons_there(self, places: list[Place]) -> list[set[int]]:
         """A path that ends in a mapped table means the person's rows there."""
-        if place[0] == self.home.name:
-            key = self._key_of(self.row(place))
-            return {person.number for person in self.people if person.key == key}
-        return {
-            number
-            for link in self.links[place[0]]
-            if link.spec is not None
-            for number in self._persons(place, link)
-        }
+        if not places:
+            return []
+        if places[0][0] == self.home.name:
+            keys = {self._key_of(self.row(place)) for place in places}
+            return [{person.number for person in self.people if person.key in keys}]
+        found: list[set[int]] = []
+        for link in self.links[places[0][0]]:
+            if link.spec is not None:
+                each = [ways for place in places if (ways := self._ways(place, link))]
+                found += [set().union(*ways) for ways in zip(*each, strict=True)]
+        return found
 
     def _step(self, place: Place, step: Step | BackStep) -> list[Place]:
         if isinstance(step, Step):
@@ -667,7 +665,9 @@ class Erasing:
                         found[place] = max(by)
                 elif by:
                     found[place] = min(by)
-            self._follow_gone({**found}, found, image)
+            # With `owners: last` nothing that stays points to what goes.
+            last = {place for place in found if self.mapped[place[0]].owners is rules.Owners.LAST}
+            self._follow_gone({place: by for place, by in found.items() if place not in last}, found, image)
             if found == deleted:
                 break
             deleted = found
