@@ -100,7 +100,7 @@ class _MapDrawer:
         made: dict[str, Any] = {"subject": SUBJECT, "rows": self.rows(tab, None, keep=0.6, delete=0.3)}
         (boss,) = tab.own_pointers()
         if boss.action is not None or self.chance(0.4):
-            made["links"] = {self.step(boss): {SUBJECT: "key", "rows": self.rows(tab, boss, keep=0.3, delete=0.02)}}
+            made["links"] = {self.step(boss): {SUBJECT: "key", "rows": self.rows(tab, boss, keep=0.3, delete=0.005)}}
         self.tables[PERSON] = made
 
     def child(self, tab: Tab, linked: set[str]) -> None:
@@ -258,17 +258,19 @@ class _MapDrawer:
             for one in tab.pointers:
                 used = one.action is None and (one.target != PERSON or self.chance(0.5))
                 if tab.name in self.tables and (used or (one.action is not None and self.chance(0.12))):
-                    self.refer(tab, one, self.gone(one, constrained=one.action is not None))
+                    self.refer(tab, one, self.gone(tab, one, constrained=one.action is not None))
         while True:
             deleted = self.deleted()
             for tab in self.world.tabs.values():
                 for one in tab.pointers:
                     said = self.said(tab, one)
-                    if one.target not in deleted or said is not None or one.action not in ("no action", "restrict"):
+                    if one.target not in deleted or said is not None or one.action in (None, "set null"):
                         continue
-                    if not self.moved(tab, one):
+                    if one.action == "cascade" and tab.name != PERSON:
+                        continue
+                    if one.action == "cascade" or not self.moved(tab, one):
                         self.tables.setdefault(tab.name, {})
-                        self.refer(tab, one, self.gone(one, constrained=True))
+                        self.refer(tab, one, self.gone(tab, one, constrained=True))
                         break
                 else:
                     continue
@@ -276,8 +278,9 @@ class _MapDrawer:
             else:
                 return
 
-    def gone(self, one: Pointer, *, constrained: bool) -> Any:
-        ways: list[Any] = ["delete"]
+    def gone(self, tab: Tab, one: Pointer, *, constrained: bool) -> Any:
+        # People do not go with anything else.
+        ways: list[Any] = ["delete"] if tab.name != PERSON or not one.own else []
         if one.own:
             ways += ["unlink"] * 3
         if not constrained:
@@ -303,13 +306,6 @@ class _MapDrawer:
         made = self.tables.get(tab.name, {})
         link = made.get("links", {}).get(self.step(one))
         if link is None or "when" in link:
-            return False
-        # Links lead to the people who are asked to go, and others may go along.
-        people = self.tables[PERSON]
-        others = [link for link in people.get("links", {}).values() if "delete" in _verbs(link.get("rows"))]
-        person = self.world.person
-        along = [one for one in person.pointers if self.goes_along(person, one) and one.target in self.deleted()]
-        if others or along:
             return False
         return "keep" not in _verbs(link.get("rows", made.get("rows")))
 

@@ -49,7 +49,7 @@ class Outcomes(People):
     def needed(self, work: Work) -> Iterable[str]:
         """Whether a row still points here: one that neither goes nor lets go in the same statement.
 
-        Rows of tables that are decided later, and of the same one, count in any case.
+        Rows of tables that are decided later, and of the same one, count in any case, but for people who let go of it.
         """
         names = [one.name for one in self.work]
         before = {one.name: one for one in self.work[: names.index(work.name)]}
@@ -73,8 +73,18 @@ class Outcomes(People):
                     same = self.equal("found", ids, "other", ids)
                     lets_go = sql.select("", [f"{ident(self.aliases[one.source])} as found"], [same, f"({' or '.join(gone)})"])
                     conditions.append(f"not {sql.exists(lets_go)}")
+            elif one.source == self.subject.table.name and self.lets_go(one):
+                mine = self.equal("leaving", self.subject.key_columns, "other", self.subject.key_columns)
+                conditions.append(f"not {sql.exists(sql.select('', ['person as leaving'], [mine]))}")
             self.reads.add(one.source)
             yield sql.exists(sql.select("", [f"{qualified(one.source)} as other"], conditions))
+
+    def lets_go(self, reference: bound.BoundReference) -> bool:
+        """Whether erasing a person changes what of their row points somewhere."""
+        own = self.data_map.tables.get(reference.source)
+        return own is not None and all(
+            name in own.columns and not leaves_alone(own.columns[name].treatments) for name in reference.hop.columns
+        )
 
     def changed_columns(self, work: Work) -> list[str]:
         """The columns that some outcome changes, in order of first appearance."""

@@ -81,7 +81,7 @@ class _Planner:
                 if source not in followed:
                     followed.add(source)
                     deletable.append(source)
-        # Only now is it known whether people go who are not asked to.
+        self.refuse_people_going_along()
         for one in self.unanswered:
             if not self.answered(one):
                 self.fail_gone(one)
@@ -168,6 +168,17 @@ class _Planner:
                 case _:
                     self.unanswered.append(one)
 
+    def refuse_people_going_along(self) -> None:
+        """Rows of people who are not asked to go cannot go with others': nobody would resolve the links to them."""
+        for other in self.map.subjects.values():
+            name = other.table.name
+            ways = [one.label for one in self.gone.get(name, ()) if one.gone is Gone.DELETE]
+            ways += [f"link {link.label} ({link.at})" for link in self.links.get(name, ()) if link.may_delete and not link.is_self]
+            for way in ways:
+                message = f"erasing {self.subject.name}s would delete people of {name} who are not asked to go: {way}"
+                hint = "Unlink, ghost or reassign them; for a foreign key say references: {…: {to: …, gone: unlink}}."
+                self.fail("people-go-along", str(name), message, hint, self.subject.at)
+
     def fail_gone(self, one: BoundReference) -> None:
         message = (
             f"{one.label} forbids deleting rows of {one.hop.target} that it points to, "
@@ -178,14 +189,8 @@ class _Planner:
         self.fail("gone-not-said", str(one.source), message, hint, self.subject.at)
 
     def answered(self, reference: BoundReference) -> bool:
-        """Whether a link over the same columns lets no row stay that points to a deleted person.
-
-        Links lead to the people of the request: they are no answer for others whose rows go along.
-        """
-        people = self.subject.table.name
-        along = any(one.gone is Gone.DELETE for one in self.gone.get(people, ()))
-        others = any(link.may_delete and not link.is_self for link in self.links.get(people, ()))
-        if reference.hop.target != people or along or others:
+        """Whether a link over the same columns lets no row stay that points to a deleted person."""
+        if reference.hop.target != self.subject.table.name:
             return False
         return any(
             link.path.is_direct
