@@ -138,7 +138,11 @@ class Outcomes(People):
         """A kept link by identifier takes the identifier's new value."""
         assert link.path.identifier is not None
         column = self.subject.identifiers[link.path.identifier]
-        own = self.data_map.tables[self.subject.table.name].columns.get(column.name)
+        home = self.data_map.tables[self.subject.table.name]
+        own = home.columns.get(column.name)
+        if any(column.name == name for one in home.links for rule in one.rules for name, _ in rule.columns):
+            message = f"{link.label} holds {column.name}, whose new value depends on the rule that decides the person's row"
+            self.findings.append(refusal("not-compiled-yet", str(link.label), message, link.at))
         if own is None or leaves_alone(own.treatments):
             return {}
         try:

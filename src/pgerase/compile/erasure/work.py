@@ -190,7 +190,8 @@ class _Planner:
 
     def answered(self, reference: BoundReference) -> bool:
         """Whether a link over the same columns lets no row stay that points to a deleted person."""
-        if reference.hop.target != self.subject.table.name:
+        mapped = self.map.tables.get(reference.source)
+        if reference.hop.target != self.subject.table.name or mapped is None or mapped.only_last:
             return False
         return any(
             link.path.is_direct
