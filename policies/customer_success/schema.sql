@@ -55,6 +55,11 @@ create index app_user_manager_id_idx on cs.app_user (manager_id);
 create index app_user_team_id_idx on cs.app_user (team_id);
 create index app_user_region_title_idx on cs.app_user (region, title);
 
+alter table cs.tenant
+    add column admin_id bigint references cs.app_user (user_id);
+comment on column cs.tenant.admin_id is 'The super admin who gets the work that nobody else can take.';
+create index tenant_admin_id_idx on cs.tenant (admin_id);
+
 create table cs.territory (
     territory_id bigint primary key,
     parent_id bigint references cs.territory (territory_id),
@@ -115,6 +120,7 @@ create table cs.company (
     constraint company_health_check check (health in ('green', 'yellow', 'red'))
 );
 comment on table cs.company is 'A customer account. A health of null has not been assessed yet.';
+comment on column cs.company.pool_user_id is 'Who looks after the account''s work when its owner is gone and has no manager.';
 create index company_tenant_id_idx on cs.company (tenant_id);
 create index company_stage_idx on cs.company (stage);
 create index company_region_idx on cs.company (region);
@@ -164,11 +170,13 @@ create table cs.call_to_action (
     status text not null default 'Open',
     due_date date,
     notes text,
+    handover boolean not null default false,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     constraint call_to_action_status_check check (status in ('Open', 'In Progress', 'Closed'))
 );
 comment on table cs.call_to_action is 'A call to action (CTA): one piece of work on an account. Without an owner it waits in the pool.';
+comment on column cs.call_to_action.handover is 'Came from somebody who is gone; true until whoever has it now takes it over.';
 create index call_to_action_company_id_idx on cs.call_to_action (company_id);
 create index call_to_action_relationship_id_idx on cs.call_to_action (relationship_id);
 create index call_to_action_owner_id_idx on cs.call_to_action (owner_id);
@@ -220,12 +228,14 @@ create table cs.timeline_activity (
     occurred_at timestamptz not null,
     company_id bigint,
     author_id bigint references cs.app_user (user_id),
+    author_name text,
     kind text not null,
     subject text not null,
     body text,
     primary key (activity_id, occurred_at)
 ) partition by range (occurred_at);
 comment on table cs.timeline_activity is 'What happened with an account: calls, mails, meetings; partitioned by month.';
+comment on column cs.timeline_activity.author_name is 'The author as the mail or the calendar named him.';
 create table cs.timeline_activity_y2025m01 partition of cs.timeline_activity
     for values from ('2025-01-01 00:00:00+00') to ('2025-02-01 00:00:00+00');
 create table cs.timeline_activity_y2025m02 partition of cs.timeline_activity

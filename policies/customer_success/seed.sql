@@ -69,6 +69,16 @@ update cs.app_user
 set inactive_at = '2025-02-01 00:00:00+00'
 where status <> 'ACTIVE';
 
+update cs.app_user
+set
+    phone = '+1 555 010 ' || to_char(user_id, 'FM0000'),
+    birth_date = date '1970-01-01' + 11 * user_id::integer,
+    last_login_at = timestamptz '2025-06-01 08:00:00+00' + user_id * interval '1 minute'
+where status <> 'ERASED';
+
+update cs.tenant
+set admin_id = case tenant_id when 1 then 900 else 590 end;
+
 -- World
 --   Americas: US East, US West
 --   EMEA: France, DACH (Berlin below it)
@@ -109,9 +119,11 @@ insert into cs.stage (stage, position, is_final) values
 
 insert into cs.company
     (company_id, tenant_id, name, stage, region, country_code, territory_id, arr, health, renewal_date, product_lines,
-     is_confidential, created_at, updated_at)
+     is_confidential, pool_user_id, created_at, updated_at)
 select c.company_id, c.tenant_id, c.name, c.stage, c.region, c.country_code, c.territory_id, c.arr, c.health,
-    c.renewal_date::date, c.product_lines::text[], c.is_confidential, '2024-01-01Z', '2024-01-01Z'
+    c.renewal_date::date, c.product_lines::text[], c.is_confidential,
+    -- Oscar stands in for the accounts of emea; the others have nobody.
+    case when c.tenant_id = 1 and c.region = 'emea' then 203 end, '2024-01-01Z', '2024-01-01Z'
 from (values
     (1, 1, 'Acorn Foods', 'Adopting', 'us-east', 'US', 4, 120000, 'green', '2025-09-30', '{analytics}', false),
     (2, 1, 'Birch Bank', 'Renewing', 'us-east', 'US', 4, 340000, 'yellow', '2025-03-31', '{journeys}', false),
@@ -267,6 +279,11 @@ union all
 select 402, '2025-02-11 12:00:00+00', 999, 1001, 'mail', 'Early', 'The account is not loaded yet.'
 union all
 select 403, '2024-12-31 12:00:00+00', 1, 1002, 'call', 'Before', 'From before the first month.';
+
+update cs.timeline_activity as a
+set author_name = case u.status when 'ERASED' then 'Deleted user' else u.first_name || ' ' || u.last_name end
+from cs.app_user as u
+where u.user_id = a.author_id;
 
 insert into cs.help_article (article_id, title, body, is_public) values
     ('0b7d1a52-0000-4000-8000-000000000001', 'Signing in', 'Use your work address.', true),

@@ -41,18 +41,17 @@ begin
             hint = 'A reference is up to 64 letters, digits and ._/- such as a ticket number, never a name or an address.';
     end if;
 
-    if p_missing_too is not true then
-        select pg_catalog.count(*)
-        into v_missing
-        from pgerase_internal.people_status(p_subject => p_subject, p_keys => p_keys) as person
-        where person.state = 'missing';
+    -- Also where nobody has to be there: the keys have to be spelt as they are known.
+    select pg_catalog.count(*)
+    into strict v_missing
+    from pgerase_internal.people_status(p_subject => p_subject, p_keys => p_keys) as person
+    where person.state = 'missing';
 
-        if v_missing > 0 then
-            raise exception using
-                errcode = 'ZE112',
-                message = pg_catalog.format('%s of the keys given belong to nobody', v_missing),
-                hint = 'pgerase subject status shows which. Where rows were left of somebody already gone, say so.';
-        end if;
+    if v_missing > 0 and p_missing_too is not true then
+        raise exception using
+            errcode = 'ZE112',
+            message = pg_catalog.format('%s of the keys given belong to nobody', v_missing),
+            hint = 'pgerase subject status shows which. Where rows were left of somebody already gone, say so.';
     end if;
 
     insert into pgerase_internal.request (kind, subject, reference, received_at, due_on)

@@ -1,5 +1,6 @@
 -- Where people stand: active, inactive, erased or missing. The ledger knows of those whose row is gone, and of all where no
--- column tells. Security definer because the ledger is closed. Errors are raised anew without values.
+-- column tells. Security definer because the ledger is closed. Errors are raised anew without values. A key that is found
+-- under another spelling (007) is refused: the ledger, and the guards that ask it, know people by one spelling only.
 create or replace function pgerase_internal.people_status(p_subject text, p_keys text[])
     returns table (person text, state text, erased_at timestamptz)
     language plpgsql
@@ -11,10 +12,23 @@ as $$
 #variable_conflict error
 declare
     v_sqlstate text;
+    v_is_strange boolean;
 begin
     perform pgerase_internal.assert_subject(p_subject => p_subject);
 
     begin
+        execute pg_catalog.format(
+            'select exists (select from %I.%I(p_keys => $1) as found where found.person <> all ($1))',
+            'pgerase_eraser',
+            pg_catalog.concat('status_', p_subject)
+        )
+        into strict v_is_strange
+        using p_keys;
+
+        if v_is_strange then
+            raise exception using errcode = 'ZE111';
+        end if;
+
         return query execute pg_catalog.format(
             'select given.key,'
             ' case when erased.erased_at is not null then ''erased'' else coalesce(found.state, ''missing'') end,'

@@ -37,10 +37,8 @@ begin
 
     if exists (
         select
-        from pgerase_internal.erased_person as erased
-        where erased.subject = p_subject
-            and erased.key = any (p_keys)
-            and erased.erased_at is not null
+        from pgerase_internal.people_status(p_subject => p_subject, p_keys => p_keys) as person
+        where person.state = 'erased'
     ) then
         raise exception using
             errcode = 'ZE105',

@@ -6,7 +6,7 @@ bind parameters. A connection starts with an empty search_path, so that nothing 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, Self, TypeAlias, cast
 
@@ -15,10 +15,12 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
-from pgerase.errors import DatabaseFailed
+from pgerase.errors import DatabaseFailed, UsageError
 
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
 Row: TypeAlias = dict[str, Any]
+
+_WHERE = "Where to connect is said by --dsn, and what it leaves out by PGHOST, PGPORT, PGDATABASE and PGUSER."
 
 
 class Database:
@@ -29,10 +31,14 @@ class Database:
 
     @classmethod
     def open(cls, dsn: str = "", *, application_name: str = "pgerase") -> Database:
-        """Connect with a libpq connection string, completed by libpq's environment. Raises DatabaseFailed."""
-        with _translated():
-            connection = psycopg.connect(dsn, autocommit=True, application_name=application_name)
-            connection.execute("select pg_catalog.set_config('search_path', '', false)")
+        """Connect with a libpq connection string, completed by libpq's environment. Raises UsageError for what is none, DatabaseFailed."""
+        _read(dsn)
+        try:
+            with _translated():
+                connection = psycopg.connect(dsn, autocommit=True, application_name=application_name)
+                connection.execute("select pg_catalog.set_config('search_path', '', false)")
+        except DatabaseFailed as error:
+            raise DatabaseFailed(error.message, sqlstate=error.sqlstate, hint=error.hint or _WHERE) from error
         return cls(connection)
 
     def __enter__(self) -> Self:
@@ -94,6 +100,12 @@ class Database:
         with _translated():
             return self.connection.execute(cast(LiteralString, statement), parameters).rowcount
 
+    def copy(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Send rows to a `copy … from stdin`: the one way for values that must be in no log. Raises DatabaseFailed."""
+        with _translated(), self.connection.cursor() as cursor, cursor.copy(cast(LiteralString, statement)) as copy:
+            for row in rows:
+                copy.write_row(row)
+
     def run(self, script: str, *, what: str = "") -> None:
         """Run a script of any number of statements without parameters. Raises DatabaseFailed, naming `what`."""
         with _translated(what):
@@ -111,6 +123,14 @@ class Database:
                 self.connection.execute(f"set transaction {words}".encode())
             yield
 
+    @contextmanager
+    def trial(self, *, isolation: str = "") -> Generator[None]:
+        """Like `transaction`, but whatever is done in it is taken back, and the locks it took with it. Raises DatabaseFailed."""
+        with _translated(), self.connection.transaction(force_rollback=True):
+            if isolation:
+                self.connection.execute(f"set transaction isolation level {isolation}".encode())
+            yield
+
 
 def identifier(*parts: str) -> str:
     """A dotted identifier, each part double-quoted."""
@@ -125,11 +145,10 @@ def with_parameters(text: str) -> str:
 def connection_environment(dsn: str, like: Database) -> dict[str, str]:
     """A connection string as libpq's environment, for programs that must not get passwords as arguments.
 
-    Host, port and database that it leaves out are those of `like`. Raises DatabaseFailed for a string libpq cannot read, and
+    Host, port and database that it leaves out are those of `like`. Raises UsageError for a string libpq cannot read, DatabaseFailed
     for an option that has no environment variable.
     """
-    with _translated():
-        given = {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+    given = _read(dsn)
     info = like.connection.info
     for name, value in (("host", info.host), ("port", str(info.port)), ("dbname", info.dbname)):
         if "hostaddr" not in given or name != "host":
@@ -143,6 +162,17 @@ def connection_environment(dsn: str, like: Database) -> dict[str, str]:
     if unknown:
         raise DatabaseFailed(f"connection options without an environment variable: {', '.join(unknown)}")
     return {variables[name]: value for name, value in given.items() if value}
+
+
+def _read(dsn: str) -> dict[str, str]:
+    """What a connection string says. Raises UsageError for what is none."""
+    try:
+        return {name: str(value) for name, value in conninfo_to_dict(dsn).items()}
+    except psycopg.ProgrammingError as error:
+        raise UsageError(
+            f"not a connection string: {str(error).strip()}",
+            hint="Write it as 'host=… dbname=… user=…' or postgresql://user@host/dbname.",
+        ) from error
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def compiled(database: FreshDatabase, folder: Path, tables: str, subject: str = 
     """The findings of a map with these tables; `subject` goes into the person, `more` to the end."""
     text = (
         "version: 1\nsubjects:\n  person:\n    table: s.person\n    key: person_id\n"
-        f"    identifiers: {{email: email}}\n{subject}tables:\n{tables}{more}"
+        f"    identifiers: {{email: email, nick: nick}}\n{subject}tables:\n{tables}{more}"
     )
     (folder / "data_map.yaml").write_text(text, encoding="utf-8")
     (folder / "pack.yaml").write_text("version: 1\nname: small\nprefix: small\n", encoding="utf-8")
@@ -140,6 +140,12 @@ CASES = {
         "",
         "",
         "s.person.shout",
+    ),
+    "identifier-not-unique": (
+        PERSON + POST + "  s.pair: {links: {a: {person: nick, rows: keep, scan: true}}}\n",
+        "",
+        "",
+        "nick",
     ),
     "no-manager": (
         "  s.person: {subject: person, rows: keep, links: "

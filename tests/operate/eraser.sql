@@ -87,7 +87,9 @@ create function pgerase_eraser.status_person(p_keys text[])
     stable
     security definer
 begin atomic
-    select row.person_id::text, lower(row.status) from shop.person as row where row.person_id::text = any (p_keys);
+    -- Found by the key's value and returned in its one spelling, like every function that compile generates.
+    select row.person_id::text, lower(row.status)
+    from unnest(p_keys) as given (key) join shop.person as row on row.person_id = given.key::integer;
 end;
 
 create function pgerase_eraser.set_state_person(p_keys text[], p_state text)

@@ -89,7 +89,14 @@ def test_what_is_no_request_is_refused(register) -> None:
     with pytest.raises(UsageError, match="a request needs"):
         open_request(register, "person", ["1"], received_at=datetime.now(UTC) + timedelta(hours=1))
     with pytest.raises(Refused, match="2 of the keys given belong to nobody"):
-        open_request(register, "person", ["1", "9999", "nonsense"])
+        open_request(register, "person", ["1", "9999", "10000"])
+    for keys in (["nonsense"], ["1", "007"], [" 7"], ["99999999999"]):
+        for act in (open_request, status, lambda *given: set_state(*given, State.INACTIVE)):
+            with pytest.raises(UsageError, match="these keys cannot be looked up") as error:
+                act(register, "person", keys)
+            assert "as PostgreSQL prints it" in error.value.hint
+        with pytest.raises(UsageError, match="these keys cannot be looked up"):
+            open_request(register, "person", keys, missing_too=True)
     with pytest.raises(Refused, match="no request 4711"):
         read_request(register, 4711)
 

@@ -124,7 +124,7 @@ def test_off_works_when_the_rule_files_do_not(run, site, pack):
     assert "The next apply governs it again" in out
     assert site.seen("select count(*) from cs.company") == [(9,)]
     code, _, err = run("off", "cs.compani", "--yes", with_pack=False)
-    assert (code, "no table is called cs.compani" in err) == (2, True)
+    assert (code, "no table is called cs.compani\nhint: Did you mean cs.company?" in err) == (2, True)
 
 
 def test_render_writes_what_apply_runs(run, site, tmp_path):
@@ -198,3 +198,38 @@ def test_a_script_gets_the_plan_in_short_and_whoever_is_asked_or_wants_it_every_
     assert short == ["cs.company: - 6 policies, - row security [narrow, widen] (locks access exclusive)"]
     assert not [line for line in err.splitlines() if line.startswith("- ")]
     assert "to drop" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("dsn", "code", "said"),
+    [
+        ("nonsense", 2, "not a connection string"),
+        ("dbname=x unknown=y", 2, "not a connection string"),
+        ("host=/nowhere dbname=x", 4, "hint: Where to connect is said by --dsn"),
+    ],
+)
+def test_a_connection_that_cannot_be_says_what_to_write(dsn: str, code: int, said: str, capsys):
+    assert main(["--dsn", dsn, "drift"]) == code
+    assert said in capsys.readouterr().err
+
+
+def test_a_database_without_pgerase_is_named(site, capsys):
+    assert main(["--dsn", site.database.admin_dsn + " dbname=postgres", "drift"]) == 3
+    assert "pgerase is not installed in the database postgres\nhint: Run `pgerase install`" in capsys.readouterr().err
+
+
+def test_a_plan_that_was_refused_is_not_called_nothing_to_do(run, pack):
+    (pack / "access.yaml").write_text(ACCESS.replace("cs.company", "cs.compani"), encoding="utf-8")
+    code, out, err = run("plan")
+    assert (code, "unknown-table" in out, "nothing to do" in out) == (3, True, False)
+    assert "stand in the way" in err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("plan", "-o", "{file}/x"), ("render", "{file}/x"), ("apply", "{file}", "--yes")]
+)
+def test_a_file_that_cannot_be_written_or_is_no_plan_is_no_bug(arguments: tuple[str, ...], run, tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"\xff")
+    code, _, err = run(*(one.format(file=file) for one in arguments))
+    assert (code, "bug" in err, err.count("Traceback")) == (2, False, 0)

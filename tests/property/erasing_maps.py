@@ -111,8 +111,8 @@ class _MapDrawer:
         for one in tab.links():
             if one.action is not None or self.chance(0.8):
                 links[self.step(one)] = self.link(tab, one)
-        if tab.identifier and self.chance(0.85):
-            by = self.rng.choice(("email", "login"))
+        if tab.identifier and self.unique() and self.chance(0.85):
+            by = self.rng.choice(self.unique())
             links[self.p(tab.identifier)] = self.link(tab, Pointer((tab.identifier,), PERSON, (by,), None, (tab.identifier,)), by)
         for path in self.paths(tab, linked):
             links.setdefault(path, self.link(tab, None))
@@ -129,6 +129,10 @@ class _MapDrawer:
         if any("(" in path for path in links) and self.chance(0.5):
             made["owners"] = "last"
         self.tables[tab.name] = made
+
+    def unique(self) -> list[str]:
+        """Identifiers that can be linked by."""
+        return [name for name in ("email", "login") if self.world.person.col(name).unique]
 
     def paths(self, tab: Tab, linked: set[str]) -> list[str]:
         """Ways to people over other tables."""

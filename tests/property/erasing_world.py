@@ -123,7 +123,7 @@ def _person(rng: Random, key: str, lifecycle: bool) -> Tab:
     keys = tuple(col.name for col in columns)
     columns += [
         Col("rid", "integer", "rid", null=False),
-        Col("email", "text", "personal", unique=rng.random() < 0.4),
+        Col("email", "text", "personal", unique=rng.random() < 0.5),
         Col("login", "varchar(24)", "personal", null=False, unique=rng.random() < 0.7),
         *_personal(rng, rng.randint(1, 4)),
         Col("level", "integer", "plain"),

@@ -54,7 +54,10 @@ class Compared:
                 return None
             case Verdict.INCOMPLETE:
                 message = f"the dump holds {self.dumped} of {self.rows} rows"
-                hint = "Make the dumping role a service with `read: all` in pack.yaml, then apply: leaves need its policy too."
+                hint = (
+                    "Dump as a service with `read: all` (--dump-dsn), or make the dumping role one in pack.yaml, then apply:"
+                    " leaves need its policy too."
+                )
                 return Finding("backup-incomplete", Severity.ERROR, str(self.table), message, hint)
             case Verdict.UNVERIFIED:
                 hint = "Name a connection that sees every row with --truth-dsn: a superuser, or a service with `read: all`."

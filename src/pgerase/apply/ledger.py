@@ -75,9 +75,14 @@ def find_prefix(database: Database) -> str:
             r" where c.relname = 'applied_object' and n.nspname like '%\_internal' order by 1"
         )
     ]
-    if len(found) != 1:
-        what = f"several prefixes are installed here: {', '.join(found)}" if found else "pgerase is not installed here"
-        raise Refused(what, hint="Name the prefix with --prefix.")
+    if not found:
+        name = database.value("select pg_catalog.current_database()")
+        raise Refused(
+            f"pgerase is not installed in the database {name}",
+            hint="Run `pgerase install`, or name another with --dsn.",
+        )
+    if len(found) > 1:
+        raise Refused(f"several prefixes are installed here: {', '.join(found)}", hint="Name one with --prefix.")
     return found[0]
 
 

@@ -38,6 +38,8 @@ COMMANDS = {
     "drift": Entry("pgerase.cli.plan:drift", "Compare what was applied with what is there."),
     "verify": Entry("pgerase.cli.verify:verify", "Compare what the database does with what the rules mean."),
     "render": Entry("pgerase.cli.plan:render", "Write the plan as SQL files for psql, Flyway and the like."),
+    "request": Entry("pgerase.cli.request:request", "What people asked for: open, list, close."),
+    "subject": Entry("pgerase.cli.subject:subject", "People: status, deactivate, activate, erase, prove, history."),
     "backup-check": Entry("pgerase.cli.plan:backup_check", "Are dumps whole?"),
 }
 
@@ -125,6 +127,11 @@ def _explain(settings: Settings, error: Exception) -> int:
         case PgeraseError() if error.exit_code is not ExitCode.BUG:
             print_error(settings, kind=type(error).__name__, error=error, code=error.exit_code)
             return error.exit_code
+        case OSError() if error.filename is not None:
+            # A file named on the command line that cannot be read or written.
+            message = f"{error.filename}: {error.strerror}"
+            print_error(settings, kind="UsageError", message=message, code=ExitCode.USAGE)
+            return ExitCode.USAGE
         case _:
             print_error(
                 settings,

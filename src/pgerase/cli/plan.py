@@ -16,6 +16,7 @@ from pgerase.apply.ledger import find_prefix, read_state
 from pgerase.apply.locks import Patience
 from pgerase.apply.prepare import prepare
 from pgerase.catalog.model import Catalog, Name
+from pgerase.check.spelling import nearest, spell
 from pgerase.cli.output import confirm, finding_data, findings_text, print_result, progress
 from pgerase.cli.settings import Settings, common_options
 from pgerase.database import Database
@@ -88,7 +89,7 @@ def apply(
     """Carry out a plan: the one in PLAN_FILE, or the one made now from --pack. All of it in one transaction, or nothing."""
     with settings.open_database() as database:
         if plan_file is not None:
-            made = read_plan(plan_file.read_text(encoding="utf-8"))
+            made = read_plan(plan_file.read_text(encoding="utf-8", errors="replace"))
             _refuse_other_rules(made, settings.pack)
         else:
             pack = _pack(settings)
@@ -282,9 +283,11 @@ def _table(catalog: Catalog, text: str) -> Name:
             f"{text} is no table name", hint="Write schema.table; parts with dots in them in double quotes."
         )
     found = [name for name in catalog.tables if [name.schema, name.name][-len(names) :] == names]
-    if len(found) != 1:
-        what = "no table" if not found else "more than one table"
-        raise UsageError(f"{what} is called {text}", hint="Write it with its schema.")
+    if not found:
+        close = nearest(text, [spell(name) for name in catalog.tables])
+        raise UsageError(f"no table is called {text}", hint=f"Did you mean {close}?" if close else "")
+    if len(found) > 1:
+        raise UsageError(f"more than one table is called {text}", hint="Write it with its schema.")
     return found[0]
 
 

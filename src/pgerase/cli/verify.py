@@ -103,7 +103,7 @@ def _lines(report: VerifyReport) -> list[str]:
         lines += ["", findings_text(report.failures)]
     notes = len(report.findings) - len(report.failures)
     if notes:
-        lines += ["", f"{notes} notes, which fail nothing: see --format json"]
+        lines += ["", f"{_many(notes, 'note')}, which fail nothing: see --format json"]
     return [*lines, "", *_summary(report)]
 
 
@@ -123,7 +123,7 @@ def _summary(report: VerifyReport) -> tuple[str, str]:
     """Two lines: what was looked at, and what came of it."""
     strata = len({stratum for stratum, _ in report.viewers})
     seen = (
-        f"{len(report.looked)} objects, {len(report.viewers)} viewers of {strata} strata, seed {report.sample.seed}, "
+        f"{_many(len(report.looked), 'object')}, {_many(len(report.viewers), 'viewer')} of {strata} strata, seed {report.sample.seed}, "
         f"PostgreSQL {report.server_version // 10000}.{report.server_version % 10000}"
     )
     if report.ok:
@@ -132,10 +132,14 @@ def _summary(report: VerifyReport) -> tuple[str, str]:
     return (
         seen,
         (
-            f"NOT verified: {len(report.failures)} findings, {report.disagreements} disagreements with the rules, "
-            f"{unseen} objects not seen"
+            f"NOT verified: {_many(len(report.failures), 'finding')}, {_many(report.disagreements, 'disagreement')} with the rules, "
+            f"{_many(unseen, 'object')} not seen"
         ),
     )
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _data(report: VerifyReport) -> dict[str, Any]:

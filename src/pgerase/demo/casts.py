@@ -51,6 +51,18 @@ class Meddling:
 
 
 @dataclass(frozen=True, slots=True)
+class Leaver:
+    """Who is erased in the end: the first part. `identifiers` returns (name, value) rows for `{key}`, to be given to the proof.
+
+    `measures` are asked as superuser, with `{key}` and `{above}` (the person above) put in.
+    """
+
+    subject: str
+    identifiers: str
+    measures: tuple[Measure, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Cast:
     """Everything the story needs to know about one pack. `keys` lists what a viewer reads of the main table, by key.
 
@@ -69,6 +81,7 @@ class Cast:
     shown: tuple[str, ...]
     attempts: tuple[Attempt, ...]
     meddling: tuple[Meddling, ...]
+    leaver: Leaver
 
 
 _PERSON: Final = "u.first_name || ' ' || u.last_name || ', ' || u.title"
@@ -151,6 +164,31 @@ _CUSTOMER_SUCCESS: Final = Cast(
             "a migration saw no rows",
             "alter table cs.app_user no force row level security",
             named="row security cs.app_user",
+        ),
+    ),
+    leaver=Leaver(
+        subject="employee",
+        identifiers="select v.name, v.value from cs.app_user as u cross join lateral (values ('email', u.email),"
+        " ('user_name', u.user_name), ('full_name', u.first_name || ' ' || u.last_name)) as v (name, value)"
+        " where u.user_id = {key}",
+        measures=(
+            Measure(
+                "her open tasks", "select count(*) from cs.call_to_action where owner_id = {key} and status <> 'Closed'"
+            ),
+            Measure(
+                "her manager's",
+                "select count(*) from cs.call_to_action where owner_id = {above} and status <> 'Closed'",
+            ),
+            Measure(
+                "closed tasks", "select count(*) from cs.call_to_action where owner_id = {key} and status = 'Closed'"
+            ),
+            Measure("activities", "select count(*) from cs.timeline_activity where author_id = {key}"),
+            Measure("groups", "select count(*) from cs.sharing_group_member where user_id = {key}"),
+            Measure(
+                "how she reads",
+                "select first_name || ' ' || last_name || ', ' || status from cs.app_user where user_id = {key}",
+                is_count=False,
+            ),
         ),
     ),
 )

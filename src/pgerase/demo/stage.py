@@ -154,6 +154,27 @@ class Stage:
         with as_viewer(self._app.connection, key, prefix=self._prefix):
             yield
 
+    # --- the one who is erased ---
+
+    def known(self, key: Key, above: Key) -> list[str]:
+        """Every measure of the leaver, as superuser."""
+        return [
+            str(self.superuser.value(measure.statement.format(key=key, above=above)))
+            for measure in self._cast.leaver.measures
+        ]
+
+    def write_identifiers(self, key: Key) -> Path:
+        """What the leaver is recognised by, in a file of the server's private folder, for the proof."""
+        rows = self.superuser.rows(self._cast.leaver.identifiers.format(key=key))
+        path = self._server.folder / "identifiers"
+        path.write_text("".join(f"{row['name']}: {row['value']}\n" for row in rows), encoding="utf-8")
+        return path
+
+    def dump_data(self) -> str:
+        """pg_dump of the rows of the application's schema, in order, as superuser. Raises Refused."""
+        text = self._dump("pg_dump", f"--schema={self._cast.schema}", "--data-only", "--inserts")
+        return "".join(sorted(text.splitlines(keepends=True)))
+
     # --- dumps ---
 
     def dump_schema(self) -> str:

@@ -88,6 +88,7 @@ class _Story:
         self._meddle(*people[0])
         self._verify()
         self._go_back(before, dumped)
+        self._erase(*people[:2])
 
     # --- acts ---
 
@@ -228,6 +229,47 @@ class _Story:
         self._command("uninstall", "--yes", "--allow-drop", shown=_LAST_LINE)
         self._same("the whole database, and the roles of the server", dumped[1], stage.dump_all())
 
+    def _erase(self, leaver: tuple[str, Key | None], above: tuple[str, Key | None]) -> None:
+        """One person goes, with proof."""
+        teller, stage, cast = self._teller, self._stage, self._cast
+        key, boss = leaver[1] or "", above[1] or ""
+        label = leaver[0].removeprefix("a ")
+        teller.act(f"The {label} asks to be erased")
+        teller.say("The pack is applied again: its data map says where a person's data is, and how each piece goes.")
+        self._command("install", "--yes", shown=_LAST_LINE)
+        self._command("apply", "--yes", shown=_LAST_LINE)
+        before = stage.known(key, boss)
+        identifiers, rows = stage.write_identifiers(key), stage.dump_data()
+        who = (cast.leaver.subject, str(key))
+        teller.say("What erasing her would do, counted by the statement that will do it:")
+        planned = self._command("subject erase", *who, "--dry-run")
+        self._claim(stage.dump_data() == rows, "the dry run changed nothing")
+        teller.say("The same counts have to come out, or everything is rolled back.")
+        done = self._command("subject erase", *who, "--yes")
+        self._claim(
+            _counted(planned, cast.schema) == _counted(done, cast.schema) != (), "what was done is what was counted"
+        )
+        after = stage.known(key, boss)
+        titles = ("", *(measure.title for measure in cast.leaver.measures))
+        right = (False, *(measure.is_count for measure in cast.leaver.measures))
+        teller.rows(titles, [("before", *before), ("after", *after)], right=right)
+        open_before, above_before, *stay_before = before[:4]
+        open_after, above_after, *stay_after = after[:4]
+        self._claim(
+            open_after == "0"
+            and int(above_after) == int(above_before) + int(open_before)
+            and stay_after == stay_before,
+            "open tasks went to the manager; closed ones and activities stay",
+        )
+        teller.say(
+            "Is she gone? What she was known by is given again, in a file, and searched for in every column of every table."
+        )
+        self._command("subject prove", *who, "--identifiers", str(identifiers), shown=_LAST_LINE)
+        teller.holds("no identifier of hers is found (exit code 0)")
+        rows = stage.dump_data()
+        self._command("subject erase", *who, "--yes", shown=_LAST_LINE)
+        self._claim(stage.dump_data() == rows, "erasing her a second time changes nothing")
+
     # --- helpers ---
 
     @property
@@ -243,8 +285,9 @@ class _Story:
 
     def _command(self, name: str, *options: str, code: int = ExitCode.DONE, shown: Sequence[str] = ()) -> Said:
         """Run a command, show what it said, and go on only where it ended with `code`."""
-        self._teller.command(shlex.join(["pgerase", name, "--pack", self._short, *options]))
-        said = self._run([name, "--pack", str(self._folder), *options])
+        words = name.split()
+        self._teller.command(shlex.join(["pgerase", *words, "--pack", self._short, *options]))
+        said = self._run([*words, "--pack", str(self._folder), *options])
         self._teller.said(said.lines, shown if said.code == code else ())
         if said.code != code:
             raise DemoFailed(
@@ -270,3 +313,8 @@ class _Story:
             ]
         )
         self._claim(before == after, f"{what}: as before, byte for byte")
+
+
+def _counted(said: Said, schema: str) -> tuple[str, ...]:
+    """The lines of counts, which begin with a table."""
+    return tuple(sorted(line.strip() for line in said.lines if line.strip().startswith(f"{schema}.")))

@@ -82,7 +82,8 @@ class Register:
             # Raised anew as well: the driver's error behind it says more than ours does.
             message, hint = error.message, error.hint
         elif self.is_lost(error):
-            message, hint = "the connection to PostgreSQL is lost", "run the same command again: it resumes"
+            message = "the connection to PostgreSQL is lost"
+            hint = "what was not committed never happened; erasing again for the same request resumes"
         else:
             named = [f"table {error.relation}"] if error.relation else []
             named += [f"constraint {error.constraint}"] if error.constraint else []

@@ -89,7 +89,7 @@ def summary(plan: Plan) -> str:
     counts = Counter(step.change for step in plan.steps)
     text = _counted(counts)
     if not plan.pending:
-        return f"nothing to do: {text}"
+        return "nothing is planned before that is settled" if plan.refusals else f"nothing to do: {text}"
     locked = plan.locked
     return f"{text}; locks {len(locked)} table{'' if len(locked) == 1 else 's'}; plan {plan.sha256[:12]}"
 

@@ -61,7 +61,13 @@ def compare_guards(
     """Judge the guards of the columns that decide about people; findings and a line go to the collector."""
     if guarded:
         found = misshapen(catalog, guarded, prefix)
-        _line(collector, "guards", "judge by what was before", f"{len(guarded)} tables", found)
+        _line(
+            collector,
+            "guards",
+            "judge by what was before",
+            f"{len(guarded)} table{'' if len(guarded) == 1 else 's'}",
+            found,
+        )
 
 
 def _pending(plan: Plan) -> list[Finding]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pgerase.catalog.model import Catalog, Column, ForeignKey, Name, Table
 from pgerase.compile.bind_conditions import ConditionBinder, Scope
-from pgerase.compile.bind_names import nearest
+from pgerase.compile.bind_names import is_unique, nearest
 from pgerase.compile.bound import BoundCondition, Computed, Hop, Side, Value
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import Verb
@@ -20,6 +20,8 @@ from pgerase.rules.access import AccessRules
 from pgerase.rules.conditions import Literal, Operator
 from pgerase.rules.names import BackStep, Step
 
+LONGEST_SUBJECT = 50
+"""In bytes, so that count_, erase_, status_ and set_state_ fit before a name."""
 _ON_DELETE = {"c": bound.Gone.DELETE, "n": bound.Gone.UNLINK}
 
 
@@ -77,6 +79,9 @@ class _MapBinder(ConditionBinder):
         for part, what in ((subject.display, "display"), (subject.erasing, "erasing")):
             if part is not None:
                 self.not_yet(f"{what} of {subject.name}", part.at)
+        if len(subject.name.encode()) > LONGEST_SUBJECT:
+            message = f"the name {subject.name!r} is longer than {LONGEST_SUBJECT} bytes: functions are named by it"
+            raise self.fail("long-name", subject.name, message, subject.at)
         table = self.table(subject.table, subject.at)
         if table.name not in self.mapped:
             message = f"{table.name} is the table of {subject.name}, but tables: does not say what becomes of its rows"
@@ -85,6 +90,13 @@ class _MapBinder(ConditionBinder):
             if column.natural:
                 self.not_yet(f"natural key {column.column}", column.at)
         key = tuple(self.column(table, column.column, column.at) for column in subject.key)
+        for column in key:
+            if type_of(column).is_citext:
+                self.not_yet(f"a key of type citext: {column.name}", subject.at)
+        if not is_unique(table, tuple(column.name for column in key)):
+            named = ", ".join(column.name for column in key)
+            message = f"{table.name}({named}) is not unique: one row a person is needed"
+            self.fail("key-not-unique", f"{table.name}({named})", message, subject.at)
         identifiers: dict[str, Column] = {}
         for identifier in subject.identifiers:
             self.attempt(lambda identifier=identifier: self.bind_identifier(table, identifier, identifiers))
@@ -164,6 +176,8 @@ class _MapBinder(ConditionBinder):
         if table.is_partition:
             message = f"{table.name} is a partition; a map names the partitioned table"
             raise self.fail("partition-mapped", str(table.name), message, mapped.at)
+        if table.kind != "p" and self.catalog.leaves(table.name):
+            raise self.not_yet(f"{table.name}, whose rows lie in tables that inherit from it", mapped.at)
         if table.name in self.mapped:
             raise self.fail("duplicate-name", str(table.name), f"{table.name} is mapped twice", mapped.at)
         self.mapped[table.name] = mapped
@@ -218,10 +232,8 @@ class _MapBinder(ConditionBinder):
                     continue
                 said.add(which)
                 gone = _ON_DELETE.get(key.on_delete)
-                values: tuple[tuple[str, str], ...] = ()
-                if gone is bound.Gone.UNLINK:
-                    found = (table.column(name) for name in key.columns)
-                    values = tuple((column.name, f"null::{column.type}") for column in found if column is not None)
+                nulls = tuple((name, f"null::{self.column(table, name, self.map.at).type}") for name in key.columns)
+                values = nulls if gone is bound.Gone.UNLINK else ()
                 hop = Hop(key.columns, which[2], key.target_columns)
                 yield bound.BoundReference(source, hop, gone, values, True, f"{table.name} {key.name}")
 
@@ -323,6 +335,11 @@ class _MapBinder(ConditionBinder):
             known = nearest(identifier, subject.identifiers)
             message = f"{identifier} is no identifier of {subject.name} that is one column of its table"
             raise self.fail("unlinkable-identifier", identifier, message, at, known)
+        if not is_unique(subject.table, (subject.identifiers[identifier].name,)):
+            message = f"{identifier} is not unique among {subject.name}s: rows of others of that name would be taken"
+            raise self.fail("identifier-not-unique", identifier, message, at, "Link by key, or add a unique index.")
+        if type_of(subject.identifiers[identifier]).is_citext:
+            raise self.not_yet(f"a link by {identifier}, which is citext", at)
         return identifier
 
     def paths_into(
@@ -530,7 +547,7 @@ class _MapBinder(ConditionBinder):
     def nulls(self, table: Table, columns: tuple[str, ...], at: Position) -> tuple[tuple[str, str], ...]:
         """Null for each column that allows it; a composite link is undone by any."""
         found = [self.column(table, name, at) for name in columns]
-        free = tuple((column.name, f"null::{column.type}") for column in found if not column.not_null)
+        free = tuple((one.name, f"null::{one.type}") for one in found if not one.not_null)
         if not free:
             named = ", ".join(columns)
             message = f"{table.name}.{named} cannot be unlinked: it is NOT NULL"

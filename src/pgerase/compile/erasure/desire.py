@@ -60,6 +60,7 @@ def compile_erasure(
     written: set[Name] = set()
     read: set[Name] = set()
     is_erased = qualified(Name(naming.internal, "is_erased"))
+    is_requested = qualified(Name(naming.internal, "is_requested"))
     nothing_personal = [
         name for name in catalog.tables if any(one.matches(TableName(name.name, name.schema)) for one in data_map.none)
     ]
@@ -70,7 +71,9 @@ def compile_erasure(
         with_code = frozenset(
             one.name for one in work if user_code(catalog, naming, [one.name]) or _has_rules(catalog, one.name)
         )
-        statement = Statement(bound_map, subject, work, Emitter(facts), is_erased, with_code, _required(subject, rules))
+        statement = Statement(
+            bound_map, subject, work, Emitter(facts), is_erased, is_requested, with_code, _required(subject, rules)
+        )
         made = [count_function(statement, naming)]
         # Reading happens while the parts are written, so only now is it known what is read.
         statement.reads |= set(facts.tables)

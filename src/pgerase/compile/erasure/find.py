@@ -44,7 +44,7 @@ class Finder(Outcomes):
         hits: list[Hit] = []
         for number, link in enumerate(work.links):
             name = hit_name(link.label, number)
-            if not self.is_joined(link):
+            if not link.path.is_direct:
                 via = fit_name(f"{alias}_{name}")
                 parts.append(Part(via, self.via(work, link), f"{work.name} by {link.label} ({link.at})"))
             hits.append(self.link_hit(work, link, name, fit_name(f"{alias}_{name}")))
@@ -69,20 +69,6 @@ class Finder(Outcomes):
         hits += [self.gone_hit(work, one, source) for one in work.gone_from_self if one.gone is not Gone.DELETE]
         return [*parts, Part(alias, self.decided(work, hits), f"{work.name}, with what goes along.")]
 
-    def is_joined(self, link: BoundLink) -> bool:
-        """Whether the row itself holds what leads to one person, so that people are joined to it as they are."""
-        return link.path.is_direct and self.finds_one(link.path)
-
-    def finds_one(self, path: bound.RowPath) -> bool:
-        """Whether a row has at most one person by this path; several people may have one e-mail address."""
-        if path.identifier is None or not path.finds_one:
-            return path.finds_one
-        column = self.subject.identifiers[path.identifier].name
-        return any(
-            index.unique and index.valid and not index.partial and index.columns[: index.key_count] == (column,)
-            for index in self.subject.table.indexes
-        )
-
     def plain(self, work: Work) -> Hit | None:
         """The only way in which rows of a table are touched, where one unconditional rule decides and nothing depends on them.
 
@@ -91,7 +77,7 @@ class Finder(Outcomes):
         if len(work.links) != 1 or work.gone or work.keeps_needed or work.name in self.with_code:
             return None
         link = work.links[0]
-        if not self.is_joined(link) or self.exposed_names(work) or self.is_pointed_at(work):
+        if not link.path.is_direct or self.exposed_names(work) or self.is_pointed_at(work):
             return None
         if len(link.rules) != 1 or link.rules[0].when is not None:
             return None
@@ -113,8 +99,6 @@ class Finder(Outcomes):
     def via(self, work: Work, link: BoundLink) -> str:
         """For a link over several tables: which values of the row's own columns lead to whom."""
         path = link.path
-        if path.is_direct:
-            return self.via_shared(path)
         aliases = [f"r{place + 1}" for place in range(len(path.steps))]
         tables = [self.step_table(step) for step in path.steps]
         self.reads.update(table.name for table in tables)
@@ -139,19 +123,10 @@ class Finder(Outcomes):
                 ]
         mine, theirs = ends(path.steps[0])
         out = [f"r1.{ident(other)} as {ident(own)}" for own, other in zip(mine, theirs, strict=True)]
-        if self.finds_one(path):
+        if path.finds_one:
             return sql.select(", ".join([*out, "person.number"]), sources, conditions)
         grouped = ", ".join(f"r1.{ident(other)}" for other in theirs)
         return f"{sql.select(', '.join([*out, _EVERYBODY]), sources, conditions)}\ngroup by {grouped}"
-
-    def via_shared(self, path: bound.RowPath) -> str:
-        """For an identifier that several people may have: who has which."""
-        (theirs,) = self.person_columns(path)
-        value = f"person.{ident(theirs)}"
-        query = sql.select(
-            f"{value} as {ident(path.columns[0])}, {_EVERYBODY}", ["person"], [f"{value} is not null"]
-        )
-        return f"{query}\ngroup by {value}"
 
     def step_table(self, step: Forward | Backward) -> Table:
         return step.table if isinstance(step, Backward) else self.emitter.facts.catalog.tables[step.hop.target]
@@ -166,14 +141,14 @@ class Finder(Outcomes):
     def link_hit(self, work: Work, link: BoundLink, name: str, via: str) -> Hit:
         conditions = [] if link.when is None else self.holds(link.when, ROW)
         numbers = None
-        if self.is_joined(link):
+        if link.path.is_direct:
             on = [self.equal(name, self.person_columns(link.path), ROW, link.path.columns)]
             if link.is_self:
                 on.append(f"not {name}.is_erased")
             joins = (f"person as {name} on {' and '.join([*on, *conditions])}",)
         else:
-            mine = link.path.columns if link.path.is_direct else ends(link.path.steps[0])[0]
-            numbers = None if self.finds_one(link.path) else f"via_{name}.numbers"
+            mine, _ = ends(link.path.steps[0])
+            numbers = None if link.path.finds_one else f"via_{name}.numbers"
             on = [self.equal(f"via_{name}", mine, ROW, mine), *conditions]
             joins = (
                 f"{ident(via)} as via_{name} on {' and '.join(on)}",

@@ -10,7 +10,8 @@ from pgerase.catalog.model import Catalog, Name, Table, Trigger
 from pgerase.compile.bound import BoundCondition
 from pgerase.compile.desired import DesiredFunction
 from pgerase.compile.erasure.bound import BoundSubject
-from pgerase.compile.erasure.parts import Part
+from pgerase.compile.erasure.parts import Part, key_text
+from pgerase.compile.erasure.people import ERASED_BEFORE
 from pgerase.compile.erasure.statement import Statement
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, qualified, text_literal
@@ -76,13 +77,16 @@ def erase_function(
         f"from (\n    {indent(statement.counts(done=True))}\n) as counted (person, relation, strategy, hits)"
         f"{united}"
     )
-    query = with_parts([*statement.people(), *statement.found(plain=False), *statement.done()], counted)
+    query = with_parts([*statement.people(settled=True), *statement.found(plain=False), *statement.done()], counted)
     code = user_code(catalog, naming, [table.name for table in written])
     again = bool(code)
     body = (
         "\n#variable_conflict use_column\n"
-        f"{_declared(statement, ['v_row record;'])}"
+        f"{_declared(statement, _variables(statement))}"
         "begin\n"
+        "    -- One at a time: what one takes away must not go to somebody whom another is erasing, and the last but one who\n"
+        "    -- shares a row must not take the other for the last.\n"
+        f"    perform pg_advisory_xact_lock(hashtextextended({text_literal(naming.eraser).strip()}, 0));\n"
         "    -- Nobody changes a table's policies or triggers from here on.\n"
         f"{_locks(written, read)}"
         f"    perform {naming_of(naming, 'assert_blind')}(array[\n        {_regclasses(tables)}\n    ]);\n"
@@ -90,6 +94,7 @@ def erase_function(
         f"        array[\n            {_regclasses([table.name for table in written], 12)}\n        ],\n"
         f"        '{code_hash(code)}'\n    );\n"
         f"{_people_locked(statement, super_admin)}"
+        f"{_erased_before(statement)}"
         f"{_ghost_refused(statement) if has_ghost else ''}"
         f"{_identifiers(statement)}"
         "    for v_row in\n"
@@ -111,15 +116,40 @@ def erase_function(
         "        end if;\n"
         "    end loop;\n"
         f"{_until_clean(statement) if again else ''}"
+        "    -- What is deferred is checked here: at the end of the transaction its DETAIL, with values, would go to the log.\n"
+        "    set constraints all immediate;\n"
         "end;\n"
     )
     what = f"Erases these people: locks, proves that nothing hides rows, changes, compares with what it found. {_place(statement)}"
     return _function(naming, f"erase_{subject.name}", _HEAD, _ARGUMENTS, _RETURNS, "volatile", body, what)
 
 
+def _variables(statement: Statement) -> list[str]:
+    lifecycle = statement.subject.lifecycle
+    return [*([f"{ERASED_BEFORE} boolean[];"] if lifecycle is not None else []), "v_row record;"]
+
+
+def _erased_before(statement: Statement) -> str:
+    """Who had been erased before the run: afterwards the lifecycle says so of everybody."""
+    subject = statement.subject
+    if subject.lifecycle is None:
+        return ""
+    own = statement.equal("self", subject.key_columns, "given", subject.key_columns)
+    given = (
+        f"select given.number, given.erased, {_key_cast(subject, 'given.key')}\n"
+        "from unnest(p_keys, p_erased) with ordinality as given (key, erased, number)"
+    )
+    query = (
+        f"select given.erased or coalesce(self.{ident(subject.lifecycle.column)} = {subject.lifecycle.erased}, false)\n"
+        f"from (\n    {indent(given)}\n) as given\n    left join {qualified(subject.table.name)} as self on {own}\n"
+        "order by given.number"
+    )
+    return f"    {ERASED_BEFORE} := array(\n        {indent(query, 8)}\n    );\n"
+
+
 def _until_clean(statement: Statement) -> str:
     """After the run, where others' code ran: whether it put anything back."""
-    query = with_parts([*statement.people(), *statement.found(plain=True)], statement.counts(done=False))
+    query = with_parts([*statement.people(settled=True), *statement.found(plain=True)], statement.counts(done=False))
     return (
         "    -- Code of the application ran (a history trigger, say): has it written anything back?\n"
         "    for v_row in\n"
@@ -156,7 +186,9 @@ def state_functions(statement: Statement, naming: Naming) -> list[DesiredFunctio
     status = (
         "\n#variable_conflict use_column\nbegin\n"
         "    return query\n"
-        f"    select given.person,\n        case when self.{first} is null then 'missing' else {state} end\n"
+        # As PostgreSQL spells the key: 007 is known to the ledger as 7.
+        f"    select case when self.{first} is null then given.person else {key_text(subject, 'self')} end,\n"
+        f"        case when self.{first} is null then 'missing' else {state} end\n"
         f"    from (select given.key as person, {cast} from unnest(p_keys) as given (key)) as given\n"
         f"        left join {table} as self on {own};\n"
         "end;\n"
@@ -434,6 +466,8 @@ def _people_locked(statement: Statement, super_admin: BoundCondition | None) -> 
         held = " and ".join(statement.holds(super_admin, "self"))
         if subject.lifecycle is not None:
             held += f" and self.{ident(subject.lifecycle.column)} = {subject.lifecycle.active}"
+        else:
+            held += f" and not {statement.is_erased}({text_literal(subject.name).strip()}, {key_text(subject, 'self')})"
         text += (
             "    -- All of them, in one order: two erasures at once must not each take the other for the last.\n"
             f"    perform\n    from {table} as self\n    where {held}\n    order by {order}\n    for update;\n"

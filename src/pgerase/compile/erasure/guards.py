@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pgerase.catalog.model import Name, Table
+from pgerase.catalog.model import Column, Name, Table
 from pgerase.compile.desired import DesiredFunction, DesiredTrigger
 from pgerase.compile.erasure.bound import BoundLink, BoundMap, BoundSubject
 from pgerase.compile.erasure.fill import comparable
 from pgerase.compile.erasure.parts import key_text
 from pgerase.compile.naming import Naming
-from pgerase.compile.sql import dollar_tag, fit_name, ident, qualified, text_literal
+from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, qualified, text_literal
+from pgerase.compile.types import type_of
 
 
 def erased_guards(data_map: BoundMap, naming: Naming) -> tuple[tuple[DesiredFunction, ...], tuple[DesiredTrigger, ...]]:
@@ -58,9 +59,10 @@ def _self_guard(
         f"new.{ident(one.name)}{comparable(one)} is distinct from old.{ident(one.name)}{comparable(one)}"
         for one in columns
     )
+    moved = " or ".join(f"new.{ident(name)} is distinct from old.{ident(name)}" for name in subject.key_columns)
     body = f"""
 begin
-    if tg_op = 'INSERT' then
+    if tg_op = 'INSERT' or {moved} then
         if {again} then
             raise exception using
                 errcode = 'ZE105',
@@ -69,7 +71,9 @@ begin
                 schema = tg_table_schema,
                 table = tg_table_name;
         end if;
-    elsif {_state(subject, "old", naming)}
+    end if;
+    if tg_op = 'UPDATE'
+        and {_state(subject, "old", naming)}
         and (
             {changed}
         )
@@ -86,7 +90,7 @@ end;
 """
     when = ""
     if subject.lifecycle is not None:
-        when = f" and old.{ident(subject.lifecycle.column)} = {subject.lifecycle.erased}"
+        when = f" and (old.{ident(subject.lifecycle.column)} = {subject.lifecycle.erased} or {moved})"
     what = f"Erased {subject.name}s stay erased: what erasing wrote is not overwritten, keys are not used again ({subject.at})."
     return _guard(table, "erased", f"guard_erased_{subject.name}", body, ("", when), what, naming)
 
@@ -105,35 +109,117 @@ def _link_guard(
         pairs = list(zip(link.path.columns, wanted, strict=True))
         columns.update(dict.fromkeys(link.path.columns))
         changed = " or ".join(f"new.{ident(mine)} is distinct from old.{ident(mine)}" for mine, _ in pairs)
-        same = " and ".join(f"person.{ident(theirs)} = new.{ident(mine)}" for mine, theirs in pairs)
-        checks.append(
-            f"""    if tg_op = 'INSERT' or {changed} then
-        -- Waits for an erasure that holds the person, and makes a later one wait for us.
-        perform
-        from {qualified(subject.table.name)} as person
-        where {same}
-        for key share;
-        if exists (
-            select
-            from {qualified(subject.table.name)} as person
-            where {same}
-                and {_state(subject, "person", naming)}
-        ) then
-            raise exception using
-                errcode = 'ZE105',
-                message = {_message(f"{table.name}.{link.label} points to a person who is erased")},
-                schema = tg_table_schema,
-                table = tg_table_name;
-        end if;
-    end if;
-"""
-        )
-    body = f"\nbegin\n{''.join(checks)}    return null;\nend;\n"
+        found = " and ".join(f"person.{ident(theirs)} = new.{ident(mine)}" for mine, theirs in pairs)
+        if link.path.identifier is None:
+            constrained = _is_constrained(link, subject, table, data_map)
+            checks.append(_by_key(table, link, subject, changed, found, naming, constrained=constrained))
+        else:
+            checks.append(_by_identifier(table, link, subject, changed, found, naming))
+    loops = any(link.path.identifier is not None for link in links)
+    declared = "declare\n    v_person record;\n" if loops else ""
+    body = f"\n{declared}begin\n{''.join(checks)}    return null;\nend;\n"
     set_one = " or ".join(f"new.{ident(name)} is not null" for name in columns)
     changed_one = " or ".join(f"new.{ident(name)} is distinct from old.{ident(name)}" for name in columns)
     name = f"guard_links_{table.name.schema}_{table.name.name}"
     what = f"No new links from {table.name} to people who are erased or being erased."
     return _guard(table, "links", name, body, (f" and ({set_one})", f" and ({changed_one})"), what, naming)
+
+
+def _is_constrained(link: BoundLink, subject: BoundSubject, table: Table, data_map: BoundMap) -> bool:
+    """Whether a foreign key refuses keys that no row has."""
+    return any(
+        one.constrained
+        and one.source == table.name
+        and one.hop.target == subject.table.name
+        and set(one.hop.columns) == set(link.path.columns)
+        for one in data_map.references
+    )
+
+
+def _by_key(
+    table: Table, link: BoundLink, subject: BoundSubject, changed: str, found: str, naming: Naming, *, constrained: bool
+) -> str:
+    refused = f"""exists (
+            select
+            from {qualified(subject.table.name)} as person
+            where {found}
+                and {_state(subject, "person", naming)}
+        )"""
+    if not constrained:
+        # The row of somebody erased may be gone, and then the ledger alone knows the key.
+        held = zip(link.path.columns, subject.key, strict=True)
+        keys = ", ".join(f"new.{ident(mine)}{_as_key(table.column(mine), key)}" for mine, key in held)
+        text = keys if len(subject.key) == 1 else f"jsonb_build_array({keys})::text"
+        refused += f"\n            or {_in_ledger(subject, text, naming)}"
+    return f"""    if tg_op = 'INSERT' or {changed} then
+        -- Waits for an erasure that holds the person, and makes a later one wait for us.
+        perform
+        from {qualified(subject.table.name)} as person
+        where {found}
+        for key share;
+        if {refused}
+        then
+            {indent(_refuse(table, link), 12)}
+        end if;
+    end if;
+"""
+
+
+def _as_key(column: Column | None, key: Column) -> str:
+    """The cast that spells a link column's value as the ledger spells the key; integers of any size are spelt alike."""
+    assert column is not None
+    alike = {type_of(column).base, type_of(key).base}
+    return "::text" if len(alike) == 1 or alike <= _INTEGERS or type_of(column).is_text else f"::{key.base_type}::text"
+
+
+_INTEGERS = {"smallint", "integer", "bigint"}
+
+
+def _by_identifier(
+    table: Table, link: BoundLink, subject: BoundSubject, changed: str, found: str, naming: Naming
+) -> str:
+    """An erasure changes the identifier: whose it was has to be known before waiting for it."""
+    keys = ", ".join(f"person.{ident(name)}" for name in subject.key_columns)
+    same = " and ".join(f"person.{ident(name)} = v_person.{ident(name)}" for name in subject.key_columns)
+    refused = _in_ledger(subject, key_text(subject, "v_person"), naming)
+    if subject.lifecycle is not None:
+        refused = f"""exists (
+                select
+                from {qualified(subject.table.name)} as person
+                where {same}
+                    and {_state(subject, "person", naming)}
+            )
+                or {refused}"""
+    return f"""    if tg_op = 'INSERT' or {changed} then
+        -- An erasure changes the identifier: whose it is has to be known before we wait for one.
+        for v_person in
+            select {keys}
+            from {qualified(subject.table.name)} as person
+            where {found}
+        loop
+            perform
+            from {qualified(subject.table.name)} as person
+            where {same}
+            for key share;
+            if {refused}
+            then
+                {indent(_refuse(table, link), 16)}
+            end if;
+        end loop;
+    end if;
+"""
+
+
+def _refuse(table: Table, link: BoundLink) -> str:
+    return f"""raise exception using
+    errcode = 'ZE105',
+    message = {_message(f"{table.name}.{link.label} points to a person who is erased")},
+    schema = tg_table_schema,
+    table = tg_table_name;"""
+
+
+def _in_ledger(subject: BoundSubject, key: str, naming: Naming) -> str:
+    return f"{qualified(Name(naming.internal, 'is_erased'))}({text_literal(subject.name).strip()}, {key})"
 
 
 def _message(text: str) -> str:

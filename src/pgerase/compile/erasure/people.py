@@ -16,6 +16,9 @@ from pgerase.compile.erasure.work import Work
 from pgerase.compile.sql import fit_name, ident, qualified, text_literal
 from pgerase.errors import Finding
 
+ERASED_BEFORE = "v_erased"
+"""The variable of the run that tells who had been erased when it began."""
+
 
 @dataclass
 class People:
@@ -27,6 +30,8 @@ class People:
     emitter: Emitter
     is_erased: str
     """The function that knows whom the ledger has as erased, qualified."""
+    is_requested: str
+    """The function that knows who waits to be erased, qualified."""
     with_code: frozenset[Name]
     """Tables whose triggers of the application run: only there can a row that is changed turn out not to be."""
     required: Mapping[Name, Sequence[BoundRequirement]]
@@ -46,8 +51,11 @@ class People:
             taken.add(alias)
             self.aliases[one.name] = alias
 
-    def people(self) -> list[Part]:
-        """The people of the request, with what their links, fillers and heirs need."""
+    def people(self, *, settled: bool = False) -> list[Part]:
+        """The people of the request, with what their links, fillers and heirs need.
+
+        `settled`: who had been erased is read from a variable, because by now all of them may be.
+        """
         subject = self.subject
         single = len(subject.key) == 1
         keys = [
@@ -57,7 +65,8 @@ class People:
             for place, column in enumerate(subject.key)
         ]
         identifiers = [f"given.{ident(identifier_name(name))}" for name in self.identifiers()]
-        arrays = ["p_keys", "p_tokens", "p_erased", *(f"v_{identifier_name(name)}" for name in self.identifiers())]
+        who = ERASED_BEFORE if settled and subject.lifecycle is not None else "p_erased"
+        arrays = ["p_keys", "p_tokens", who, *(f"v_{identifier_name(name)}" for name in self.identifiers())]
         names = ["key", "token", "erased", *(identifier_name(name) for name in self.identifiers()), "number"]
         given = (
             f"select given.number, given.key, given.token, given.erased, {', '.join([*keys, *identifiers])}\n"
@@ -66,7 +75,7 @@ class People:
         )
         own = self.equal("self", subject.key_columns, "given", subject.key_columns)
         erased = "given.erased"
-        if subject.lifecycle is not None:
+        if subject.lifecycle is not None and not settled:
             erased += f" or coalesce(self.{ident(subject.lifecycle.column)} = {subject.lifecycle.erased}, false)"
         wanted = ["given.number", "given.key as person", "given.token"]
         wanted += [f"given.{ident(name)}" for name in subject.key_columns]
@@ -133,7 +142,7 @@ class People:
         ]
 
     def stays(self, alias: str) -> str:
-        """Whether a person's row is active and not in the request."""
+        """Whether a person's row is active and in no open request, neither in this batch nor in another."""
         subject = self.subject
         here = sql.exists(
             sql.select(
@@ -144,7 +153,8 @@ class People:
             active = f"{alias}.{ident(subject.lifecycle.column)} = {subject.lifecycle.active}"
         else:
             active = f"not {self.is_erased}({text_literal(subject.name).strip()}, {key_text(subject, alias)})"
-        return f"{active} and not {here}"
+        later = f"{self.is_requested}({text_literal(subject.name).strip()}, {key_text(subject, alias)})"
+        return f"{active} and not {here} and not {later}"
 
     @staticmethod
     def equal(left: str, left_columns: Sequence[str], right: str, right_columns: Sequence[str]) -> str:

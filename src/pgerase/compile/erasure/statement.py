@@ -185,7 +185,7 @@ class Statement(Finder):
         return {
             hit_name(link.label, number)
             for number, link in enumerate(work.links)
-            if not self.finds_one(link.path)
+            if not link.path.finds_one
         }
 
     def missed(self) -> str:

@@ -1,0 +1,116 @@
+"""What the commands about people share: how they are named on the command line, and how requests and counts are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, TextIO, TypeVar
+
+import click
+
+from pgerase.apply.ledger import find_prefix
+from pgerase.cli.settings import Settings
+from pgerase.database import Database
+from pgerase.errors import UsageError
+from pgerase.operate import Count, Failure, Register, Request
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+prefix_option = click.option(
+    "--prefix", metavar="NAME", help="Instead of the pack's prefix, or the one installed here."
+)
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+missing_option = click.option(
+    "--allow-missing", is_flag=True, help="Accept keys of nobody: for what was left of people whose row is gone."
+)
+
+
+def people_options(function: _Function) -> _Function:
+    """Give a command SUBJECT, KEY… and `--file`, and `--prefix`."""
+    for option in (
+        prefix_option,
+        click.option(
+            "--file", type=click.File(encoding="utf-8"), help="Read keys from a file, one a line; - is stdin."
+        ),
+        click.argument("keys", nargs=-1, metavar="[KEY]..."),
+        click.argument("subject"),
+    ):
+        function = option(function)
+    return function
+
+
+def read_keys(keys: Sequence[str], file: TextIO | None) -> list[str]:
+    """The keys given as arguments and in the file, without empty lines. Raises UsageError where there are none."""
+    found = list(keys)
+    if file is not None:
+        found += [line for line in file.read().splitlines() if line]
+    if not found:
+        raise UsageError("no key was given", hint="name people by their keys, or give a file with one a line: --file")
+    return found
+
+
+def open_register(settings: Settings, database: Database, prefix: str | None) -> Register:
+    """The register of the prefix given, else of the pack's, else of the one installed. Raises Refused, UsageError."""
+    if prefix is None:
+        pack = settings.read_pack()
+        prefix = pack.settings.prefix if pack is not None else find_prefix(database)
+    return Register(database, prefix)
+
+
+def is_overdue(request: Request) -> bool:
+    """Whether an open request should have been answered before today."""
+    return request.closed_at is None and request.due_on < datetime.now(UTC).date()
+
+
+def request_line(request: Request) -> str:
+    """A request on one line."""
+    state = (
+        f"due {request.due_on}{' OVERDUE' if is_overdue(request) else ''}"
+        if request.outcome is None
+        else f"{request.outcome.value} {request.closed_at:%Y-%m-%d}"
+    )
+    reference = f"  {request.reference}" if request.reference else ""
+    return f"{request.number:>6}  {request.kind.value:<13}  {request.subject}  {state}  {tally(request)}{reference}"
+
+
+def tally(request: Request) -> str:
+    """How far a request got."""
+    parts = [f"{request.done} done"]
+    parts += [
+        f"{number} {word}" for number, word in ((request.failed, "failed"), (request.pending, "pending")) if number
+    ]
+    return f"{request.people} people: {', '.join(parts)}"
+
+
+def request_data(request: Request) -> dict[str, Any]:
+    """A request as JSON wants it."""
+    return {
+        **asdict(request),
+        "kind": request.kind.value,
+        "received_at": request.received_at.isoformat(),
+        "due_on": request.due_on.isoformat(),
+        "closed_at": request.closed_at.isoformat() if request.closed_at else None,
+        "outcome": request.outcome.value if request.outcome else None,
+        "overdue": is_overdue(request),
+    }
+
+
+def count_lines(counts: Sequence[Count]) -> list[str]:
+    """A line a table and strategy."""
+    relation = max((len(count.relation) for count in counts), default=0)
+    strategy = max((len(count.strategy) for count in counts), default=0)
+    return [
+        f"{count.relation:<{relation}}  {count.strategy:<{strategy}}  {count.rows:>8} rows  {count.people:>6} people"
+        for count in counts
+    ]
+
+
+def failure_lines(subject: str, failures: Sequence[Failure]) -> list[str]:
+    """A line for everybody who could not be erased."""
+    return [
+        f"failed: {subject} {one.key}: SQLSTATE {one.sqlstate}"
+        + (f", table {one.relation}" if one.relation else "")
+        + (f", constraint {one.constraint}" if one.constraint else "")
+        for one in failures
+    ]
