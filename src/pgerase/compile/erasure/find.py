@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from pgerase.catalog.model import Table
 from pgerase.compile import sql
@@ -25,6 +25,10 @@ from pgerase.compile.erasure.parts import (
 )
 from pgerase.compile.erasure.work import Work
 from pgerase.compile.sql import fit_name, ident, indent, qualified, text_literal
+
+BELOW = "by_gone_below"
+"""The way in which rows go with rows of the same table."""
+_EVERYBODY = "min(person.number) as number, array_agg(distinct person.number order by person.number) as numbers"
 
 
 class Finder(Outcomes):
@@ -50,14 +54,19 @@ class Finder(Outcomes):
         # Rows that point to rows of the same table: first those found otherwise, then whatever goes with them.
         first = fit_name(f"{alias}_direct")
         parts.append(Part(first, self.decided(work, hits), self.why(work, hits)))
-        for place, one in enumerate(work.gone_from_self):
-            source = first
-            if one.gone is Gone.DELETE:
-                source = fit_name(f"{alias}_below_{place + 1}")
-                parts.append(
-                    Part(source, self.below(work, one, first), f"What points to them goes with them ({one.label}).")
-                )
-            hits.append(self.gone_hit(work, one, source, of_itself=one.gone is Gone.DELETE))
+        source = first
+        along = [one for one in work.gone_from_self if one.gone is Gone.DELETE]
+        if along:
+            source = fit_name(f"{alias}_below")
+            labels = ", ".join(one.label for one in along)
+            parts.append(
+                Part(source, self.below(work, along, first, hits), f"What points to them goes with them ({labels}).")
+            )
+            ids = identity(work.table)
+            joins = (f"{ident(source)} as {BELOW} on {self.equal(BELOW, ids, ROW, ids)}",)
+            comment = f"with rows of the same table ({labels})"
+            hits.append(Hit(BELOW, joins, f"{BELOW}.deleted_by", (Outcome(Verb.DELETE, None, ()),), comment))
+        hits += [self.gone_hit(work, one, source) for one in work.gone_from_self if one.gone is not Gone.DELETE]
         return [*parts, Part(alias, self.decided(work, hits), f"{work.name}, with what goes along.")]
 
     def plain(self, work: Work) -> Hit | None:
@@ -78,8 +87,10 @@ class Finder(Outcomes):
         return hit
 
     def is_pointed_at(self, work: Work) -> bool:
-        """Whether other rows go with rows of this table."""
-        return any(one.hop.target == work.name for other in self.work for one in other.gone)
+        """Whether it matters to other rows what becomes of rows of this table."""
+        return any(one.hop.target == work.name for other in self.work for one in other.gone) or any(
+            one.source == work.name for other in self.work for one in other.keeps_needed
+        )
 
     def why(self, work: Work, hits: Iterable[Hit]) -> str:
         at = f" ({work.mapped.at})" if work.mapped is not None else ""
@@ -114,10 +125,8 @@ class Finder(Outcomes):
         out = [f"r1.{ident(other)} as {ident(own)}" for own, other in zip(mine, theirs, strict=True)]
         if path.finds_one:
             return sql.select(", ".join([*out, "person.number"]), sources, conditions)
-        which = "max" if work.mapped is not None and work.mapped.only_last else "min"
         grouped = ", ".join(f"r1.{ident(other)}" for other in theirs)
-        query = sql.select(", ".join([*out, f"{which}(person.number) as number"]), sources, conditions)
-        return f"{query}\ngroup by {grouped}"
+        return f"{sql.select(', '.join([*out, _EVERYBODY]), sources, conditions)}\ngroup by {grouped}"
 
     def step_table(self, step: Forward | Backward) -> Table:
         return step.table if isinstance(step, Backward) else self.emitter.facts.catalog.tables[step.hop.target]
@@ -131,6 +140,7 @@ class Finder(Outcomes):
 
     def link_hit(self, work: Work, link: BoundLink, name: str, via: str) -> Hit:
         conditions = [] if link.when is None else self.holds(link.when, ROW)
+        numbers = None
         if link.path.is_direct:
             on = [self.equal(name, self.person_columns(link.path), ROW, link.path.columns)]
             if link.is_self:
@@ -138,54 +148,58 @@ class Finder(Outcomes):
             joins = (f"person as {name} on {' and '.join([*on, *conditions])}",)
         else:
             mine, _ = ends(link.path.steps[0])
+            numbers = None if link.path.finds_one else f"via_{name}.numbers"
             on = [self.equal(f"via_{name}", mine, ROW, mine), *conditions]
             joins = (
                 f"{ident(via)} as via_{name} on {' and '.join(on)}",
                 f"person as {name} on {name}.number = via_{name}.number",
             )
         comment = f"by {link.label} ({link.at})" if not link.is_self else "the person's own row"
-        return Hit(name, joins, f"{name}.number", self.outcomes(work, link, name), comment)
+        return Hit(name, joins, f"{name}.number", self.outcomes(work, link, name), comment, numbers)
 
-    def gone_hit(self, work: Work, reference: bound.BoundReference, source: str, *, of_itself: bool = False) -> Hit:
-        """Rows whose row goes; `of_itself`: the source holds the very rows that go."""
+    def gone_hit(self, work: Work, reference: bound.BoundReference, source: str) -> Hit:
+        """Rows whose row goes."""
         name = hit_name("gone " + "_".join(reference.hop.columns), 0)
-        if of_itself:
-            ids = identity(work.table)
-            joins = (f"{ident(source)} as {name} on {self.equal(name, ids, ROW, ids)}",)
-            number = f"{name}.number"
-        else:
-            pointed = self.equal(name, reference.hop.target_columns, ROW, reference.hop.columns)
-            joins = (f"{ident(source)} as {name} on {name}.deleted_by is not null and {pointed}",)
-            number = f"{name}.deleted_by"
+        pointed = self.equal(name, reference.hop.target_columns, ROW, reference.hop.columns)
+        joins = (f"{ident(source)} as {name} on {name}.deleted_by is not null and {pointed}",)
         verb = Verb.DELETE if reference.gone is Gone.DELETE else Verb.UNLINK
         outcome = Outcome(verb, None, reference.values)
-        return Hit(name, joins, number, (outcome,), f"with the row of {reference.hop.target} ({reference.label})")
+        comment = f"with the row of {reference.hop.target} ({reference.label})"
+        return Hit(name, joins, f"{name}.deleted_by", (outcome,), comment, points=reference.hop.columns)
 
-    def below(self, work: Work, reference: bound.BoundReference, first: str) -> str:
-        """Rows of a table that point to deleted rows of it, and those that point to them, and so on."""
-        ids = identity(work.table)
-        listed = ", ".join(f"t.{ident(name)}" for name in ids)
-        # A row goes with the first person who deletes what it hangs on.
+    def below(self, work: Work, references: Sequence[bound.BoundReference], first: str, hits: Sequence[Hit]) -> str:
+        """Deleted rows of a table, those of it that point to them, and so on; each goes with the first person of all."""
+        names = [*identity(work.table), *self.exposed_names(work)]
+        listed = ", ".join(f"{ROW}.{ident(name)}" for name in names)
         seed = (
-            f"select {listed}, top.deleted_by as number{self.exposed(work, 't')}\n"
-            f"from {ident(first)} as top\n    join {qualified(work.name)} as t"
-            f" on {self.equal('t', reference.hop.columns, 'top', reference.hop.target_columns)}\n"
-            "where top.deleted_by is not null"
+            f"select {', '.join(f'found.{ident(name)}' for name in names)}, found.deleted_by\n"
+            f"from {ident(first)} as found\nwhere found.deleted_by is not null"
         )
-        step = (
-            f"select {listed}, below.number{self.exposed(work, 't')}\n"
-            f"from below\n    join {qualified(work.name)} as t"
-            f" on {self.equal('t', reference.hop.columns, 'below', reference.hop.target_columns)}"
-        )
-        outer = ", ".join(f"below.{ident(name)}" for name in ids)
+        pointing = [
+            f"select {listed}\nfrom {qualified(work.name)} as {ROW}\n"
+            f"where {self.equal(ROW, one.hop.columns, 'below', one.hop.target_columns)}"
+            f"{self.unmoved(work, one, first, hits)}"
+            for one in references
+        ]
+        united = "\nunion all\n".join(pointing)
+        step = f"select {listed}, below.deleted_by\nfrom below\n    cross join lateral (\n        {indent(united, 8)}\n    ) as {ROW}"
+        outer = ", ".join(f"below.{ident(name)}" for name in names)
         return (
             f"with recursive below as (\n    {indent(seed)}\n    union\n    {indent(step)}\n)\n"
-            f"select {outer}, min(below.number) as number\nfrom below\ngroup by {outer}"
+            f"select {outer}, min(below.deleted_by) as deleted_by\nfrom below\ngroup by {outer}"
         )
 
-    def exposed(self, work: Work, alias: str) -> str:
-        """Columns besides the row's identity that rows pointing here are found by."""
-        return "".join(f", {alias}.{ident(name)}" for name in self.exposed_names(work))
+    def unmoved(self, work: Work, reference: bound.BoundReference, first: str, hits: Sequence[Hit]) -> str:
+        """That no link has a row point elsewhere from now on."""
+        moved = [name for name in reference.hop.columns if name in _changed(hits)]
+        if not moved:
+            return ""
+        ids = identity(work.table)
+        away = " or ".join(f"moved.{ident(new_name(name))} is distinct from {ROW}.{ident(name)}" for name in moved)
+        return (
+            f"\n    and not exists (\n        select from {ident(first)} as moved"
+            f" where {self.equal('moved', ids, ROW, ids)} and ({away})\n    )"
+        )
 
     def exposed_names(self, work: Work) -> tuple[str, ...]:
         ids = identity(work.table)
@@ -202,7 +216,8 @@ class Finder(Outcomes):
         """One row for each row that is touched: by whom, what becomes of it, and the new values."""
         table = qualified(work.name)
         ids = identity(work.table)
-        changed = list(dict.fromkeys(c for hit in hits for outcome in hit.outcomes for c, _ in outcome.changes))
+        changed = _changed(hits)
+        late = self.late(hits)
         if len(hits) == 1:
             sources = [f"{table} as {ROW}", *hits[0].joined("join")]
         else:
@@ -227,16 +242,30 @@ class Finder(Outcomes):
             deletes = hits[0].outcomes[0].label.startswith(Verb.DELETE)
             deleted = [hits[0].number if deletes else "null::bigint"]
         else:
-            verbs = {hit.name: f"verb.{hit.name}" for hit in hits}
-            sources.append(lateral([self.verb(hit, alone=len(hits) == 1) for hit in hits], "verb", [*verbs]))
-            values = [self.becomes(hits, column) for column in changed]
-            deleted = [f"case when verb.{hit.name} like 'delete%' then {hit.number} end" for hit in hits]
+            early = [hit for hit in hits if hit not in late]
+            verbs = {hit.name: f"verb.{hit.name}" for hit in early}
+            sources.append(lateral([self.verb(hit, alone=len(hits) == 1) for hit in early], "verb", [*verbs]))
+            if late:
+                points = list(dict.fromkeys(name for hit in late for name in hit.points))
+                links = [hit for hit in early if not hit.points]
+                sources.append(lateral([self.becomes(links, column, verbs) for column in points], "pointing", points))
+                verbs |= {hit.name: f"late.{hit.name}" for hit in late}
+                sources.append(lateral([self.late_verb(hit) for hit in late], "late", [hit.name for hit in late]))
+                verbs = {hit.name: verbs[hit.name] for hit in hits}
+            values = [self.becomes(hits, column, verbs) for column in changed]
+            deleted = self.deleted(work, hits, verbs)
         if changed:
             sources.append(lateral(values, "becomes", changed))
         deleted_by = deleted[0] if len(deleted) == 1 else "least(\n    " + ",\n    ".join(deleted) + "\n)"
         out = [f"{ROW}.{ident(name)}" for name in ids]
         out += [f"{ROW}.{ident(name)}" for name in self.exposed_names(work)]
-        out += [f"{hit.number} as number_{hit.name}" for hit in hits]
+        out += [
+            f"case when {verbs[hit.name]} is not null then {hit.number} end as number_{hit.name}"
+            if hit in late
+            else f"{hit.number} as number_{hit.name}"
+            for hit in hits
+        ]
+        out += [f"{hit.numbers} as numbers_{hit.name}" for hit in hits if hit.numbers is not None]
         out += [f"{verb} as verb_{name}" for name, verb in verbs.items()]
         out += [f"becomes.{ident(column)} as {ident(new_name(column))}" for column in changed]
         out += [f"{self.differs(work.table, changed)} as changes", f"{deleted_by} as deleted_by"]
@@ -246,6 +275,32 @@ class Finder(Outcomes):
             + "\nfrom "
             + "\n    ".join(indent(source) for source in sources)
         )
+
+    @staticmethod
+    def late(hits: list[Hit]) -> list[Hit]:
+        """What is decided after the links: rows that may go with another one, from which a link may lead them away before."""
+        changed = set(_changed([hit for hit in hits if not hit.points]))
+        return [hit for hit in hits if changed & set(hit.points)]
+
+    @staticmethod
+    def late_verb(hit: Hit) -> str:
+        moved = " or ".join(f"pointing.{ident(name)} is distinct from {ROW}.{ident(name)}" for name in hit.points)
+        verb = text_literal(hit.outcomes[0].label).strip()
+        return f"case when {hit.number} is null or {moved} then null else {verb} end"
+
+    @staticmethod
+    def deleted(work: Work, hits: list[Hit], verbs: Mapping[str, str]) -> list[str]:
+        """Who deletes a row: the first who does, or with `owners: last` the last; whoever deletes what it hangs on."""
+        last = work.mapped is not None and work.mapped.only_last
+        by: dict[bool, list[str]] = {True: [], False: []}
+        for hit in hits:
+            if any(outcome.label.startswith(Verb.DELETE) for outcome in hit.outcomes):
+                by_link = not hit.points and hit.name != BELOW
+                who = f"{hit.numbers}[cardinality({hit.numbers})]" if last and hit.numbers is not None else hit.number
+                by[by_link].append(f"case when {verbs[hit.name]} like 'delete%' then {who} end")
+        if last and len(by[True]) > 1:
+            by[True] = ["greatest(\n    " + ",\n    ".join(by[True]) + "\n)"]
+        return [*by[True], *by[False]] or ["null::bigint"]
 
     def verb(self, hit: Hit, *, alone: bool) -> str:
         cases = [] if alone else [f"when {hit.number} is null then null"]
@@ -259,14 +314,17 @@ class Finder(Outcomes):
             return f"{default}::text"
         return "case\n    " + "\n    ".join(indent(case) for case in cases) + f"\n    else {default}\nend"
 
-    def becomes(self, hits: list[Hit], column: str) -> str:
+    def becomes(self, hits: list[Hit], column: str, verbs: Mapping[str, str]) -> str:
         """The new value of a column: of the first link that changes it."""
         cases: list[str] = []
         for hit in hits:
             for outcome in hit.outcomes:
                 value = dict(outcome.changes).get(column)
                 if value is not None:
-                    cases.append(f"when verb.{hit.name} = {text_literal(outcome.label).strip()} then {indent(value)}")
+                    label = text_literal(outcome.label).strip()
+                    cases.append(f"when {verbs[hit.name]} = {label} then {indent(value)}")
+        if not cases:
+            return f"{ROW}.{ident(column)}"
         return "case\n    " + "\n    ".join(cases) + f"\n    else {ROW}.{ident(column)}\nend"
 
     def differs(self, table: Table, changed: list[str], values: Iterable[tuple[str, str]] = ()) -> str:
@@ -283,3 +341,8 @@ class Finder(Outcomes):
         if len(changed) == 1:
             return f"{old[0]} is distinct from {new[0]}"
         return f"({listed_long(old)})\n    is distinct from ({listed_long(new)})"
+
+
+def _changed(hits: Iterable[Hit]) -> list[str]:
+    """The columns that some outcome changes."""
+    return list(dict.fromkeys(name for hit in hits for outcome in hit.outcomes for name, _ in outcome.changes))

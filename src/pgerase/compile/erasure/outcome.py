@@ -11,7 +11,7 @@ from pgerase.compile.emit import Env, asks_decision
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import BoundLink, Verb
 from pgerase.compile.erasure.fill import Misfit, leaves_alone, new_value
-from pgerase.compile.erasure.parts import ROW, Outcome
+from pgerase.compile.erasure.parts import NEEDED, ROW, Outcome, identity, new_name
 from pgerase.compile.erasure.people import People
 from pgerase.compile.erasure.work import Work
 from pgerase.compile.sql import ident, qualified
@@ -35,28 +35,74 @@ class Outcomes(People):
             seen[rule.verb] = seen.get(rule.verb, 0) + 1
             again = f" {seen[rule.verb]}" if seen[rule.verb] > 1 else ""
             conditions = [] if rule.when is None else self.holds(rule.when, ROW)
-            if rule.verb is Verb.DELETE and work.keeps_needed:
-                conditions += [f"not {needed}" for needed in self.needed(work)]
             when = " and ".join(conditions) if conditions else None
             changes = () if rule.verb is Verb.DELETE else tuple(self.changes(work, link, rule, name).items())
+            if rule.verb is Verb.DELETE and work.keeps_needed:
+                # What somebody else needs stays as it is, whatever the rules below say of rows that are not deleted.
+                still = " or ".join(self.needed(work))
+                made.append(Outcome(f"{NEEDED}{again}", f"{when} and ({still})" if when else still, ()))
             made.append(Outcome(f"{rule.verb}{again}", when, changes))
             if when is None:
                 return tuple(made)
         return (*made, Outcome(Verb.KEEP + (" 0" if Verb.KEEP in seen else ""), None, ()))
 
     def needed(self, work: Work) -> Iterable[str]:
-        """Whether somebody else still points to the row: anybody but the people of the request, whose columns let go of it."""
+        """Whether a row still points here: one that neither goes nor lets go in the same statement.
+
+        Rows of tables that are decided later, and of the same one, count in any case, but for people who let go of it.
+        """
+        names = [one.name for one in self.work]
+        before = {one.name: one for one in self.work[: names.index(work.name)]}
         for one in work.keeps_needed:
             conditions = [self.equal("other", one.hop.columns, ROW, one.hop.target_columns)]
-            self.reads.add(one.source)
-            own = self.data_map.tables.get(one.source)
-            released = own is not None and all(
-                name in own.columns and not leaves_alone(own.columns[name].treatments) for name in one.hop.columns
-            )
-            if one.source == self.subject.table.name and released:
+            if one.source == work.name:
+                ids = identity(work.table)
+                same = self.equal("other", ids, ROW, ids)
+                conditions.append(f"not ({same})")
+            elif one.source in before:
+                source = before[one.source]
+                ids = identity(source.table)
+                changed = self.changed_columns(source)
+                gone = ["found.deleted_by is not null"] if source.deletes else []
+                gone += [
+                    f"found.{ident(new_name(name))} is distinct from other.{ident(name)}"
+                    for name in one.hop.columns
+                    if name in changed
+                ]
+                if gone:
+                    same = self.equal("found", ids, "other", ids)
+                    lets_go = sql.select("", [f"{ident(self.aliases[one.source])} as found"], [same, f"({' or '.join(gone)})"])
+                    conditions.append(f"not {sql.exists(lets_go)}")
+            elif one.source == self.subject.table.name and self.lets_go(one):
                 mine = self.equal("leaving", self.subject.key_columns, "other", self.subject.key_columns)
                 conditions.append(f"not {sql.exists(sql.select('', ['person as leaving'], [mine]))}")
+            self.reads.add(one.source)
             yield sql.exists(sql.select("", [f"{qualified(one.source)} as other"], conditions))
+
+    def lets_go(self, reference: bound.BoundReference) -> bool:
+        """Whether erasing a person changes what of their row points somewhere."""
+        own = self.data_map.tables.get(reference.source)
+        return own is not None and all(
+            name in own.columns and not leaves_alone(own.columns[name].treatments) for name in reference.hop.columns
+        )
+
+    def changed_columns(self, work: Work) -> list[str]:
+        """The columns that some outcome changes, in order of first appearance."""
+        found: dict[str, None] = {}
+        for link in work.links:
+            for rule in link.rules:
+                if rule.verb is not Verb.DELETE:
+                    found.update(dict.fromkeys(self._quietly(work, link, rule)))
+        for one in work.gone:
+            found.update(dict.fromkeys(name for name, _ in one.values))
+        return list(found)
+
+    def _quietly(self, work: Work, link: BoundLink, rule: bound.BoundRule) -> Iterable[str]:
+        """The columns of `changes`, without reporting what it reports a second time."""
+        before = len(self.findings)
+        names = list(self.changes(work, link, rule, "x"))
+        del self.findings[before:]
+        return names
 
     def changes(self, work: Work, link: BoundLink, rule: bound.BoundRule, name: str) -> dict[str, str]:
         """The columns that a rule changes, with their new values."""
@@ -68,7 +114,7 @@ class Outcomes(People):
         if link.is_self and self.subject.lifecycle is not None:
             changed[self.subject.lifecycle.column] = self.subject.lifecycle.erased
         if link.path.identifier is not None and link.path.is_direct and not rule.candidates:
-            changed.update(self.followed(link, name))
+            changed.update(self.followed(work, link, name))
         replaced = dict(rule.columns)
         for column in (*link.columns, *(one for one in replaced if one not in link.columns)):
             entry = mapped.columns.get(column)
@@ -88,11 +134,15 @@ class Outcomes(People):
         except Misfit as misfit:
             self.findings.append(misfit.finding(table, found))
 
-    def followed(self, link: BoundLink, name: str) -> dict[str, str]:
+    def followed(self, work: Work, link: BoundLink, name: str) -> dict[str, str]:
         """A kept link by identifier takes the identifier's new value."""
         assert link.path.identifier is not None
         column = self.subject.identifiers[link.path.identifier]
-        own = self.data_map.tables[self.subject.table.name].columns.get(column.name)
+        home = self.data_map.tables[self.subject.table.name]
+        own = home.columns.get(column.name)
+        if any(column.name == name for one in home.links for rule in one.rules for name, _ in rule.columns):
+            message = f"{link.label} holds {column.name}, whose new value depends on the rule that decides the person's row"
+            self.findings.append(refusal("not-compiled-yet", str(link.label), message, link.at))
         if own is None or leaves_alone(own.treatments):
             return {}
         try:
@@ -102,22 +152,34 @@ class Outcomes(People):
         if "self." in value:
             message = f"{link.label} holds {column.name}, whose new value depends on the person's row"
             self.findings.append(refusal("not-compiled-yet", str(link.label), message, link.at))
+        held = work.table.column(link.path.columns[0])
+        if held is not None and held.not_null and isinstance(own.treatments[-1], rules.Clear):
+            message = f"{work.name}.{held.name} takes the new value of {column.name}, which is cleared, and is NOT NULL"
+            self.findings.append(refusal("clear-not-null", f"{work.name}.{held.name}", message, link.at))
         return {link.path.columns[0]: value}
 
     def handed_over(self, work: Work, link: BoundLink, rule: bound.BoundRule, name: str) -> dict[str, str]:
         """What the link columns become: the first candidate there is."""
         columns = link.path.columns
-        values: dict[str, list[str]] = {}
+        people: list[str] = []
+        last: dict[str, str] = {}
         for candidate in rule.candidates:
             match candidate:
                 case bound.ToManager():
-                    values.setdefault(columns[-1], []).append(self.manager(work, name, columns))
+                    people.append(self.manager(work, name, columns))
                 case bound.ToPool(value):
-                    values.setdefault(columns[-1], []).append(self.pool(work, value, columns))
+                    people.append(self.pool(work, value, columns))
                 case bound.ToValue(pairs):
-                    for column, value in pairs:
-                        values.setdefault(column, []).append(value)
-        return {column: f"coalesce({', '.join(one)})" if len(one) > 1 else one[0] for column, one in values.items()}
+                    last = dict(pairs)
+        if not people:
+            return last
+        made = {columns[-1]: f"coalesce({', '.join([*people, last.get(columns[-1], f'{ROW}.{ident(columns[-1])}')])})"}
+        for column, value in last.items():
+            if column != columns[-1]:
+                # A manager or a pool's person replaces the last column and leaves the others.
+                found = " or ".join(f"{one} is not null" for one in people)
+                made[column] = f"case when {found} then {ROW}.{ident(column)} else {value} end"
+        return made
 
     def manager(self, work: Work, name: str, columns: tuple[str, ...]) -> str:
         """The person's manager who stays, if the row is within what is required of that one."""

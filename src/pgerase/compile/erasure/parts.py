@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Table
-from pgerase.compile.erasure.bound import CHANGE, Backward, BoundSubject, Forward
+from pgerase.compile.erasure.bound import CHANGE, Backward, BoundSubject, Forward, Verb
 from pgerase.compile.sql import fit_name, ident, indent
 
 STRENGTH = ("delete", "reassign", "ghost", "unlink", "change", "keep")
 """What a row is counted as where one person has it by several links: the first that applies."""
+NEEDED = "keep needed"
+"""What becomes of a row that somebody else still needs."""
 ROW = "t"
 """The alias of the row in question."""
 
@@ -36,13 +38,18 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One way in which rows of a table are touched: what to join, whose number it gives, and what becomes of the row."""
+    """One way in which rows of a table are touched: what to join, whose number it gives, and what becomes of the row.
+
+    `numbers`: where a row may be several people's, all of them; `points` are the columns that lead to a row that goes.
+    """
 
     name: str
     joins: tuple[str, ...]
     number: str
     outcomes: tuple[Outcome, ...]
     comment: str
+    numbers: str | None = None
+    points: tuple[str, ...] = ()
 
     def joined(self, word: str) -> list[str]:
         return [f"{word} {one}" for one in self.joins]
@@ -80,8 +87,12 @@ def ends(step: Forward | Backward) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return step.hop.target_columns, step.hop.columns
 
 
-def strategy_of(verb: str) -> str:
-    """What a verb counts as: a kept row that changes is changed."""
+def strategy_of(verb: str, *, last: bool = False) -> str:
+    """What a verb counts as: a kept row that changes is changed; with `owners: last` all but the last have it kept."""
+    if last:
+        kept = f"{verb} like 'delete%' and each.number < found.deleted_by"
+        changed = f"case when found.changes then '{CHANGE}' else '{Verb.KEEP}' end"
+        return f"case when {kept} then {changed} else {strategy_of(verb)} end"
     return f"case when {verb} like 'keep%' and found.changes then '{CHANGE}' else split_part({verb}, ' ', 1) end"
 
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable
 
 from pgerase.compile.erasure import bound
-from pgerase.compile.erasure.bound import CHANGE, BoundLink, Verb
-from pgerase.compile.erasure.find import Finder
+from pgerase.compile.erasure.bound import CHANGE, BoundLink, Gone, Verb
+from pgerase.compile.erasure.find import BELOW, Finder
 from pgerase.compile.erasure.parts import ROW, STRENGTH, Hit, Part, hit_name, identity, new_name, strategy_of
 from pgerase.compile.erasure.work import Work
 from pgerase.compile.sql import fit_name, ident, indent, qualified, text_literal
@@ -65,24 +65,6 @@ class Statement(Finder):
         )
         return Part(alias, query, comment)
 
-    def changed_columns(self, work: Work) -> list[str]:
-        """The columns that some outcome changes, in order of first appearance."""
-        found: dict[str, None] = {}
-        for link in work.links:
-            for rule in link.rules:
-                if rule.verb is not Verb.DELETE:
-                    found.update(dict.fromkeys(self._quietly(work, link, rule)))
-        for one in work.gone:
-            found.update(dict.fromkeys(name for name, _ in one.values))
-        return list(found)
-
-    def _quietly(self, work: Work, link: BoundLink, rule: bound.BoundRule) -> Iterable[str]:
-        """The columns of `changes`, without reporting what it reports a second time."""
-        before = len(self.findings)
-        names = list(self.changes(work, link, rule, "x"))
-        del self.findings[before:]
-        return names
-
     def counts(self, *, done: bool) -> str:
         """Rows by person, table and strategy; a row counts once a person, and not after somebody before deleted it.
 
@@ -111,19 +93,29 @@ class Statement(Finder):
                 f"from {ident(alias)} as found{changed}"
             )
         names = self.hit_names(work)
-        if len(names) == 1:
+        shared = self.shared_names(work)
+        if len(names) == 1 and not shared:
             strategy = strategy_of(f"found.verb_{names[0]}")
             return (
                 f"select found.number_{names[0]} as number, {relation} as relation,\n    {strategy} as strategy\n"
                 f"from {ident(alias)} as found"
             )
-        rows = ",\n        ".join(f"(found.number_{name}, {strategy_of(f'found.verb_{name}')})" for name in names)
+        last = work.mapped is not None and work.mapped.only_last
+        rows = "\n        union all\n        ".join(
+            f"select each.number, {strategy_of(f'found.verb_{name}', last=last)} from "
+            + (
+                f"unnest(found.numbers_{name}) as each (number)"
+                if name in shared
+                else f"(values (found.number_{name})) as each (number)"
+            )
+            for name in names
+        )
         listed = ", ".join(f"found.{ident(name)}" for name in ids)
         order = "array_position(array[" + ", ".join(f"'{one}'" for one in STRENGTH) + "], hit.strategy)"
         query = (
             f"select distinct on ({listed}, hit.number) hit.number, {relation} as relation, hit.strategy\n"
             f"from {ident(alias)} as found\n"
-            f"    cross join lateral (values\n        {rows}\n    ) as hit (number, strategy)\n"
+            f"    cross join lateral (\n        {rows}\n    ) as hit (number, strategy)\n"
             "where hit.number <= coalesce(found.deleted_by, hit.number)\n"
             f"order by {listed}, hit.number, {order}"
         )
@@ -178,8 +170,23 @@ class Statement(Finder):
         """The names of the ways in which rows of a table are touched, as in `found_in`."""
         names = [hit_name(link.label, number) for number, link in enumerate(work.links)]
         names += [hit_name("gone " + "_".join(one.hop.columns), 0) for one in work.gone_from_others]
-        names += [hit_name("gone " + "_".join(one.hop.columns), 0) for one in work.gone_from_self]
+        along = [one.gone is Gone.DELETE for one in work.gone_from_self]
+        if any(along):
+            names.append(BELOW)
+        names += [
+            hit_name("gone " + "_".join(one.hop.columns), 0)
+            for one in work.gone_from_self
+            if one.gone is not Gone.DELETE
+        ]
         return names
+
+    def shared_names(self, work: Work) -> set[str]:
+        """The names of those by which a row may be several people's."""
+        return {
+            hit_name(link.label, number)
+            for number, link in enumerate(work.links)
+            if not link.path.finds_one
+        }
 
     def missed(self) -> str:
         """For each table how many rows were found but not changed or deleted: somebody's trigger held them back."""

@@ -62,20 +62,29 @@ class _Planner:
         self.nothing_personal = nothing_personal
         self.findings: list[Finding] = []
         self.gone: dict[Name, list[BoundReference]] = {}
+        self.unanswered: list[BoundReference] = []
         self.links = {
             name: tuple(link for link in mapped.links if link.subject == subject.name)
             for name, mapped in data_map.tables.items()
         }
 
     def plan(self) -> tuple[Work, ...]:
-        deletable = [name for name, links in self.links.items() if any(link.may_delete for link in links)]
-        seen = set(deletable)
+        seen = {name for name, links in self.links.items() if any(link.may_delete for link in links)}
+        # Where a row goes only when nothing points to it any more, nothing goes along, unless it goes with another row itself.
+        deletable = [name for name in seen if not self.map.tables[name].only_last]
+        deletable.sort()
+        followed = set(deletable)
         while deletable:
             target = deletable.pop(0)
             for source in self.follow(target):
-                if source not in seen:
-                    seen.add(source)
+                seen.add(source)
+                if source not in followed:
+                    followed.add(source)
                     deletable.append(source)
+        self.refuse_people_going_along()
+        for one in self.unanswered:
+            if not self.answered(one):
+                self.fail_gone(one)
         touched = [
             name for name, links in self.links.items() if name in self.gone or any(self.changes(link) for link in links)
         ]
@@ -89,8 +98,20 @@ class _Planner:
             message = f"rows of these tables go with one another in a circle: {' → '.join(circle)}"
             self.fail("gone-circle", circle[0], message, "", self.subject.at)
             return ()
+        self.look_first_at_what_needs(needs)
         by_text = {str(name): name for name in touched}
         return tuple(self.work(by_text[text], text_in=seen) for text in in_dependency_order(needs))
+
+    def look_first_at_what_needs(self, needs: dict[str, list[str]]) -> None:
+        """With `owners: last`, whatever may point to a row is decided before it, unless that makes a circle."""
+        for one in self.map.references:
+            mapped = self.map.tables.get(one.hop.target)
+            target, source = str(one.hop.target), str(one.source)
+            if mapped is None or not mapped.only_last or target == source or not {target, source} <= needs.keys():
+                continue
+            needs[target].append(source)
+            if find_circle(needs):
+                needs[target].remove(source)
 
     def work(self, name: Name, *, text_in: set[Name]) -> Work:
         mapped = self.map.tables.get(name)
@@ -128,9 +149,6 @@ class _Planner:
 
     def follow(self, target: Name) -> Iterable[Name]:
         """Note what happens to rows that point to deleted rows of a table; the tables of which rows go as well."""
-        mapped = self.map.tables.get(target)
-        if mapped is not None and mapped.only_last:
-            return
         for one in self.map.references:
             if one.hop.target != target:
                 continue
@@ -148,18 +166,32 @@ class _Planner:
                 case Gone.KEEP if not one.constrained:
                     pass
                 case _:
-                    if not self.answered(one):
-                        message = (
-                            f"{one.label} forbids deleting rows of {target} that it points to, "
-                            "and nothing says what becomes of its rows"
-                        )
-                        columns = ", ".join(one.hop.columns)
-                        hint = f"Say references: {{{columns}: {{to: …, gone: delete or unlink}}}} on {one.source}."
-                        self.fail("gone-not-said", str(one.source), message, hint, self.subject.at)
+                    self.unanswered.append(one)
+
+    def refuse_people_going_along(self) -> None:
+        """Rows of people who are not asked to go cannot go with others': nobody would resolve the links to them."""
+        for other in self.map.subjects.values():
+            name = other.table.name
+            ways = [one.label for one in self.gone.get(name, ()) if one.gone is Gone.DELETE]
+            ways += [f"link {link.label} ({link.at})" for link in self.links.get(name, ()) if link.may_delete and not link.is_self]
+            for way in ways:
+                message = f"erasing {self.subject.name}s would delete people of {name} who are not asked to go: {way}"
+                hint = "Unlink, ghost or reassign them; for a foreign key say references: {…: {to: …, gone: unlink}}."
+                self.fail("people-go-along", str(name), message, hint, self.subject.at)
+
+    def fail_gone(self, one: BoundReference) -> None:
+        message = (
+            f"{one.label} forbids deleting rows of {one.hop.target} that it points to, "
+            "and nothing says what becomes of its rows"
+        )
+        columns = ", ".join(one.hop.columns)
+        hint = f"Say references: {{{columns}: {{to: …, gone: delete or unlink}}}} on {one.source}."
+        self.fail("gone-not-said", str(one.source), message, hint, self.subject.at)
 
     def answered(self, reference: BoundReference) -> bool:
         """Whether a link over the same columns lets no row stay that points to a deleted person."""
-        if reference.hop.target != self.subject.table.name:
+        mapped = self.map.tables.get(reference.source)
+        if reference.hop.target != self.subject.table.name or mapped is None or mapped.only_last:
             return False
         return any(
             link.path.is_direct
