@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from pgerase.compile.erasure import bound
-from pgerase.compile.erasure.bound import CHANGE, BoundLink, Gone, Verb
+from pgerase.compile.erasure.bound import CHANGE, Gone, Verb
 from pgerase.compile.erasure.find import BELOW, Finder
 from pgerase.compile.erasure.parts import ROW, STRENGTH, Hit, Part, hit_name, identity, new_name, strategy_of
 from pgerase.compile.erasure.work import Work
