@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,7 +86,7 @@ class Trial:
 
     def erase(self, subject: str, *keys: int) -> Counts:
         """Erase people as the owner, who is no superuser; what a dry run said and what was done, which have to agree."""
-        planned, done = self._erased(subject, keys)
+        planned, done = self.tried(subject, *keys)
         assert planned.failures == ()
         assert done.failures == ()
         assert counted(planned.counts) == counted(done.counts)
@@ -94,10 +94,11 @@ class Trial:
 
     def failures(self, subject: str, *keys: int) -> list[tuple[str, str]]:
         """Who cannot be erased, with the SQLSTATE."""
-        _, done = self._erased(subject, keys)
+        _, done = self.tried(subject, *keys)
         return [(one.key, one.sqlstate) for one in done.failures]
 
-    def _erased(self, subject: str, keys: Sequence[int]) -> tuple[DryRun, Erasure]:
+    def tried(self, subject: str, *keys: int) -> tuple[DryRun, Erasure]:
+        """What the dry run and the run say, whatever it is."""
         with Database.open(self.deployment.database.dsn()) as database:
             register = Register(database, self.deployment.prefix)
             number = open_request(register, subject, [str(key) for key in keys]).number
@@ -191,5 +192,3 @@ def residue(dump: Dump, needles: Iterable[str]) -> list[str]:
     """Which of these texts are somewhere in a dump, whatever their case."""
     text = dump.text.lower()
     return [needle for needle in needles if needle.lower() in text]
-
-

@@ -170,7 +170,11 @@ def test_an_erased_general_manager_is_no_super_admin_any_more(
     """Where the title stays, for a time: the ledger is the state of people without a lifecycle."""
     for file in (HERE / "chinook").glob("*.yaml"):
         text = file.read_text(encoding="utf-8")
-        (tmp_path / file.name).write_text(text.replace("purpose: employment, erase: clear}\n      birth", "purpose: employment, erase: keep}\n      birth"))
+        (tmp_path / file.name).write_text(
+            text.replace(
+                "purpose: employment, erase: clear}\n      birth", "purpose: employment, erase: keep}\n      birth"
+            )
+        )
     assert "title:       {kind: job, purpose: employment, erase: keep}" in (tmp_path / "data_map.yaml").read_text()
     deployed = deployments.deploy(chinook_template, tmp_path, app="chinook", roles=("app",))
     trial = Trial(deployed, deployments.bare_database(chinook_template, "chinook.sql"), pg_programs, "public")

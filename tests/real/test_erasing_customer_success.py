@@ -170,9 +170,9 @@ def test_u3_manager_and_report_in_one_request(trial: Trial):
     after = trial.dump()
     assert after.rest == before.rest
     assert residue(after, needles) == []
-    assert trial.admin.execute("select array_agg(user_id order by user_id) from cs.app_user where manager_id = 120").fetchone() == (
-        [121, 202, 205, 206, 1011, 1012, 1013, 1014],
-    )
+    assert trial.admin.execute(
+        "select array_agg(user_id order by user_id) from cs.app_user where manager_id = 120"
+    ).fetchone() == ([121, 202, 205, 206, 1011, 1012, 1013, 1014],)
     assert trial.broken_constraints() == []
 
 
