@@ -49,7 +49,9 @@ class _MapDrawer:
         world = self.world
         subject: dict[str, Any] = {
             "table": self.t(PERSON),
-            "key": [self.n(one) for one in world.key_columns] if len(world.key_columns) > 1 else self.n(world.key_columns[0]),
+            "key": [self.n(one) for one in world.key_columns]
+            if len(world.key_columns) > 1
+            else self.n(world.key_columns[0]),
             "identifiers": {"email": self.p("email"), "login": self.p("login")},
         }
         if self.manager:
@@ -57,7 +59,12 @@ class _MapDrawer:
         if self.ghost:
             subject["ghost"] = {self.n(world.key_columns[-1]): key_value(world, 1, GHOST)[-1]}
         if world.lifecycle:
-            subject["lifecycle"] = {"column": self.n("state"), "active": STATES[0], "inactive": STATES[1], "erased": STATES[2]}
+            subject["lifecycle"] = {
+                "column": self.n("state"),
+                "active": STATES[0],
+                "inactive": STATES[1],
+                "erased": STATES[2],
+            }
         # Which tables hang on people decides which paths may end in them.
         linked = {tab.name for tab in world.tabs.values() if tab.links() or tab.identifier}
         for tab in world.tabs.values():
@@ -113,7 +120,9 @@ class _MapDrawer:
                 links[self.step(one)] = self.link(tab, one)
         if tab.identifier and self.unique() and self.chance(0.85):
             by = self.rng.choice(self.unique())
-            links[self.p(tab.identifier)] = self.link(tab, Pointer((tab.identifier,), PERSON, (by,), None, (tab.identifier,)), by)
+            links[self.p(tab.identifier)] = self.link(
+                tab, Pointer((tab.identifier,), PERSON, (by,), None, (tab.identifier,)), by
+            )
         for path in self.paths(tab, linked):
             links.setdefault(path, self.link(tab, None))
         if not links:
@@ -210,7 +219,13 @@ class _MapDrawer:
                 before.append({"pool": pool})
             self.rng.shuffle(before)
             return {"reassign": [*before, end]}
-        if end == "unlink" and held.action is None and len(held.columns) == 1 and self.world.key == "bigint" and self.chance(0.3):
+        if (
+            end == "unlink"
+            and held.action is None
+            and len(held.columns) == 1
+            and self.world.key == "bigint"
+            and self.chance(0.3)
+        ):
             return {"unlink": -1} if by_key else {"unlink": "nobody"}
         return end
 
@@ -241,7 +256,9 @@ class _MapDrawer:
         declared = [one for one in tab.pointers if one.action is not None and one.target != tab.name]
         if declared and self.chance(0.2):
             one = self.rng.choice(declared)
-            return {f"{self.step(one)}.{column}": test for column, test in self.plain(self.world.tabs[one.target]).items()}
+            return {
+                f"{self.step(one)}.{column}": test for column, test in self.plain(self.world.tabs[one.target]).items()
+            }
         return self.plain(tab)
 
     def plain(self, tab: Tab) -> dict[str, Any]:
@@ -250,12 +267,19 @@ class _MapDrawer:
         match col.name:
             case "status":
                 return self.rng.choice(
-                    ({name: self.rng.choice(STATUS)}, {name: {"ne": "done"}}, {name: ["open", "odd"]}, {name: {"is_null": True}})
+                    (
+                        {name: self.rng.choice(STATUS)},
+                        {name: {"ne": "done"}},
+                        {name: ["open", "odd"]},
+                        {name: {"is_null": True}},
+                    )
                 )
             case "vip" | "flag":
                 return {name: self.chance(0.5)}
             case _:
-                return self.rng.choice(({name: {"gt": 2}}, {name: {"between": [1, 3]}}, {name: {"is_set": True}}, {name: {"le": 3}}))
+                return self.rng.choice(
+                    ({name: {"gt": 2}}, {name: {"between": [1, 3]}}, {name: {"is_set": True}}, {name: {"le": 3}})
+                )
 
     # References -------------------------------------------------------------------------------------------------------
 
@@ -298,7 +322,11 @@ class _MapDrawer:
 
     def refer(self, tab: Tab, one: Pointer, gone: Any) -> None:
         table = self.t(one.target)
-        target = f"{table}({self.p(*one.target_columns)})" if len(one.columns) > 1 else f"{table}.{self.p(*one.target_columns)}"
+        target = (
+            f"{table}({self.p(*one.target_columns)})"
+            if len(one.columns) > 1
+            else f"{table}.{self.p(*one.target_columns)}"
+        )
         key = self.step(one)
         self.tables[tab.name].setdefault("references", {})[key] = {"to": target, "gone": gone}
 

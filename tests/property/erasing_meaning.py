@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -137,7 +137,9 @@ class Tokens:
                 return (
                     isinstance(value, list)
                     and len(value) == len(wanted)
-                    and all(self.matches(mine, one, people, learn=learn) for mine, one in zip(value, wanted, strict=True))
+                    and all(
+                        self.matches(mine, one, people, learn=learn) for mine, one in zip(value, wanted, strict=True)
+                    )
                 )
             case _:
                 return value == wanted and type(value) is type(wanted)
@@ -204,7 +206,11 @@ class Erasing:
         self.mapped = {self.table(one.table).name: one for one in data_map.tables}
         self.references = list(self._references())
         declared = [
-            AccessReference(TableColumns(_spelled(one.source), _left(one)), TableColumns(_spelled(one.target), _right(one)), data_map.at)
+            AccessReference(
+                TableColumns(_spelled(one.source), _left(one)),
+                TableColumns(_spelled(one.target), _right(one)),
+                data_map.at,
+            )
             for one in self.references
             if not one.constrained
         ]
@@ -284,9 +290,7 @@ class Erasing:
 
     def _person(self, number: int, asked: Asked) -> Person:
         texts = [asked.key] if len(self.key) == 1 else json.loads(asked.key)
-        key = tuple(
-            _from_text(self.home, column, text) for column, text in zip(self.key, texts, strict=True)
-        )
+        key = tuple(_from_text(self.home, column, text) for column, text in zip(self.key, texts, strict=True))
         place = next((p for p in self.places(self.home.name) if self._key_of(self.row(p)) == key), None)
         erased = asked.erased
         lifecycle = self.subject.lifecycle
@@ -348,9 +352,7 @@ class Erasing:
             for link in self.links[name]:
                 for number in self._persons(place, link):
                     person = self.people[number]
-                    rule = next(
-                        (rule for rule in link.rows if rule.when is None or self._true(rule.when, place)), None
-                    )
+                    rule = next((rule for rule in link.rows if rule.when is None or self._true(rule.when, place)), None)
                     assert rule is not None
                     found[place].append(Verdict(link, person, rule, _verb(rule.do)))
         return dict(found)
@@ -450,7 +452,9 @@ class Erasing:
         wanted = [(right, row[left]) for left, right in ref.pairs]
         if any(value is None for _, value in wanted):
             return []
-        return [one for one in self.places(ref.target) if all(self.row(one)[column] == value for column, value in wanted)]
+        return [
+            one for one in self.places(ref.target) if all(self.row(one)[column] == value for column, value in wanted)
+        ]
 
     # What becomes of them ---------------------------------------------------------------------------------------------
 
@@ -477,7 +481,9 @@ class Erasing:
                 self._follow(spec, person, held[0], new)
         own = [column.column for column in link.table.columns if self._covers(link, column)]
         replaced = {column.column: column.treatments for column in rule.columns}
-        said = {column.column: column.erase for column in link.table.columns if isinstance(column, rules.PersonalColumn)}
+        said = {
+            column.column: column.erase for column in link.table.columns if isinstance(column, rules.PersonalColumn)
+        }
         for column in dict.fromkeys([*own, *replaced]):
             treatments = replaced.get(column, said.get(column, ()))
             if not all(isinstance(one, rules.KeepNoted | rules.KeepColumn) for one in treatments):
@@ -569,7 +575,9 @@ class Erasing:
             return
         mine = dict(self.row(person.row))
         rule = next(
-            rule for rule in self.links[self.home.name][0].rows if rule.when is None or self._true(rule.when, person.row)
+            rule
+            for rule in self.links[self.home.name][0].rows
+            if rule.when is None or self._true(rule.when, person.row)
         )
         if _verb(rule.do) == "delete":
             # The row goes, and its identifier would stay behind: it is filled as if the row had stayed.
@@ -678,7 +686,11 @@ class Erasing:
             for place in self.places(ref.source):
                 for target in self._targets(place, ref, image(place)):
                     if target in deleted:
-                        values = {left: ref.value for left in _left(ref)} if ref.value is not None else self._undone(ref.source, _left(ref))
+                        values = (
+                            dict.fromkeys(_left(ref), ref.value)
+                            if ref.value is not None
+                            else self._undone(ref.source, _left(ref))
+                        )
                         unlinked[place].append((deleted[target], values))
         return deleted, dict(unlinked)
 
@@ -717,7 +729,9 @@ class Erasing:
         deleted: dict[Place, int],
         unlinked: dict[Place, list[tuple[int, Values]]],
     ) -> Outcome:
-        state: dict[Name, list[Values | None]] = {name: [dict(row) for row in rows] for name, rows in self.state.items()}
+        state: dict[Name, list[Values | None]] = {
+            name: [dict(row) for row in rows] for name, rows in self.state.items()
+        }
         counts: Counter[tuple[str, str, str]] = Counter()
         for place in {*touched, *deleted, *unlinked}:
             old = self.row(place)

@@ -88,10 +88,13 @@ class Laboratory:
     def build(cls, database: FreshDatabase) -> Laboratory:
         opened = Database.open(database.dsn())
         install(opened, database.prefix)
-        connection = psycopg.connect(
-            database.admin_dsn, autocommit=True, row_factory=dict_row, prepare_threshold=None
-        )
-        for setting in ("search_path = ''", "jit = off", "plan_cache_mode = force_generic_plan", "timezone = 'Asia/Kolkata'"):
+        connection = psycopg.connect(database.admin_dsn, autocommit=True, row_factory=dict_row, prepare_threshold=None)
+        for setting in (
+            "search_path = ''",
+            "jit = off",
+            "plan_cache_mode = force_generic_plan",
+            "timezone = 'Asia/Kolkata'",
+        ):
             connection.execute(f"set {setting}")
         p = database.prefix
         connection.execute(f"""
@@ -237,7 +240,9 @@ class Trials:
                 continue
             self.map(place, world, catalog, drawn, compiled, datas)
 
-    def map(self, place: str, world: World, catalog: Catalog, drawn: DrawnMap, compiled: Any, datas: list[Data]) -> None:
+    def map(
+        self, place: str, world: World, catalog: Catalog, drawn: DrawnMap, compiled: Any, datas: list[Data]
+    ) -> None:
         text, data_map, desired = compiled
         execute = self.laboratory.connection.execute
         execute("begin")
@@ -389,7 +394,10 @@ class _Trial:
                 continue
             for col in self.world.person.of_role("personal"):
                 said = made["columns"].get(self.world.n(col.name), {})
-                treatments = [said.get("erase", "keep"), *(rule.get("columns", {}).get(self.world.n(col.name), "clear") for rule in rules)]
+                treatments = [
+                    said.get("erase", "keep"),
+                    *(rule.get("columns", {}).get(self.world.n(col.name), "clear") for rule in rules),
+                ]
                 if all(one == "clear" or (isinstance(one, Mapping) and "fill" in one) for one in treatments):
                     if isinstance(row[col.name], str) and row[col.name].startswith("z"):
                         if self.is_followed(col.name):

@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from pgerase.compile.erasure import bound
-from pgerase.compile.erasure.bound import CHANGE, BoundLink, Gone, Verb
+from pgerase.compile.erasure.bound import CHANGE, Gone, Verb
 from pgerase.compile.erasure.find import BELOW, Finder
 from pgerase.compile.erasure.parts import ROW, STRENGTH, Hit, Part, hit_name, identity, new_name, strategy_of
 from pgerase.compile.erasure.work import Work
@@ -182,11 +181,7 @@ class Statement(Finder):
 
     def shared_names(self, work: Work) -> set[str]:
         """The names of those by which a row may be several people's."""
-        return {
-            hit_name(link.label, number)
-            for number, link in enumerate(work.links)
-            if not link.path.finds_one
-        }
+        return {hit_name(link.label, number) for number, link in enumerate(work.links) if not link.path.finds_one}
 
     def missed(self) -> str:
         """For each table how many rows were found but not changed or deleted: somebody's trigger held them back."""
