@@ -39,6 +39,7 @@ class _MapDrawer:
         self.drawn = DrawnMap({})
         self.manager = rng.random() < 0.7
         self.ghost = rng.random() < 0.6
+        self.spared: set[str] = set()
 
     def chance(self, share: float) -> bool:
         return self.rng.random() < share
@@ -159,9 +160,8 @@ class _MapDrawer:
                 end = self.world.tabs[further.target]
                 if end.links() and self.chance(0.4):
                     found.append(f"{self.step(one)}.{self.step(further)}.{self.step(self.rng.choice(end.links()))}")
-        for one in self.world.person.pointers:
-            if one.target == tab.name and self.chance(0.75):
-                found.append(self.back(PERSON, one))
+        own = [one for one in self.world.person.pointers if one.target == tab.name]
+        found += [self.back(PERSON, one) for one in own if self.chance(0.75)]
         for other in self.world.tabs.values():
             if other.name in (PERSON, tab.name):
                 continue
@@ -182,9 +182,9 @@ class _MapDrawer:
     def rows(self, tab: Tab, held: Pointer | None, *, keep: float = 0.35, delete: float = 0.3) -> Any:
         if self.chance(0.7):
             return self.verb(tab, held, keep, delete)
-        rules: list[dict[str, Any]] = []
-        for _ in range(self.rng.randint(1, 2)):
-            rules.append({"when": self.when(tab), "do": self.verb(tab, held, keep, delete)})
+        rules: list[dict[str, Any]] = [
+            {"when": self.when(tab), "do": self.verb(tab, held, keep, delete)} for _ in range(self.rng.randint(1, 2))
+        ]
         rules.append({"do": self.verb(tab, held, keep, delete)})
         for rule in rules:
             if tab.of_role("mark") and self.chance(0.25) and rule["do"] != "delete":
@@ -290,10 +290,18 @@ class _MapDrawer:
                 used = one.action is None and (one.target != PERSON or self.chance(0.5))
                 if tab.name in self.tables and (used or (one.action is not None and self.chance(0.12))):
                     self.refer(tab, one, self.gone(tab, one, constrained=one.action is not None))
+        person = self.world.person
+        if PERSON in self.deleted() and self.chance(0.9):
+            # Rows that go with people, and people whose rows point to them, would be a circle.
+            for one in person.lookups():
+                self.spare(one.target)
         while True:
             deleted = self.deleted()
             for tab in self.world.tabs.values():
                 for one in tab.pointers:
+                    if tab is person and one.target in deleted and not one.own and one.target not in self.spared:
+                        self.spare(one.target)
+                        break
                     said = self.said(tab, one)
                     if one.target not in deleted or said is not None or one.action in (None, "set null"):
                         continue
@@ -308,6 +316,20 @@ class _MapDrawer:
                 break
             else:
                 return
+
+    def spare(self, name: str) -> None:
+        """Let no rows of a table be deleted, if that can be had."""
+        self.spared.add(name)
+        made = self.tables.get(name)
+        if made is None:
+            return
+        for holder in (made, *made.get("links", {}).values()):
+            if "rows" in holder:
+                holder["rows"] = _kept(holder["rows"])
+        tab = self.world.tabs[name]
+        for one in tab.pointers:
+            if self.goes_along(tab, one) and one.own:
+                self.refer(tab, one, "unlink")
 
     def gone(self, tab: Tab, one: Pointer, *, constrained: bool) -> Any:
         # People do not go with anything else.
@@ -484,6 +506,13 @@ class _MapDrawer:
         if room > 12:
             ways.append({"fill": f"{{token}} and {{token:{plain}}}"})
         return self.rng.choice(ways)
+
+
+def _kept(rows: Any) -> Any:
+    """Rows of which none is deleted."""
+    if isinstance(rows, list):
+        return [rule | {"do": _kept(rule["do"])} for rule in rows]
+    return "keep" if rows == "delete" else rows
 
 
 def _verbs(rows: Any) -> list[str]:

@@ -69,7 +69,7 @@ class Tab:
         return [one for one in self.pointers if one.target == PERSON and self.name != PERSON]
 
     def lookups(self) -> list[Pointer]:
-        return [one for one in self.pointers if one.target != PERSON and one.target != self.name]
+        return [one for one in self.pointers if one.target not in (PERSON, self.name)]
 
     def own_pointers(self) -> list[Pointer]:
         return [one for one in self.pointers if one.target == self.name]
@@ -95,7 +95,7 @@ class World:
 
     def n(self, name: str) -> str:
         """What a table or column is called in the database."""
-        return f"{name.capitalize()} é" if self.odd_names and name not in ("rid",) else name
+        return f"{name.capitalize()} é" if self.odd_names and name != "rid" else name
 
 
 def draw_world(rng: Random) -> World:
