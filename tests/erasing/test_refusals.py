@@ -22,7 +22,8 @@ create table s.person (
     born date,
     shout text generated always as (upper(email)) stored,
     boss_id bigint references s.person,
-    status text not null default 'on'
+    status text not null default 'on',
+    mail text unique
 );
 create index on s.person (boss_id);
 create table s.post (
@@ -40,6 +41,7 @@ create table s.reply (
 create index on s.reply (post_id);
 create table s.note (note_id bigint primary key, of_id bigint not null);
 create index on s.note (of_id);
+create table s.letter (sender text not null);
 create table s.pair (a text, b bigint, many bigint[]);
 """
 POST = "  s.post: {links: {author_id: {person: key, rows: keep}}}\n"
@@ -63,7 +65,7 @@ def compiled(database: FreshDatabase, folder: Path, tables: str, subject: str = 
     """The findings of a map with these tables; `subject` goes into the person, `more` to the end."""
     text = (
         "version: 1\nsubjects:\n  person:\n    table: s.person\n    key: person_id\n"
-        f"    identifiers: {{email: email, nick: nick}}\n{subject}tables:\n{tables}{more}"
+        f"    identifiers: {{email: email, nick: nick, mail: mail}}\n{subject}tables:\n{tables}{more}"
     )
     (folder / "data_map.yaml").write_text(text, encoding="utf-8")
     (folder / "pack.yaml").write_text("version: 1\nname: small\nprefix: small\n", encoding="utf-8")
@@ -89,6 +91,13 @@ CASES = {
     ),
     "gone-not-said": (
         f"  s.person: {{subject: person, rows: delete, {BOSS}}}\n" + POST,
+        "",
+        "",
+        "s.person",
+    ),
+    "people-go-along": (
+        f"  s.person: {{subject: person, rows: delete, references: {{boss_id: {{to: s.person.person_id, gone: delete}}}}, {BOSS}}}\n"
+        "  s.post: {links: {author_id: {person: key, rows: unlink}}}\n",
         "",
         "",
         "s.person",
@@ -217,6 +226,38 @@ def test_refused(code: str, database: FreshDatabase, tmp_path: Path):
     if wanted is not None:
         assert wanted in {one.subject for one in found}
     assert all(one.at is not None for one in found)
+
+
+MORE = {
+    "with owners: last a row may stay": (
+        "gone-not-said",
+        "  s.person: {subject: person, rows: delete, links: {boss_id: {person: key, rows: unlink}}}\n"
+        "  s.post: {links: {author_id: {person: key, rows: delete}}, owners: last}\nnone: [s.reply]\n",
+        "s.post",
+    ),
+    "a cleared identifier is followed into NOT NULL": (
+        "clear-not-null",
+        PERSON.replace("}}}\n", "}}, columns: {mail: {kind: email, purpose: x, erase: clear}}}\n")
+        + POST
+        + "  s.letter: {links: {sender: {person: mail, rows: keep, scan: true}}}\n",
+        "s.letter.sender",
+    ),
+    "an identifier has a treatment of some rule's own": (
+        "not-compiled-yet",
+        "  s.person: {subject: person, rows: [{do: keep, columns: {mail: clear}}], "
+        "links: {boss_id: {person: key, rows: keep}}, columns: {mail: {kind: email, purpose: x, erase: keep}}}\n"
+        + POST
+        + "  s.letter: {links: {sender: {person: mail, rows: keep, scan: true}}}\n",
+        "sender",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MORE)
+def test_refused_as_well(what: str, database: FreshDatabase, tmp_path: Path):
+    code, tables, wanted = MORE[what]
+    found = compiled(database, tmp_path, tables)
+    assert (code, wanted) in {(one.code, one.subject) for one in found}, found
 
 
 LATER = {

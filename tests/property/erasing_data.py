@@ -20,6 +20,8 @@ class Data:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     erased: list[tuple[Any, ...]] = field(default_factory=list)
     """Keys that the ledger has as erased."""
+    requested: list[tuple[Any, ...]] = field(default_factory=list)
+    """Keys of people who wait to be erased by another request."""
 
 
 def draw_data(rng: Random, world: World, drawn: DrawnMap) -> Data:
@@ -159,6 +161,9 @@ class _DataDrawer:
         col = tab.col(tab.identifier or "")
         if col.null and self.rng.random() < 0.15:
             return
+        if any(row is one for one in self.standing):
+            row[col.name] = self.secret()
+            return
         known = [value for one in self.regular for value in (one["email"], one["login"]) if value is not None]
         row[col.name] = self.rng.choice(known) if self.rng.random() < 0.85 else self.secret()
 
@@ -176,3 +181,5 @@ class _DataDrawer:
                     self.data.erased.append(key)
             elif rng.random() < 0.12:
                 self.data.erased.append(key)
+            if key not in self.data.asked and rng.random() < 0.08:
+                self.data.requested.append(key)

@@ -39,6 +39,7 @@ class _MapDrawer:
         self.drawn = DrawnMap({})
         self.manager = rng.random() < 0.7
         self.ghost = rng.random() < 0.6
+        self.spared: set[str] = set()
 
     def chance(self, share: float) -> bool:
         return self.rng.random() < share
@@ -49,7 +50,9 @@ class _MapDrawer:
         world = self.world
         subject: dict[str, Any] = {
             "table": self.t(PERSON),
-            "key": [self.n(one) for one in world.key_columns] if len(world.key_columns) > 1 else self.n(world.key_columns[0]),
+            "key": [self.n(one) for one in world.key_columns]
+            if len(world.key_columns) > 1
+            else self.n(world.key_columns[0]),
             "identifiers": {"email": self.p("email"), "login": self.p("login")},
         }
         if self.manager:
@@ -57,7 +60,12 @@ class _MapDrawer:
         if self.ghost:
             subject["ghost"] = {self.n(world.key_columns[-1]): key_value(world, 1, GHOST)[-1]}
         if world.lifecycle:
-            subject["lifecycle"] = {"column": self.n("state"), "active": STATES[0], "inactive": STATES[1], "erased": STATES[2]}
+            subject["lifecycle"] = {
+                "column": self.n("state"),
+                "active": STATES[0],
+                "inactive": STATES[1],
+                "erased": STATES[2],
+            }
         # Which tables hang on people decides which paths may end in them.
         linked = {tab.name for tab in world.tabs.values() if tab.links() or tab.identifier}
         for tab in world.tabs.values():
@@ -113,7 +121,9 @@ class _MapDrawer:
                 links[self.step(one)] = self.link(tab, one)
         if tab.identifier and self.unique() and self.chance(0.85):
             by = self.rng.choice(self.unique())
-            links[self.p(tab.identifier)] = self.link(tab, Pointer((tab.identifier,), PERSON, (by,), None, (tab.identifier,)), by)
+            links[self.p(tab.identifier)] = self.link(
+                tab, Pointer((tab.identifier,), PERSON, (by,), None, (tab.identifier,)), by
+            )
         for path in self.paths(tab, linked):
             links.setdefault(path, self.link(tab, None))
         if not links:
@@ -150,9 +160,8 @@ class _MapDrawer:
                 end = self.world.tabs[further.target]
                 if end.links() and self.chance(0.4):
                     found.append(f"{self.step(one)}.{self.step(further)}.{self.step(self.rng.choice(end.links()))}")
-        for one in self.world.person.pointers:
-            if one.target == tab.name and self.chance(0.75):
-                found.append(self.back(PERSON, one))
+        own = [one for one in self.world.person.pointers if one.target == tab.name]
+        found += [self.back(PERSON, one) for one in own if self.chance(0.75)]
         for other in self.world.tabs.values():
             if other.name in (PERSON, tab.name):
                 continue
@@ -173,9 +182,9 @@ class _MapDrawer:
     def rows(self, tab: Tab, held: Pointer | None, *, keep: float = 0.35, delete: float = 0.3) -> Any:
         if self.chance(0.7):
             return self.verb(tab, held, keep, delete)
-        rules: list[dict[str, Any]] = []
-        for _ in range(self.rng.randint(1, 2)):
-            rules.append({"when": self.when(tab), "do": self.verb(tab, held, keep, delete)})
+        rules: list[dict[str, Any]] = [
+            {"when": self.when(tab), "do": self.verb(tab, held, keep, delete)} for _ in range(self.rng.randint(1, 2))
+        ]
         rules.append({"do": self.verb(tab, held, keep, delete)})
         for rule in rules:
             if tab.of_role("mark") and self.chance(0.25) and rule["do"] != "delete":
@@ -210,7 +219,13 @@ class _MapDrawer:
                 before.append({"pool": pool})
             self.rng.shuffle(before)
             return {"reassign": [*before, end]}
-        if end == "unlink" and held.action is None and len(held.columns) == 1 and self.world.key == "bigint" and self.chance(0.3):
+        if (
+            end == "unlink"
+            and held.action is None
+            and len(held.columns) == 1
+            and self.world.key == "bigint"
+            and self.chance(0.3)
+        ):
             return {"unlink": -1} if by_key else {"unlink": "nobody"}
         return end
 
@@ -241,7 +256,9 @@ class _MapDrawer:
         declared = [one for one in tab.pointers if one.action is not None and one.target != tab.name]
         if declared and self.chance(0.2):
             one = self.rng.choice(declared)
-            return {f"{self.step(one)}.{column}": test for column, test in self.plain(self.world.tabs[one.target]).items()}
+            return {
+                f"{self.step(one)}.{column}": test for column, test in self.plain(self.world.tabs[one.target]).items()
+            }
         return self.plain(tab)
 
     def plain(self, tab: Tab) -> dict[str, Any]:
@@ -250,12 +267,19 @@ class _MapDrawer:
         match col.name:
             case "status":
                 return self.rng.choice(
-                    ({name: self.rng.choice(STATUS)}, {name: {"ne": "done"}}, {name: ["open", "odd"]}, {name: {"is_null": True}})
+                    (
+                        {name: self.rng.choice(STATUS)},
+                        {name: {"ne": "done"}},
+                        {name: ["open", "odd"]},
+                        {name: {"is_null": True}},
+                    )
                 )
             case "vip" | "flag":
                 return {name: self.chance(0.5)}
             case _:
-                return self.rng.choice(({name: {"gt": 2}}, {name: {"between": [1, 3]}}, {name: {"is_set": True}}, {name: {"le": 3}}))
+                return self.rng.choice(
+                    ({name: {"gt": 2}}, {name: {"between": [1, 3]}}, {name: {"is_set": True}}, {name: {"le": 3}})
+                )
 
     # References -------------------------------------------------------------------------------------------------------
 
@@ -266,10 +290,18 @@ class _MapDrawer:
                 used = one.action is None and (one.target != PERSON or self.chance(0.5))
                 if tab.name in self.tables and (used or (one.action is not None and self.chance(0.12))):
                     self.refer(tab, one, self.gone(tab, one, constrained=one.action is not None))
+        person = self.world.person
+        if PERSON in self.deleted() and self.chance(0.9):
+            # Rows that go with people, and people whose rows point to them, would be a circle.
+            for one in person.lookups():
+                self.spare(one.target)
         while True:
             deleted = self.deleted()
             for tab in self.world.tabs.values():
                 for one in tab.pointers:
+                    if tab is person and one.target in deleted and not one.own and one.target not in self.spared:
+                        self.spare(one.target)
+                        break
                     said = self.said(tab, one)
                     if one.target not in deleted or said is not None or one.action in (None, "set null"):
                         continue
@@ -285,6 +317,20 @@ class _MapDrawer:
             else:
                 return
 
+    def spare(self, name: str) -> None:
+        """Let no rows of a table be deleted, if that can be had."""
+        self.spared.add(name)
+        made = self.tables.get(name)
+        if made is None:
+            return
+        for holder in (made, *made.get("links", {}).values()):
+            if "rows" in holder:
+                holder["rows"] = _kept(holder["rows"])
+        tab = self.world.tabs[name]
+        for one in tab.pointers:
+            if self.goes_along(tab, one) and one.own:
+                self.refer(tab, one, "unlink")
+
     def gone(self, tab: Tab, one: Pointer, *, constrained: bool) -> Any:
         # People do not go with anything else.
         ways: list[Any] = ["delete"] if tab.name != PERSON or not one.own else []
@@ -298,7 +344,11 @@ class _MapDrawer:
 
     def refer(self, tab: Tab, one: Pointer, gone: Any) -> None:
         table = self.t(one.target)
-        target = f"{table}({self.p(*one.target_columns)})" if len(one.columns) > 1 else f"{table}.{self.p(*one.target_columns)}"
+        target = (
+            f"{table}({self.p(*one.target_columns)})"
+            if len(one.columns) > 1
+            else f"{table}.{self.p(*one.target_columns)}"
+        )
         key = self.step(one)
         self.tables[tab.name].setdefault("references", {})[key] = {"to": target, "gone": gone}
 
@@ -456,6 +506,13 @@ class _MapDrawer:
         if room > 12:
             ways.append({"fill": f"{{token}} and {{token:{plain}}}"})
         return self.rng.choice(ways)
+
+
+def _kept(rows: Any) -> Any:
+    """Rows of which none is deleted."""
+    if isinstance(rows, list):
+        return [rule | {"do": _kept(rule["do"])} for rule in rows]
+    return "keep" if rows == "delete" else rows
 
 
 def _verbs(rows: Any) -> list[str]:

@@ -6,13 +6,11 @@ Shares with the compiler only the typed rules and the catalog's model; condition
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from pgerase.catalog.model import Catalog, Name, Table
 from pgerase.meaning.conditions import Conditions, Population, Scope, rows_scope
@@ -22,6 +20,7 @@ from pgerase.rules import data_map as rules
 from pgerase.rules.access import Reference as AccessReference
 from pgerase.rules.conditions import Condition, Operand, SubjectRef
 from pgerase.rules.names import BackStep, Step, TableColumns, TableName
+from tests.property.erasing_values import Asked, Filled, Ledger, Token, Tokens, column_of, from_text, generalized
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STRENGTH = ("delete", "reassign", "ghost", "unlink", "change", "keep")
@@ -29,31 +28,6 @@ STRENGTH = ("delete", "reassign", "ghost", "unlink", "change", "keep")
 Values = dict[str, Any]
 Place = tuple[Name, int]
 """A row: its table and its place in it."""
-
-
-@dataclass(frozen=True)
-class Token:
-    """What `{token}` or `{token:column}` stands for: one a person, or one a person and value."""
-
-    person: int
-    argument: str | None = None
-
-
-@dataclass(frozen=True)
-class Filled:
-    """Text with tokens in it. `cut`: only the first so many characters."""
-
-    parts: tuple[str | Token, ...]
-    cut: int | None = None
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A person of the request. `key` is as a request gives it."""
-
-    key: str
-    token: str
-    erased: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,55 +82,6 @@ class Outcome:
     touched: dict[Place, list[Verdict]]
 
 
-class Tokens:
-    """The texts that tokens were seen as: the same wherever a token stands, and nobody else's."""
-
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, str], str] = {}
-
-    def matches(self, value: Any, wanted: Any, people: Sequence[Asked], *, learn: bool = True) -> bool:
-        """Whether a value is what it should be. `learn` False: a token never seen before is not."""
-        match wanted:
-            case Filled(parts, cut):
-                if cut is not None:
-                    return isinstance(value, str) and len(value) <= cut
-                pattern = "".join(re.escape(part) if isinstance(part, str) else "([a-z0-9]{8,26})" for part in parts)
-                found = re.fullmatch(pattern, value) if isinstance(value, str) else None
-                tokens = [part for part in parts if isinstance(part, Token)]
-                return found is not None and all(
-                    self._is_token(token, text, people, learn=learn)
-                    for token, text in zip(tokens, found.groups(), strict=True)
-                )
-            case dict():
-                return (
-                    isinstance(value, dict)
-                    and wanted.keys() == value.keys()
-                    and all(self.matches(value[key], one, people, learn=learn) for key, one in wanted.items())
-                )
-            case list():
-                return (
-                    isinstance(value, list)
-                    and len(value) == len(wanted)
-                    and all(self.matches(mine, one, people, learn=learn) for mine, one in zip(value, wanted, strict=True))
-                )
-            case _:
-                return value == wanted and type(value) is type(wanted)
-
-    def _is_token(self, token: Token, text: str, people: Sequence[Asked], *, learn: bool) -> bool:
-        """One a person, or one a person and value."""
-        who = people[token.person]
-        if token.argument is None:
-            return who.token.startswith(text)
-        known = self._seen.get((who.key, token.argument), "")
-        if not known and not learn:
-            return False
-        if len(text) > len(known) and text.startswith(known):
-            self._seen[who.key, token.argument] = text
-        others = [one for other, one in self._seen.items() if other != (who.key, token.argument)]
-        others += [one.token for one in people]
-        return (known.startswith(text) or text.startswith(known)) and all(one[:8] != text[:8] for one in others)
-
-
 class _Nobody(Population):
     def attribute(self, person: Row, name: str) -> Found | None:
         raise AssertionError
@@ -181,7 +106,7 @@ class _Conditions(Conditions):
 
 
 class Erasing:
-    """Erasing people of one subject from one state. `erased` are the keys that the ledger has as erased."""
+    """Erasing people of one subject from one state."""
 
     def __init__(
         self,
@@ -189,14 +114,14 @@ class Erasing:
         data_map: rules.DataMap,
         subject: str,
         state: Mapping[Name, Sequence[Values]],
-        erased: Iterable[str] = (),
+        ledger: Ledger | None = None,
         tokens: Tokens | None = None,
     ) -> None:
         self.catalog = catalog
         self.map = data_map
         self.subject = data_map.subject(subject)
         self.state = state
-        self.ledger = frozenset(erased)
+        self.ledger = ledger or Ledger()
         self.tokens = tokens or Tokens()
         assert self.subject.table is not None
         self.home = self.table(self.subject.table)
@@ -204,7 +129,11 @@ class Erasing:
         self.mapped = {self.table(one.table).name: one for one in data_map.tables}
         self.references = list(self._references())
         declared = [
-            AccessReference(TableColumns(_spelled(one.source), _left(one)), TableColumns(_spelled(one.target), _right(one)), data_map.at)
+            AccessReference(
+                TableColumns(_spelled(one.source), _left(one)),
+                TableColumns(_spelled(one.target), _right(one)),
+                data_map.at,
+            )
             for one in self.references
             if not one.constrained
         ]
@@ -284,9 +213,7 @@ class Erasing:
 
     def _person(self, number: int, asked: Asked) -> Person:
         texts = [asked.key] if len(self.key) == 1 else json.loads(asked.key)
-        key = tuple(
-            _from_text(self.home, column, text) for column, text in zip(self.key, texts, strict=True)
-        )
+        key = tuple(from_text(self.home, column, text) for column, text in zip(self.key, texts, strict=True))
         place = next((p for p in self.places(self.home.name) if self._key_of(self.row(p)) == key), None)
         erased = asked.erased
         lifecycle = self.subject.lifecycle
@@ -310,14 +237,14 @@ class Erasing:
         return next((row for row in self.state[self.home.name] if self._key_of(row) == key), None)
 
     def _stays(self, row: Values) -> bool:
-        """Active, and not in the request."""
+        """Active, and in no open request."""
         key = self._key_of(row)
-        if any(person.key == key for person in self.people):
+        if any(person.key == key for person in self.people) or self.key_text(key) in self.ledger.requested:
             return False
         lifecycle = self.subject.lifecycle
         if lifecycle is not None:
             return row[lifecycle.column] == lifecycle.active.value
-        return self.key_text(key) not in self.ledger
+        return self.key_text(key) not in self.ledger.erased
 
     def key_text(self, key: tuple[Any, ...]) -> str:
         if len(key) == 1:
@@ -348,9 +275,7 @@ class Erasing:
             for link in self.links[name]:
                 for number in self._persons(place, link):
                     person = self.people[number]
-                    rule = next(
-                        (rule for rule in link.rows if rule.when is None or self._true(rule.when, place)), None
-                    )
+                    rule = next((rule for rule in link.rows if rule.when is None or self._true(rule.when, place)), None)
                     assert rule is not None
                     found[place].append(Verdict(link, person, rule, _verb(rule.do)))
         return dict(found)
@@ -450,7 +375,9 @@ class Erasing:
         wanted = [(right, row[left]) for left, right in ref.pairs]
         if any(value is None for _, value in wanted):
             return []
-        return [one for one in self.places(ref.target) if all(self.row(one)[column] == value for column, value in wanted)]
+        return [
+            one for one in self.places(ref.target) if all(self.row(one)[column] == value for column, value in wanted)
+        ]
 
     # What becomes of them ---------------------------------------------------------------------------------------------
 
@@ -477,7 +404,9 @@ class Erasing:
                 self._follow(spec, person, held[0], new)
         own = [column.column for column in link.table.columns if self._covers(link, column)]
         replaced = {column.column: column.treatments for column in rule.columns}
-        said = {column.column: column.erase for column in link.table.columns if isinstance(column, rules.PersonalColumn)}
+        said = {
+            column.column: column.erase for column in link.table.columns if isinstance(column, rules.PersonalColumn)
+        }
         for column in dict.fromkeys([*own, *replaced]):
             treatments = replaced.get(column, said.get(column, ()))
             if not all(isinstance(one, rules.KeepNoted | rules.KeepColumn) for one in treatments):
@@ -494,9 +423,9 @@ class Erasing:
         assert isinstance(step, Step)
         for ref in self.references:
             theirs = {right: left for left, right in ref.pairs}
-            if ref.source == name and ref.target == self.home.name and set(_left(ref)) == set(step.columns):
-                if set(theirs) == set(self.key):
-                    return tuple(theirs[key] for key in self.key)
+            same = ref.source == name and ref.target == self.home.name and set(_left(ref)) == set(step.columns)
+            if same and set(theirs) == set(self.key):
+                return tuple(theirs[key] for key in self.key)
         return step.columns
 
     def _hand_over(
@@ -542,7 +471,7 @@ class Erasing:
                 return None
             case rules.CandidateKey(values):
                 return {
-                    column: _from_text(self.catalog.tables[place[0]], column, str(value.value))
+                    column: from_text(self.catalog.tables[place[0]], column, str(value.value))
                     for column, value in zip(held, values, strict=True)
                 }
 
@@ -550,14 +479,14 @@ class Erasing:
         assert self.subject.ghost is not None
         named = dict(self.subject.ghost.values)
         return {
-            mine: _from_text(self.home, theirs, str(named[theirs].value))
+            mine: from_text(self.home, theirs, str(named[theirs].value))
             for mine, theirs in zip(held, self.key, strict=True)
             if theirs in named
         }
 
     def _undone(self, name: Name, columns: Sequence[str]) -> Values:
         table = self.catalog.tables[name]
-        return {column: None for column in columns if not _column(table, column).not_null}
+        return {column: None for column in columns if not column_of(table, column).not_null}
 
     def _follow(self, spec: rules.Link, person: Person, held: str, new: Values) -> None:
         """Values follow: the link takes what the person's own row now has."""
@@ -569,7 +498,9 @@ class Erasing:
             return
         mine = dict(self.row(person.row))
         rule = next(
-            rule for rule in self.links[self.home.name][0].rows if rule.when is None or self._true(rule.when, person.row)
+            rule
+            for rule in self.links[self.home.name][0].rows
+            if rule.when is None or self._true(rule.when, person.row)
         )
         if _verb(rule.do) == "delete":
             # The row goes, and its identifier would stay behind: it is filled as if the row had stayed.
@@ -613,16 +544,16 @@ class Erasing:
             case rules.Fill():
                 return self._filled(name, column, treatment, row, person)
             case rules.Generalize(to):
-                return _generalized(value, to)
+                return generalized(value, to)
             case _:
                 return value
 
     def _filled(self, name: Name, column: str, fill: rules.Fill, row: Values, person: Person | None) -> Any:
-        kind = _column(self.catalog.tables[name], column).base_type
+        kind = column_of(self.catalog.tables[name], column).base_type
         made = self._json(fill.value, row, person)
         if kind in ("json", "jsonb") or not isinstance(made, str):
             return made
-        return _from_text(self.catalog.tables[name], column, made)
+        return from_text(self.catalog.tables[name], column, made)
 
     def _json(self, value: Any, row: Values, person: Person | None) -> Any:
         match value:
@@ -652,6 +583,7 @@ class Erasing:
     ) -> tuple[dict[Place, int], dict[Place, list[tuple[int, Values]]]]:
         """Deleted rows by the first who deletes them, closed over `gone`; and what `gone` unlinks, by whom."""
         deleted: dict[Place, int] = {}
+        last: set[Place] = set()
 
         def image(place: Place) -> Values:
             return after.get(place, self.row(place))
@@ -677,8 +609,12 @@ class Erasing:
                 continue
             for place in self.places(ref.source):
                 for target in self._targets(place, ref, image(place)):
-                    if target in deleted:
-                        values = {left: ref.value for left in _left(ref)} if ref.value is not None else self._undone(ref.source, _left(ref))
+                    if target in deleted and target not in last:
+                        values = (
+                            dict.fromkeys(_left(ref), ref.value)
+                            if ref.value is not None
+                            else self._undone(ref.source, _left(ref))
+                        )
                         unlinked[place].append((deleted[target], values))
         return deleted, dict(unlinked)
 
@@ -717,7 +653,9 @@ class Erasing:
         deleted: dict[Place, int],
         unlinked: dict[Place, list[tuple[int, Values]]],
     ) -> Outcome:
-        state: dict[Name, list[Values | None]] = {name: [dict(row) for row in rows] for name, rows in self.state.items()}
+        state: dict[Name, list[Values | None]] = {
+            name: [dict(row) for row in rows] for name, rows in self.state.items()
+        }
         counts: Counter[tuple[str, str, str]] = Counter()
         for place in {*touched, *deleted, *unlinked}:
             old = self.row(place)
@@ -754,44 +692,6 @@ def _verb(do: rules.RowVerb) -> str:
             return "reassign"
         case _:
             raise AssertionError(do)
-
-
-def _generalized(value: Any, to: rules.DatePart | int) -> Any:
-    if value is None:
-        return None
-    if isinstance(value, Filled):
-        assert isinstance(to, int)
-        return replace(value, cut=to)
-    if isinstance(to, int):
-        return str(value)[:to]
-    coarse = {"day": 1} | ({"month": 1} if to is rules.DatePart.YEAR else {})
-    if isinstance(value, datetime):
-        zone = value.tzinfo
-        value = value.astimezone(UTC) if zone is not None else value
-        return value.replace(hour=0, minute=0, second=0, microsecond=0, **coarse)
-    assert isinstance(value, date)
-    return value.replace(**coarse)
-
-
-def _from_text(table: Table, column: str, text: str) -> Any:
-    """A value of a column's type from its text."""
-    match _column(table, column).base_type:
-        case "bigint" | "integer" | "smallint":
-            return int(text)
-        case "uuid":
-            return UUID(text)
-        case "date":
-            return date.fromisoformat(text)
-        case "timestamp without time zone" | "timestamp with time zone":
-            return datetime.fromisoformat(text)
-        case _:
-            return text
-
-
-def _column(table: Table, name: str) -> Any:
-    column = table.column(name)
-    assert column is not None, (table.name, name)
-    return column
 
 
 def _left(ref: Reference) -> tuple[str, ...]:

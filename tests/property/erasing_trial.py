@@ -28,7 +28,8 @@ from pgerase.rules.read_pack import default_settings
 from tests.fix_database import FreshDatabase
 from tests.property.erasing_data import Data, draw_data
 from tests.property.erasing_maps import SUBJECT, DrawnMap, draw_map
-from tests.property.erasing_meaning import Asked, Erasing, Outcome, Tokens
+from tests.property.erasing_meaning import Erasing, Outcome
+from tests.property.erasing_values import Asked, Ledger, Tokens
 from tests.property.erasing_world import PERSON, SCHEMA, World, draw_world, ident, listed, q, script
 
 MAPS, STATES = 3, 4
@@ -88,21 +89,22 @@ class Laboratory:
     def build(cls, database: FreshDatabase) -> Laboratory:
         opened = Database.open(database.dsn())
         install(opened, database.prefix)
-        connection = psycopg.connect(
-            database.admin_dsn, autocommit=True, row_factory=dict_row, prepare_threshold=None
-        )
-        for setting in ("search_path = ''", "jit = off", "plan_cache_mode = force_generic_plan", "timezone = 'Asia/Kolkata'"):
+        connection = psycopg.connect(database.admin_dsn, autocommit=True, row_factory=dict_row, prepare_threshold=None)
+        for setting in (
+            "search_path = ''",
+            "jit = off",
+            "plan_cache_mode = force_generic_plan",
+            "timezone = 'Asia/Kolkata'",
+        ):
             connection.execute(f"set {setting}")
         p = database.prefix
         connection.execute(f"""
-            create schema if not exists {p}_eraser authorization {p}_eraser;
-            grant usage on schema {p}_internal to {p}_eraser;
-            grant usage on schema {p}_eraser to {p}_secret;
             create or replace function {p}_internal.is_erased(p_subject text, p_key text) returns boolean
                 language sql stable
                 as $$ select p_key = any (current_setting('test.erased', true)::text[]) $$;
-            alter function {p}_internal.is_erased owner to {p}_secret;
-            grant execute on function {p}_internal.is_erased to {p}_eraser;
+            create or replace function {p}_internal.is_requested(p_subject text, p_key text) returns boolean
+                language sql stable
+                as $$ select p_key = any (current_setting('test.requested', true)::text[]) $$;
         """)
         return cls(database.prefix, opened, connection, database.connect(), database.owner)
 
@@ -193,9 +195,10 @@ class Laboratory:
 
     # -- erasing -------------------------------------------------------------------------------------------------------
 
-    def call(self, function: str, asked: Sequence[Asked], erased: Sequence[str]) -> Counts:
+    def call(self, function: str, asked: Sequence[Asked], ledger: Ledger) -> Counts:
         execute = self.connection.execute
-        execute("select set_config('test.erased', %s::text[]::text, true)", [list(erased)])
+        for name, keys in (("erased", ledger.erased), ("requested", ledger.requested)):
+            execute("select set_config(%s, %s::text[]::text, true)", [f"test.{name}", sorted(keys)])
         execute(f"set local role {ident(self.prefix + '_secret')}")
         rows = execute(
             f"select * from {ident(self.prefix + '_eraser')}.{ident(function)}(%s::text[], %s::text[], %s::boolean[])".encode(),
@@ -237,7 +240,9 @@ class Trials:
                 continue
             self.map(place, world, catalog, drawn, compiled, datas)
 
-    def map(self, place: str, world: World, catalog: Catalog, drawn: DrawnMap, compiled: Any, datas: list[Data]) -> None:
+    def map(
+        self, place: str, world: World, catalog: Catalog, drawn: DrawnMap, compiled: Any, datas: list[Data]
+    ) -> None:
         text, data_map, desired = compiled
         execute = self.laboratory.connection.execute
         execute("begin")
@@ -278,19 +283,19 @@ class _Trial:
         self.tokens = Tokens()
         self.asked: list[Asked] = []
         rng = Random(str(case.data.asked))
-        erased = [self.text(key) for key in case.data.erased]
+        erased = {self.text(key) for key in case.data.erased}
         for key in case.data.asked:
             token = "".join(rng.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=26))
             text = self.text(key)
             self.asked.append(Asked(text, token, text in erased))
-        self.erased = erased
+        self.ledger = Ledger(frozenset(erased), frozenset(map(self.text, case.data.requested)))
 
     @staticmethod
     def text(key: tuple[Any, ...]) -> str:
         return str(key[0]) if len(key) == 1 else json.dumps([str(part) for part in key])
 
     def story(self) -> str:
-        lines = [f"asked {self.asked}", f"erased {self.erased}"]
+        lines = [f"asked {self.asked}", f"{self.ledger}"]
         for name, rows in self.case.data.rows.items():
             lines += [f"{name}: {row}" for row in rows]
         return "\n".join(lines)
@@ -302,20 +307,20 @@ class _Trial:
         assert not bad, bad
         before = self.lab.state(self.world)
         self.lab.connection.execute("savepoint once")
-        after, counts = self.step("one batch", before, self.asked, self.erased)
+        after, counts = self.step("one batch", before, self.asked, self.ledger)
         self.search(after)
         self.again(after)
         self.lab.connection.execute("rollback to savepoint once")
         if len(self.asked) > 1:
             self.one_by_one(before, after, counts)
 
-    def step(self, what: str, before: State, asked: Sequence[Asked], erased: Sequence[str]) -> tuple[State, Counts]:
+    def step(self, what: str, before: State, asked: Sequence[Asked], ledger: Ledger) -> tuple[State, Counts]:
         """Erase, and compare with the meaning."""
-        expected = Erasing(self.catalog, self.map, SUBJECT, before, erased, self.tokens).erase(asked)
-        planned = self.lab.call(f"count_{SUBJECT}", asked, erased)
+        expected = Erasing(self.catalog, self.map, SUBJECT, before, ledger, self.tokens).erase(asked)
+        planned = self.lab.call(f"count_{SUBJECT}", asked, ledger)
         if self.lab.state(self.world) != before:
             raise Failed(f"{what}: the dry run changes rows")
-        done = self.lab.call(f"erase_{SUBJECT}", asked, erased)
+        done = self.lab.call(f"erase_{SUBJECT}", asked, ledger)
         after = self.lab.state(self.world)
         self.compare(what, asked, before, after, expected)
         _same_counts(f"{what}: dry run", planned, expected.counts)
@@ -353,17 +358,16 @@ class _Trial:
     def again(self, after: State) -> None:
         """A second erasure of the same people changes nothing more."""
         asked = [replace(one, erased=True) for one in self.asked]
-        erased = sorted({*self.erased, *(one.key for one in asked)})
-        last, counts = self.step("again", after, asked, erased)
+        last, counts = self.step("again", after, asked, self.ledger.with_erased(one.key for one in asked))
         if last == after and {strategy for _, _, strategy in counts} <= {"keep"}:
             self.tally.settled += 1
 
     def one_by_one(self, before: State, once: State, counts: Counts) -> None:
-        state, erased = before, list(self.erased)
+        state, ledger = before, self.ledger
         total: Counts = Counter()
         for number, one in enumerate(self.asked):
-            state, done = self.step(f"batch {number}", state, [one], sorted(erased))
-            erased.append(one.key)
+            state, done = self.step(f"batch {number}", state, [one], ledger)
+            ledger = ledger.with_erased([one.key])
             total.update(done)
         if state == once and total == counts:
             self.tally.alike += 1
@@ -389,11 +393,18 @@ class _Trial:
                 continue
             for col in self.world.person.of_role("personal"):
                 said = made["columns"].get(self.world.n(col.name), {})
-                treatments = [said.get("erase", "keep"), *(rule.get("columns", {}).get(self.world.n(col.name), "clear") for rule in rules)]
-                if all(one == "clear" or (isinstance(one, Mapping) and "fill" in one) for one in treatments):
-                    if isinstance(row[col.name], str) and row[col.name].startswith("z"):
-                        if self.is_followed(col.name):
-                            yield row[col.name]
+                treatments = [
+                    said.get("erase", "keep"),
+                    *(rule.get("columns", {}).get(self.world.n(col.name), "clear") for rule in rules),
+                ]
+                value = row[col.name]
+                if (
+                    all(one == "clear" or (isinstance(one, Mapping) and "fill" in one) for one in treatments)
+                    and isinstance(value, str)
+                    and value.startswith("z")
+                    and self.is_followed(col.name)
+                ):
+                    yield value
 
     def is_followed(self, column: str) -> bool:
         """Whether copies of an identifier are linked by it everywhere, so that they go too."""

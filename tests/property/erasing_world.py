@@ -10,7 +10,12 @@ from psycopg import sql
 
 SCHEMA = "shop"
 PERSON = "person"
-ACTIONS = {"cascade": "on delete cascade", "set null": "on delete set null", "no action": "", "restrict": "on delete restrict"}
+ACTIONS = {
+    "cascade": "on delete cascade",
+    "set null": "on delete set null",
+    "no action": "",
+    "restrict": "on delete restrict",
+}
 KEYS = ("bigint", "bigint", "uuid", "text", "composite")
 STATES = ("ACTIVE", "INACTIVE", "ERASED")
 STATUS = ("open", "done", "odd")
@@ -64,7 +69,7 @@ class Tab:
         return [one for one in self.pointers if one.target == PERSON and self.name != PERSON]
 
     def lookups(self) -> list[Pointer]:
-        return [one for one in self.pointers if one.target != PERSON and one.target != self.name]
+        return [one for one in self.pointers if one.target not in (PERSON, self.name)]
 
     def own_pointers(self) -> list[Pointer]:
         return [one for one in self.pointers if one.target == self.name]
@@ -90,7 +95,7 @@ class World:
 
     def n(self, name: str) -> str:
         """What a table or column is called in the database."""
-        return f"{name.capitalize()} é" if self.odd_names and name not in ("rid",) else name
+        return f"{name.capitalize()} é" if self.odd_names and name != "rid" else name
 
 
 def draw_world(rng: Random) -> World:
@@ -196,7 +201,9 @@ def _child(rng: Random, world: World, name: str) -> Tab:
         tab.pointers.append(Pointer(columns, PERSON, world.key_columns, action, own))
     if rng.random() < 0.3:
         tab.identifier = "author"
-        tab.cols.append(Col("author", "varchar(60)" if rng.random() < 0.3 else "text", "identifier", null=rng.random() < 0.8))
+        tab.cols.append(
+            Col("author", "varchar(60)" if rng.random() < 0.3 else "text", "identifier", null=rng.random() < 0.8)
+        )
     before = [one for one in world.tabs.values() if one.name != PERSON and one.has_key and not one.partitioned]
     for number in range(rng.choice((0, 1, 1, 2)) if before else 0):
         target = rng.choice(before).name
@@ -210,7 +217,9 @@ def _child(rng: Random, world: World, name: str) -> Tab:
 
 
 def _point(rng: Random, tab: Tab, column: str, target: str, *, null: bool, cascade: float) -> None:
-    action = "cascade" if rng.random() < cascade else rng.choice((None, "no action", "no action", "set null", "set null"))
+    action = (
+        "cascade" if rng.random() < cascade else rng.choice((None, "no action", "no action", "set null", "set null"))
+    )
     if action == "set null" and not null:
         action = "no action"
     tab.cols.append(Col(column, "bigint", "lookup", null=null))

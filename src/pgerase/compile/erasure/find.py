@@ -60,7 +60,7 @@ class Finder(Outcomes):
             source = fit_name(f"{alias}_below")
             labels = ", ".join(one.label for one in along)
             parts.append(
-                Part(source, self.below(work, along, first, hits), f"What points to them goes with them ({labels}).")
+                Part(source, self.below(work, along, first), f"What points to them goes with them ({labels}).")
             )
             ids = identity(work.table)
             joins = (f"{ident(source)} as {BELOW} on {self.equal(BELOW, ids, ROW, ids)}",)
@@ -167,7 +167,7 @@ class Finder(Outcomes):
         comment = f"with the row of {reference.hop.target} ({reference.label})"
         return Hit(name, joins, f"{name}.deleted_by", (outcome,), comment, points=reference.hop.columns)
 
-    def below(self, work: Work, references: Sequence[bound.BoundReference], first: str, hits: Sequence[Hit]) -> str:
+    def below(self, work: Work, references: Sequence[bound.BoundReference], first: str) -> str:
         """Deleted rows of a table, those of it that point to them, and so on; each goes with the first person of all."""
         names = [*identity(work.table), *self.exposed_names(work)]
         listed = ", ".join(f"{ROW}.{ident(name)}" for name in names)
@@ -178,7 +178,6 @@ class Finder(Outcomes):
         pointing = [
             f"select {listed}\nfrom {qualified(work.name)} as {ROW}\n"
             f"where {self.equal(ROW, one.hop.columns, 'below', one.hop.target_columns)}"
-            f"{self.unmoved(work, one, first, hits)}"
             for one in references
         ]
         united = "\nunion all\n".join(pointing)
@@ -187,18 +186,6 @@ class Finder(Outcomes):
         return (
             f"with recursive below as (\n    {indent(seed)}\n    union\n    {indent(step)}\n)\n"
             f"select {outer}, min(below.deleted_by) as deleted_by\nfrom below\ngroup by {outer}"
-        )
-
-    def unmoved(self, work: Work, reference: bound.BoundReference, first: str, hits: Sequence[Hit]) -> str:
-        """That no link has a row point elsewhere from now on."""
-        moved = [name for name in reference.hop.columns if name in _changed(hits)]
-        if not moved:
-            return ""
-        ids = identity(work.table)
-        away = " or ".join(f"moved.{ident(new_name(name))} is distinct from {ROW}.{ident(name)}" for name in moved)
-        return (
-            f"\n    and not exists (\n        select from {ident(first)} as moved"
-            f" where {self.equal('moved', ids, ROW, ids)} and ({away})\n    )"
         )
 
     def exposed_names(self, work: Work) -> tuple[str, ...]:

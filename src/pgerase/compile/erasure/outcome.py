@@ -71,7 +71,9 @@ class Outcomes(People):
                 ]
                 if gone:
                     same = self.equal("found", ids, "other", ids)
-                    lets_go = sql.select("", [f"{ident(self.aliases[one.source])} as found"], [same, f"({' or '.join(gone)})"])
+                    lets_go = sql.select(
+                        "", [f"{ident(self.aliases[one.source])} as found"], [same, f"({' or '.join(gone)})"]
+                    )
                     conditions.append(f"not {sql.exists(lets_go)}")
             elif one.source == self.subject.table.name and self.lets_go(one):
                 mine = self.equal("leaving", self.subject.key_columns, "other", self.subject.key_columns)
@@ -141,7 +143,9 @@ class Outcomes(People):
         home = self.data_map.tables[self.subject.table.name]
         own = home.columns.get(column.name)
         if any(column.name == name for one in home.links for rule in one.rules for name, _ in rule.columns):
-            message = f"{link.label} holds {column.name}, whose new value depends on the rule that decides the person's row"
+            message = (
+                f"{link.label} holds {column.name}, whose new value depends on the rule that decides the person's row"
+            )
             self.findings.append(refusal("not-compiled-yet", str(link.label), message, link.at))
         if own is None or leaves_alone(own.treatments):
             return {}

@@ -181,11 +181,7 @@ class Statement(Finder):
 
     def shared_names(self, work: Work) -> set[str]:
         """The names of those by which a row may be several people's."""
-        return {
-            hit_name(link.label, number)
-            for number, link in enumerate(work.links)
-            if not link.path.finds_one
-        }
+        return {hit_name(link.label, number) for number, link in enumerate(work.links) if not link.path.finds_one}
 
     def missed(self) -> str:
         """For each table how many rows were found but not changed or deleted: somebody's trigger held them back."""

@@ -143,7 +143,10 @@ class _Planner:
             return False
         own = self.map.tables.get(self.subject.table.name)
         column = self.subject.identifiers[link.path.identifier].name
-        return own is not None and column in own.columns and not leaves_alone(own.columns[column].treatments)
+        if own is None:
+            return False
+        ruled = any(column == name for one in own.links for rule in one.rules for name, _ in rule.columns)
+        return ruled or (column in own.columns and not leaves_alone(own.columns[column].treatments))
 
     # What goes with deleted rows ----------------------------------------------------------------------------------
 
@@ -173,7 +176,11 @@ class _Planner:
         for other in self.map.subjects.values():
             name = other.table.name
             ways = [one.label for one in self.gone.get(name, ()) if one.gone is Gone.DELETE]
-            ways += [f"link {link.label} ({link.at})" for link in self.links.get(name, ()) if link.may_delete and not link.is_self]
+            ways += [
+                f"link {link.label} ({link.at})"
+                for link in self.links.get(name, ())
+                if link.may_delete and not link.is_self
+            ]
             for way in ways:
                 message = f"erasing {self.subject.name}s would delete people of {name} who are not asked to go: {way}"
                 hint = "Unlink, ghost or reassign them; for a foreign key say references: {…: {to: …, gone: unlink}}."
