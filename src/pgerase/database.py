@@ -6,7 +6,7 @@ bind parameters. A connection starts with an empty search_path, so that nothing 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, Self, TypeAlias, cast
 
@@ -94,6 +94,12 @@ class Database:
         with _translated():
             return self.connection.execute(cast(LiteralString, statement), parameters).rowcount
 
+    def copy(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Send rows to a `copy … from stdin`: the one way for values that must be in no log. Raises DatabaseFailed."""
+        with _translated(), self.connection.cursor() as cursor, cursor.copy(cast(LiteralString, statement)) as copy:
+            for row in rows:
+                copy.write_row(row)
+
     def run(self, script: str, *, what: str = "") -> None:
         """Run a script of any number of statements without parameters. Raises DatabaseFailed, naming `what`."""
         with _translated(what):
@@ -106,6 +112,14 @@ class Database:
             if isolation or read_only:
                 words = (f"isolation level {isolation}" if isolation else "") + (" read only" if read_only else "")
                 self.connection.execute(f"set transaction {words}".encode())
+            yield
+
+    @contextmanager
+    def trial(self, *, isolation: str = "") -> Generator[None]:
+        """Like `transaction`, but whatever is done in it is taken back, and the locks it took with it. Raises DatabaseFailed."""
+        with _translated(), self.connection.transaction(force_rollback=True):
+            if isolation:
+                self.connection.execute(f"set transaction isolation level {isolation}".encode())
             yield
 
 

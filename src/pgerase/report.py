@@ -16,13 +16,13 @@ def format_findings(findings: Iterable[Finding]) -> str:
 
 
 def _format(finding: Finding) -> str:
-    place = f"{_printable(str(finding.at))}: " if finding.at is not None else ""
-    subject = f" ({_printable(finding.subject)})" if finding.subject else ""
-    lines = [f"{place}{finding.severity}[{finding.code}]: {_printable(finding.message)}{subject}"]
+    place = f"{printable(str(finding.at))}: " if finding.at is not None else ""
+    subject = f" ({printable(finding.subject)})" if finding.subject else ""
+    lines = [f"{place}{finding.severity}[{finding.code}]: {printable(finding.message)}{subject}"]
     if finding.at is not None and finding.at.text:
         lines += _excerpt(finding.at)
     if finding.hint:
-        lines.append(f"    hint: {_printable(finding.hint)}")
+        lines.append(f"    hint: {printable(finding.hint)}")
     return "\n".join(lines)
 
 
@@ -30,11 +30,11 @@ def _excerpt(at: Position) -> list[str]:
     """The source line, cut around the place where it is long, and a caret below the place."""
     start = max(0, at.column - 1 - _WIDEST_LINE // 2) if len(at.text) > _WIDEST_LINE else 0
     shown = at.text[start : start + _WIDEST_LINE]
-    before = _printable(shown[: at.column - 1 - start])
-    return [f"    {_printable(shown)}", f"    {' ' * _width(before)}^"]
+    before = printable(shown[: at.column - 1 - start])
+    return [f"    {printable(shown)}", f"    {' ' * _width(before)}^"]
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Text that cannot move the cursor or recolour the terminal: what a rule file holds is not ours to trust."""
     return "".join(character if _is_harmless(character) else " " for character in text)
 

@@ -38,6 +38,7 @@ COMMANDS = {
     "drift": Entry("pgerase.cli.plan:drift", "Compare what was applied with what is there."),
     "verify": Entry("pgerase.cli.verify:verify", "Compare what the database does with what the rules mean."),
     "render": Entry("pgerase.cli.plan:render", "Write the plan as SQL files for psql, Flyway and the like."),
+    "subject": Entry("pgerase.cli.subject:subject", "Prove that a person is gone."),
     "backup-check": Entry("pgerase.cli.plan:backup_check", "Are dumps whole?"),
 }
 
