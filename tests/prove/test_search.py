@@ -330,13 +330,13 @@ def test_statistics_are_searched(app: FreshDatabase, search: Prove):
     with app.connect() as owner:
         owner.execute("insert into app.note (body) select 'anna.smith@example.org' from generate_series(1, 20)")
         owner.execute("create index on app.note (upper(body))")
-        owner.execute("create statistics app.both on body, author from app.note")
+        owner.execute("create statistics app.paired on body, author from app.note")
         owner.execute("analyze app.note")
         owner.execute("delete from app.note where body like 'anna%'")
     report = search()
     assert set(loud(report).values()) == {Verdict.FAIL}
-    places = {one.relation for one in report.places if one.verdict is Verdict.FAIL}
-    assert places == {"app.note", "app.note_upper_idx"}
+    places = {(one.relation, one.column) for one in report.places if one.verdict is Verdict.FAIL}
+    assert places == {("app.note", "body"), ("app.note", "paired"), ("app.note_upper_idx", "upper")}
     assert all(one.kind is PlaceKind.STATISTICS for one in report.places if one.verdict is Verdict.FAIL)
     assert set(loud(search(admin=True))) == set(loud(report))
     app.connect().execute("analyze app.note")

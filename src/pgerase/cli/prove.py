@@ -21,6 +21,7 @@ from pgerase.prove import prove as prove_gone
 from pgerase.prove.subject import find_subject, has_personal_key
 from pgerase.report import printable
 from pgerase.rules.data_map import Subject
+from pgerase.rules.reading import nearest
 from pgerase.rules.read_identifiers import Given, read_identifiers
 
 _LOUD = (Verdict.FAIL, Verdict.UNVERIFIED, Verdict.REVIEW)
@@ -106,7 +107,7 @@ def _check_names(subject: Subject, given: Given) -> None:
     unknown = [one for one in given if one not in known]
     if unknown:
         # Not said: a value may stand where a name should.
-        hint = f"its identifiers are {', '.join(known)}"
+        hint = nearest(unknown[0], known)
         raise UsageError(f"{len(unknown)} of the names given are no identifiers of {subject.name}", hint=hint)
 
 

@@ -58,19 +58,29 @@ def joined(columns: Sequence[str]) -> str:
     return f"pg_catalog.concat_ws(' ', {', '.join(column(name) for name in columns)})"
 
 
-def only(name: Name) -> str:
-    """The rows of a relation itself, without those of its children."""
-    return f"only {qualified(name)} as t"
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What to read as `t`, and the oid of the relation a row is from."""
+
+    rows: str
+    oid: str
 
 
-def through(ancestor: Name, partitions: Sequence[int]) -> str:
+def only(name: Name, oid: int) -> Source:
+    """The rows of a relation itself, without those of its children. Where they are from need not be asked: that takes a right."""
+    return Source(f"only {qualified(name)} as t", str(int(oid)))
+
+
+def through(ancestor: Name, partitions: Sequence[int]) -> Source:
     """The rows of these partitions, read through a table they are part of."""
     oids = ", ".join(str(int(oid)) for oid in partitions)
-    return f"(select p.*, p.tableoid from {qualified(ancestor)} as p where p.tableoid in ({oids})) as t"
+    return Source(
+        f"(select p.*, p.tableoid from {qualified(ancestor)} as p where p.tableoid in ({oids})) as t", "t.tableoid"
+    )
 
 
 def scan(
-    source: str,
+    source: Source,
     texts: Sequence[Text],
     looked_for: Filter,
     living: Living | None = None,
@@ -84,12 +94,12 @@ def scan(
     whole = [*texts, *people] if looked_for.probe else texts
     kept = {f"c{text.number}": text.expression for text in (*texts, *people)}
     kept |= {f"k{number}": column(name) for number, name in enumerate(_about(living))}
-    inner = [f"{expression} as {alias}" for alias, expression in kept.items()]
+    inner = [f"{source.oid} as source", *(f"{expression} as {alias}" for alias, expression in kept.items())]
     values = [f"({text.number}, {_as_text(text)}, {_words(text)})" for text in (*texts, *people)]
     return "\n".join(
         [
             "select s.source, c.number, n.ordinal, x.other, pg_catalog.count(*) as rows",
-            f"from (select t.tableoid as source, {', '.join(inner)}, {_folded(whole)} as whole from {source} offset 0) as s",
+            f"from (select {', '.join(inner)}, {_folded(whole)} as whole from {source.rows} offset 0) as s",
             f"cross join lateral (values {', '.join(values)}) as c (number, value, words)",
             f"cross join lateral (values ({_other(living)})) as x (other)",
             "join pg_temp.pgerase_needle as n on " + _MATCHES,

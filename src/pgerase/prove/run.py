@@ -18,7 +18,7 @@ from pgerase.prove.access import Column, Reading, Relation, Rights, Unit, assign
 from pgerase.prove.families import nothing_to_search
 from pgerase.prove.model import Needle, Place, PlaceKind, ProofReport, Step, Verdict
 from pgerase.prove.needles import add_words, load
-from pgerase.prove.queries import Filter, Living, Text, column, joined, only, scan, through
+from pgerase.prove.queries import Filter, Living, Source, Text, column, joined, only, scan, through
 from pgerase.prove.statistics import search_statistics
 from pgerase.prove.subject import (
     Looked,
@@ -329,7 +329,7 @@ class _Run:
         """Search; '' or the SQLSTATE of what went wrong."""
         unit = group[0]
         if unit.ancestor is None:
-            source = only(unit.relation.name)
+            source = only(unit.relation.name, unit.relation.oid)
         else:
             source = through(unit.ancestor.name, [one.relation.oid for one in group])
         statement = scan(source, texts, self._filter, who, people)
@@ -400,7 +400,7 @@ class _Run:
         hits: list[Found] = []
         unread = len(objects) - len(readable)
         for oid in readable:
-            source = f"(select pg_catalog.lo_get({oid}) as content, 0::pg_catalog.oid as tableoid) as t"
+            source = Source(f"(select pg_catalog.lo_get({oid}) as content) as t", "0")
             statement = scan(source, [Text(0, "t.content", is_text=False)], self._filter)
             try:
                 with self._database.trial():

@@ -84,7 +84,11 @@ def spell(value: str, name: str) -> Spelling:
     if len(text) > LONGEST:
         raise UsageError(f"{name}: it has more than {LONGEST} characters", hint="search for the part that is personal")
     number = re.sub(r"[^0-9]", "", text) if _NUMBER.fullmatch(text) else ""
-    forms = [text, number] if len(number) >= FEWEST_DIGITS and number != text else [text]
+    # As given too: some characters have no composed form of their own that normalising would keep.
+    as_given = _BLANK.sub(" ", value).strip(" ")
+    forms = list(dict.fromkeys((text, as_given)))
+    if len(number) >= FEWEST_DIGITS and number not in forms:
+        forms.append(number)
     fragments = [set(_runs(form)) for form in forms]
     shared = {run for run in fragments[0] if all(any(run in other for other in runs) for runs in fragments[1:])}
     return Spelling(
