@@ -18,7 +18,8 @@ select r.rolname as role,
            or r.rolbypassrls
            or (not c.relforcerowsecurity and pg_catalog.pg_has_role(r.oid, c.relowner, 'USAGE'))
            or (p.shows_all and not p.hides_some)
-       ) as sees_all
+       ) as sees_all,
+       c.relfilenode as storage
   from pg_catalog.pg_class as c
   join pg_catalog.pg_namespace as n
     on n.oid = c.relnamespace

@@ -9,7 +9,7 @@ import pytest
 
 from pgerase.database import Database
 from pgerase.errors import UsageError
-from pgerase.prove import Needle, PlaceKind, Verdict, prove
+from pgerase.prove import Needle, PlaceKind, Step, Verdict, prove
 from pgerase.rules.pack import Pack
 from tests.fix_database import FreshDatabase
 from tests.prove.conftest import ANNA, Prove, loud, place, write_pack
@@ -280,3 +280,75 @@ def test_a_composite_key_is_compared_as_text(app: FreshDatabase, tmp_path: Path)
     assert loud(mine) == {"app.member.mail": Verdict.FAIL}
     assert loud(theirs) == {}
     assert theirs.sought[0].others == 1
+
+
+def test_hidden_statistics_can_be_built_anew(app: FreshDatabase, pack: Pack):
+    with app.connect() as owner:
+        owner.execute("insert into app.note (body) select 'anna.smith@example.org' from generate_series(1, 20)")
+        owner.execute("create table app.empty (body text)")
+        owner.execute("create table app.fixed (body text)")
+        owner.execute("alter table app.fixed alter body set statistics 0")
+        owner.execute("insert into app.empty select body from app.note")
+        owner.execute("insert into app.fixed select 'other'")
+        owner.execute("analyze app.note, app.empty, app.fixed")
+        for table in ("note", "empty", "fixed"):
+            owner.execute(f"create policy p on app.{table} using (true)")
+            owner.execute(f"alter table app.{table} enable row level security, force row level security")
+        owner.execute("delete from app.note where body like 'anna%'")
+        owner.execute("delete from app.empty")
+    with Database.open(app.dsn()) as connection:
+        needles = [Needle("1", *ANNA[0])]
+        hidden = prove(connection, pack, "employee", needles)
+        rebuilt = prove(connection, pack, "employee", needles, analyze=True)
+    kind = PlaceKind.STATISTICS
+    assert {place(hidden, f"app.{table}", "*", kind).verdict for table in ("note", "empty", "fixed")} == {
+        Verdict.UNVERIFIED
+    }
+    assert place(rebuilt, "app.note", "*", kind).verdict is Verdict.CLEAN
+    # Nothing to sample leaves the old ones, and a column without a target keeps its own.
+    assert place(rebuilt, "app.empty", "*", kind).verdict is Verdict.UNVERIFIED
+    assert place(rebuilt, "app.fixed", "*", kind).verdict is Verdict.UNVERIFIED
+    with Database.open(app.admin_dsn) as connection:
+        truth = prove(connection, pack, "employee", needles)
+    assert place(truth, "app.note", "*", kind).verdict is Verdict.CLEAN
+    assert place(truth, "app.empty", "body", kind).verdict is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        # Rows of a rewritten table are not seen in an older snapshot.
+        "alter table app.note alter author type numeric",
+        "create policy late on app.note as restrictive for select using (false)",
+        "alter table app.note force row level security",
+        "revoke select on app.note from {clerk}",
+        "drop table app.note",
+    ],
+)
+def test_what_changes_under_the_search_is_unverified(app: FreshDatabase, pack: Pack, change: str):
+    clerk = app.role("clerk")
+    with app.connect() as owner:
+        owner.execute("insert into app.note (body) values ('asmith7')")
+        owner.execute(f"grant usage on schema app to {clerk}")
+        owner.execute(f"grant select on all tables in schema app to {clerk}")
+        owner.execute("alter table app.note enable row level security")
+        owner.execute(f"create policy p on app.note for select to {clerk} using (true)")
+        owner.execute("create table app.aaa (body text)")
+        owner.execute(f"grant select on app.aaa to {clerk}")
+        done: list[bool] = []
+
+        def meanwhile(_: Step) -> None:
+            if not done:
+                owner.execute("set lock_timeout = '5s'")
+                owner.execute(change.format(clerk=clerk))
+                done.append(True)
+
+        with Database.open(app.dsn(clerk)) as connection:
+            report = prove(connection, pack, "employee", [Needle("1", *one) for one in ANNA], progress=meanwhile)
+    if "force" in change:
+        # Which does not concern a reader who is not the owner.
+        assert place(report, "app.note", "body").verdict is Verdict.FAIL
+    else:
+        assert place(report, "app.note", "body").verdict is Verdict.UNVERIFIED
+    assert place(report, "app.aaa", "body").verdict is Verdict.CLEAN
+    assert not report.ok

@@ -23,7 +23,7 @@ BLANKS = set(" \t\n\r\f\v\u00a0\u3000")
 SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "b": " ", "v": "\v"}
 
 
-def units(text: str, at: int) -> Iterator[tuple[int, str]]:
+def units(text: str, at: int) -> Iterator[tuple[int, str]]:  # noqa: PLR0912 - one branch a spelling
     """What may stand at a place: (where it ends, the character it means)."""
     if at >= len(text):
         return

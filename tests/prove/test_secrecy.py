@@ -14,7 +14,7 @@ from pgerase.cli.main import main
 from pgerase.database import Database
 from pgerase.errors import DatabaseFailed
 from pgerase.prove import Needle, Step, Verdict, prove
-from pgerase.server import THROWAWAY, EmbeddedServer
+from pgerase.server import THROWAWAY, EmbeddedServer, ServerFailed
 from tests.fix_server import TestServer
 from tests.prove.conftest import SCHEMA, write_pack
 
@@ -52,7 +52,8 @@ def loud_server(test_server: TestServer) -> Iterator[EmbeddedServer]:
     server = EmbeddedServer(binaries=programs, settings=settings)
     try:
         server.start()
-    except Exception:
+    except ServerFailed:
+        # Binaries without that module.
         settings.pop("shared_preload_libraries")
         server = EmbeddedServer(binaries=programs, settings=settings)
         server.start()

@@ -21,8 +21,8 @@ from pgerase.prove import prove as prove_gone
 from pgerase.prove.subject import find_subject, has_personal_key
 from pgerase.report import printable
 from pgerase.rules.data_map import Subject
-from pgerase.rules.reading import nearest
 from pgerase.rules.read_identifiers import Given, read_identifiers
+from pgerase.rules.reading import nearest
 
 _LOUD = (Verdict.FAIL, Verdict.UNVERIFIED, Verdict.REVIEW)
 
@@ -37,11 +37,19 @@ _LOUD = (Verdict.FAIL, Verdict.UNVERIFIED, Verdict.REVIEW)
     metavar="FILE",
     help="The person's identifiers, or those of several people by key: YAML, JSON or lines of `name: value`; - is standard input.",
 )
+@click.option("--analyze", is_flag=True, help="Afterwards, rebuild statistics that nobody could look at (ANALYZE).")
 @click.option("--strict", is_flag=True, help="Exit code 1 for what is to be reviewed as well.")
 @click.option("--all", "everything", is_flag=True, help="List the places where nothing was found, too.")
 @click.pass_obj
 def prove(
-    settings: Settings, name: str, keys: tuple[str, ...], source: str | None, *, strict: bool, everything: bool
+    settings: Settings,
+    name: str,
+    keys: tuple[str, ...],
+    source: str | None,
+    *,
+    analyze: bool,
+    strict: bool,
+    everything: bool,
 ) -> int:
     """Search the whole database for a person who was erased.
 
@@ -65,7 +73,7 @@ def prove(
         for value in values or ()
     ]
     with settings.open_database() as database, _shown() as step:
-        report = prove_gone(database, pack, name, needles, progress=step)
+        report = prove_gone(database, pack, name, needles, analyze=analyze, progress=step)
     print_result(settings, _lines(report, everything=everything), _data(report))
     return ExitCode.DONE if report.verdict is Verdict.CLEAN or (report.ok and not strict) else ExitCode.NO
 

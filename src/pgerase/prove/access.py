@@ -38,11 +38,12 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What one role may do with one relation."""
+    """What one role may do with one relation; `storage` is the file its rows are in, which a rewrite changes."""
 
     may_use: bool
     columns: frozenset[int]
     sees_all: bool
+    storage: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pgerase import resources
 from pgerase.catalog.model import Name
@@ -19,7 +19,7 @@ from pgerase.prove.families import nothing_to_search
 from pgerase.prove.model import Needle, Place, PlaceKind, ProofReport, Step, Verdict
 from pgerase.prove.needles import add_words, load
 from pgerase.prove.queries import Filter, Living, Source, Text, column, joined, only, scan, through
-from pgerase.prove.statistics import search_statistics
+from pgerase.prove.statistics import rebuild_statistics, search_statistics
 from pgerase.prove.subject import (
     Looked,
     find_subject,
@@ -69,11 +69,13 @@ def prove(
     subject: str,
     needles: Sequence[Needle],
     *,
+    analyze: bool = False,
     progress: Callable[[Step], None] = _quiet,
 ) -> ProofReport:
     """Search the whole database for identifiers of people who were erased, given again; what was not looked at is never clean.
 
-    Nothing of them is kept, and no statement, error or report holds a value. Raises UsageError for an unknown subject or
+    `analyze`: afterwards, rebuild statistics that nobody could look at. Nothing else is changed, nothing given is kept, and no
+    statement, error or report holds a value. Raises UsageError for an unknown subject or
     identifier and for a value that cannot be searched for, Refused without a data map, where the subject's table is missing and in
     a database that is not UTF8, DatabaseFailed where the search cannot go on.
     """
@@ -82,8 +84,22 @@ def prove(
     declared = find_subject(pack, subject)
     looked = look_for(declared, needles)
     run = _Run(database, pack, declared, looked, progress)
-    with _without_values(), database.trial(isolation="repeatable read"):
-        return run.report()
+    with _without_values():
+        with database.trial(isolation="repeatable read"):
+            report = run.report()
+        report = run.unless_changed(report)
+        return _rebuilt(database, report, run.hidden) if analyze and run.hidden else report
+
+
+def _rebuilt(database: Database, report: ProofReport, hidden: Iterable[Name]) -> ProofReport:
+    names = {qualified(name) for name in rebuild_statistics(database, hidden)}
+    places = tuple(
+        replace(place, verdict=Verdict.CLEAN, reason="built anew from the rows that were searched")
+        if place.kind is PlaceKind.STATISTICS and place.verdict is Verdict.UNVERIFIED and place.relation in names
+        else place
+        for place in report.places
+    )
+    return replace(report, places=places)
 
 
 @contextmanager
@@ -128,6 +144,10 @@ class _Run:
         self._persons = tuple(dict.fromkeys(one.person for one in looked))
         self._filter = Filter(0, probe=False)
         self._rows = _Rows()
+        self._oids: dict[tuple[PlaceKind, str], int] = {}
+        self._readers: dict[int, tuple[str, int]] = {}
+        self._rights: dict[tuple[str, int], Rights] = {}
+        self.hidden: frozenset[Name] = frozenset()
 
     def report(self) -> ProofReport:
         """Search everything, inside the transaction."""
@@ -144,15 +164,16 @@ class _Run:
             {table.oid, *(oid for oid, above in ancestors.items() if table.oid in above)} if table else set[int]()
         )
         roles, reading = self._assign(relations, ancestors)
+        self._readers = {unit.relation.oid: (unit.role, (unit.ancestor or unit.relation).oid) for unit in reading.units}
         self._search(reading, persons_in)
         if table is not None and not persons_in & {unit.relation.oid for unit in reading.units}:
             self._rows.others_unknown = True
         judge = Judge(self._looked, None if self._rows.others_unknown else self._rows.others, self._labels())
         places = [
             *self._row_places(judge, relations, reading),
-            *self._statistics_places(judge, roles),
-            *self._large_object_places(judge),
-            *self._catalog_places(judge),
+            *self._attempt(PlaceKind.STATISTICS, lambda: self._statistics_places(judge, roles)),
+            *self._attempt(PlaceKind.LARGE_OBJECTS, lambda: self._large_object_places(judge)),
+            *self._attempt(PlaceKind.CATALOG, lambda: self._catalog_places(judge)),
         ]
         return ProofReport(
             pack=self._pack.name,
@@ -248,13 +269,36 @@ class _Run:
         self, relations: Sequence[Relation], ancestors: Mapping[int, Sequence[int]], roles: Sequence[str]
     ) -> Reading:
         # Asked anew for all: by becoming a member one also gets the policies that restrict a role.
-        rights = {
+        self._rights = self._read_rights(roles)
+        return assign(relations, self._rights, roles, ancestors)
+
+    def _read_rights(self, roles: Iterable[str]) -> dict[tuple[str, int], Rights]:
+        return {
             (str(row["role"]), int(row["oid"])): Rights(
-                bool(row["may_use"]), frozenset(row["columns"]), bool(row["sees_all"])
+                bool(row["may_use"]), frozenset(row["columns"]), bool(row["sees_all"]), int(row["storage"])
             )
             for row in self._database.rows(_text("readers"), {"roles": [*roles]})
         }
-        return assign(relations, rights, roles, ancestors)
+
+    def unless_changed(self, report: ProofReport) -> ProofReport:
+        """The report, with what changed under the search unverified. After its transaction.
+
+        The search sees rows as of its beginning, but the server hides them by the policies of the moment; and rows of a table that
+        was rewritten meanwhile are not seen at all.
+        """
+        now = self._read_rights({role for role, _ in self._readers.values()})
+        changed = {oid for oid, way in self._readers.items() if now.get(way) != self._rights[way]}
+        # A partition's rows may have been read through another table: its own storage counts all the same.
+        storage = {oid: rights.storage for (_, oid), rights in now.items()}
+        before = {oid: rights.storage for (_, oid), rights in self._rights.items()}
+        changed |= {oid for oid in self._readers if storage.get(oid) != before[oid]}
+        places = tuple(
+            replace(place, verdict=Verdict.UNVERIFIED, reason=_CHANGED)
+            if self._oids.get((place.kind, place.relation)) in changed and place.verdict in _PASSED
+            else place
+            for place in report.places
+        )
+        return replace(report, places=places)
 
     def _borrow(self, role: str) -> bool:
         """Become a member of a private role until the transaction is taken back; False where that is not allowed."""
@@ -363,10 +407,21 @@ class _Run:
 
     # --- places ---
 
+    def _attempt(self, kind: PlaceKind, look: Callable[[], Iterable[Place]]) -> list[Place]:
+        """What was found, or that it could not be read: the catalog's functions fail for what was dropped meanwhile."""
+        try:
+            with self._database.trial():
+                return list(look())
+        except DatabaseFailed as error:
+            if self._database.closed or error.sqlstate == _CANCELLED:
+                raise
+            return [Place(kind, "*", "*", "", Verdict.UNVERIFIED, f"could not be read ({error.sqlstate or 'unknown'})")]
+
     def _row_places(self, judge: Judge, relations: Iterable[Relation], reading: Reading) -> Generator[Place]:
         unreadable = {(one.relation.oid, one.column.name): one.why for one in reading.unreadable}
         for relation in relations:
             name = qualified(relation.name)
+            self._oids[PlaceKind.ROWS, name] = relation.oid
             for one in relation.columns:
                 key = relation.oid, one.name
                 label = ident(one.name)
@@ -383,6 +438,7 @@ class _Run:
 
     def _statistics_places(self, judge: Judge, roles: Sequence[str]) -> Generator[Place]:
         statistics = search_statistics(self._database, roles)
+        self.hidden = statistics.unseen
         for name in statistics.relations:
             found = statistics.found.get(name, {})
             for label, hits in found.items():
@@ -424,6 +480,8 @@ class _Run:
             yield judge.place(PlaceKind.CATALOG, "comments, code, constraints, labels and names", "*", "", ())
 
 
+_CHANGED = "its rows, or who may see them, were changed under the search: search again"
+_PASSED = (Verdict.CLEAN, Verdict.REVIEW)
 _HIDDEN = "statistics of a table with row security are shown only to superusers and members of pg_read_all_data"
 
 

@@ -1,7 +1,7 @@
 """The planner's statistics: values of rows that are long gone may still be in them.
 
 The server shows them through pg_stats, which hides those of a table from whoever its policies bind, exempt or not; where they
-are stored only superusers and members of pg_read_all_data may look. What was hidden is said to be unverified.
+are stored only superusers and members of pg_read_all_data may look. What was hidden is said to be unverified, or built anew.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pgerase import resources
 from pgerase.catalog.model import Name
+from pgerase.compile.sql import qualified
 from pgerase.database import Database
 from pgerase.install.borrow import acting_as
 from pgerase.prove.verdicts import Found
@@ -60,6 +61,23 @@ def search_statistics(database: Database, roles: Iterable[str]) -> Statistics:
         frozenset(unseen or ()),
         {name: {column: tuple(hits) for column, hits in columns.items()} for name, columns in by_place.items()},
     )
+
+
+def rebuild_statistics(database: Database, names: Iterable[Name]) -> frozenset[Name]:
+    """Rebuild the statistics of tables, from rows that have been searched; those of which nothing old is left. Raises DatabaseFailed.
+
+    Outside a transaction, and after the search: what it samples are the rows that were searched, and later ones.
+    """
+    wanted = set(names)
+    before = {Name(row["schema"], row["name"]) for row in database.rows(_text("rebuildable")) if row["can_be"]}
+    for name in sorted(wanted & before):
+        database.run(f"analyze {qualified(name)}")
+    after = {
+        Name(row["schema"], row["name"])
+        for row in database.rows(_text("rebuildable"))
+        if row["can_be"] and row["has_rows"]
+    }
+    return frozenset(wanted & before & after)
 
 
 def _text(name: str) -> str:
