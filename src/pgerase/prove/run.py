@@ -87,8 +87,7 @@ def prove(
     with _without_values():
         with database.trial(isolation="repeatable read"):
             report = run.report()
-        with database.trial():
-            report = run.unless_changed(report)
+        report = run.unless_changed(report)
         return _rebuilt(database, report, run.hidden) if analyze and run.hidden else report
 
 
@@ -148,7 +147,6 @@ class _Run:
         self._oids: dict[tuple[PlaceKind, str], int] = {}
         self._readers: dict[int, tuple[str, int]] = {}
         self._rights: dict[tuple[str, int], Rights] = {}
-        self._borrowed: list[str] = []
         self.hidden: frozenset[Name] = frozenset()
 
     def report(self) -> ProofReport:
@@ -263,8 +261,7 @@ class _Run:
             reading = self._reading(relations, ancestors, roles)
         if reading.unreadable:
             wanted = [row["name"] for row in known if row["is_private"] and row["name"] not in roles]
-            self._borrowed = [role for role in wanted if self._borrow(role)]
-            roles += self._borrowed
+            roles += [role for role in wanted if self._borrow(role)]
             reading = self._reading(relations, ancestors, roles)
         return roles, reading
 
@@ -284,14 +281,11 @@ class _Run:
         }
 
     def unless_changed(self, report: ProofReport) -> ProofReport:
-        """The report, with what changed under the search unverified. In a transaction after the search's.
+        """The report, with what changed under the search unverified. After its transaction.
 
         The search sees rows as of its beginning, but the server hides them by the policies of the moment; and rows of a table that
         was rewritten meanwhile are not seen at all.
         """
-        # What was borrowed was given back with the transaction, and counts while it is borrowed only.
-        for role in self._borrowed:
-            self._borrow(role)
         now = self._read_rights({role for role, _ in self._readers.values()})
         changed = {oid for oid, way in self._readers.items() if now.get(way) != self._rights[way]}
         # A partition's rows may have been read through another table: its own storage counts all the same.
