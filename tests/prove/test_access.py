@@ -57,6 +57,8 @@ def test_an_exempt_private_role_is_borrowed(app: FreshDatabase, search: Prove, p
     # Seen by nobody but superusers, whatever else the role may.
     assert place(report, "app.note", "*", PlaceKind.STATISTICS).verdict is Verdict.UNVERIFIED
     assert report.verdict is Verdict.FAIL
+    # And what it reads by borrowing is as good as anything.
+    assert place(search(("email", "nobody@example.org")), "app.note", "body").verdict is Verdict.CLEAN
     with app.connect() as owner:
         assert owner.execute(members).fetchall() == before
 
