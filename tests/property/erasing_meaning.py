@@ -83,14 +83,7 @@ class Outcome:
 
 
 class _Nobody(Population):
-    def attribute(self, person: Row, name: str) -> Found | None:
-        raise AssertionError
-
-    def operand(self, person: Row, ref: Any, resource_row: Row | None) -> Found | None:
-        raise AssertionError
-
-    def is_member(self, person: Row, names: tuple[str, ...]) -> bool:
-        raise AssertionError
+    """Data maps ask nothing about viewers."""
 
 
 class _Conditions(Conditions):
