@@ -244,9 +244,9 @@ select t.cta_id, t.cta_id, coalesce(t.owner_id, 203), 'Spoke about: ' || t.title
 from cs.call_to_action as t
 where t.cta_id % 4 = 1
 union all
-select 9001, 11, 1002, 'Colin helped Carla with this one.', 'draft', '2025-02-02Z'
+select 9001, 11, 1002, 'Somebody from her team helped with this one.', 'draft', '2025-02-02Z'
 union all
-select 9002, 11, 1001, 'Carla is not done yet.', 'draft', '2025-02-03Z';
+select 9002, 11, 1001, 'This one is not done yet.', 'draft', '2025-02-03Z';
 
 insert into cs.success_plan (plan_id, company_id, relationship_id, owner_id, approved_by, name, status)
 select c.company_id, c.company_id, c.company_id * 10 + 1, o.user_id,

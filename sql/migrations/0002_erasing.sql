@@ -97,7 +97,7 @@ create table pgerase_internal.request_count (
     constraint request_count_key_fkey foreign key (request_id, key)
         references pgerase_internal.request_person (request_id, key),
     constraint request_count_strategy_check check (
-        strategy in ('delete', 'unlink', 'ghost', 'reassign', 'change', 'keep')
+        strategy in ('delete', 'unlink', 'ghost', 'reassign', 'change', 'keep') or starts_with(strategy, 'violates ')
     ),
     constraint request_count_planned_check check (planned > 0),
     constraint request_count_done_check check (done > 0)
@@ -107,7 +107,7 @@ comment on table pgerase_internal.request_count is 'How many rows a dry run foun
 comment on column pgerase_internal.request_count.request_id is 'The request.';
 comment on column pgerase_internal.request_count.key is 'The person.';
 comment on column pgerase_internal.request_count.relation is 'The table, as SQL names it.';
-comment on column pgerase_internal.request_count.strategy is 'What happens to the rows: delete, unlink, ghost, reassign, change (columns only) or keep.';
+comment on column pgerase_internal.request_count.strategy is 'What happens to the rows: delete, unlink, ghost, reassign, change (columns only) or keep; or violates NAME, where a dry run found a constraint that would not hold.';
 comment on column pgerase_internal.request_count.planned is 'Rows in the dry run; null where there were none.';
 comment on column pgerase_internal.request_count.done is 'Rows when it was done; null where there were none.';
 

@@ -1,4 +1,4 @@
--- Every column of everything outside the system schemas that holds values of its own, or (partitioned tables) whose partitions do.
+-- Every column of everything outside the system schemas that holds values of its own, or whose partitions do.
 -- leaf_type is what a type is made of: domains resolved, the element of arrays, the subtype of ranges.
 with recursive made_of as (
     select t.oid as type_oid,

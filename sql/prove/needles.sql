@@ -4,6 +4,8 @@ create temporary table pgerase_needle (
     ordinal integer not null,
     value text collate pg_catalog."C" not null,
     fragment text collate pg_catalog."C" not null,
+    second_fragment text collate pg_catalog."C" not null,
+    third_fragment text collate pg_catalog."C" not null,
     pattern text collate pg_catalog."C" not null,
     words pg_catalog.tsquery,
     any_words pg_catalog.tsquery

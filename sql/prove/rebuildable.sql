@@ -1,5 +1,5 @@
--- Whose statistics the current role can rebuild, so that nothing of the old ones is left: ANALYZE leaves those of columns without a
--- target alone, and those of expressions of partial indexes that no row is in; and of empty tables all.
+-- Whose statistics the current role can rebuild, so that nothing of the old ones is left: ANALYZE leaves those of columns
+-- without a target alone, and those of expressions of partial indexes that no row is in; and of empty tables all.
 select n.nspname as schema,
        c.relname as name,
        (

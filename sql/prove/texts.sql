@@ -52,7 +52,11 @@ with written as (
     union all
     select pg_catalog.pg_describe_object('pg_catalog.pg_proc'::pg_catalog.regclass, p.oid, 0),
            pg_catalog.concat_ws(
-               E'\x01', pg_catalog.pg_get_function_arguments(p.oid), p.prosrc, pg_catalog.pg_get_function_sqlbody(p.oid), p.proconfig
+               E'\x01',
+               pg_catalog.pg_get_function_arguments(p.oid),
+               p.prosrc,
+               pg_catalog.pg_get_function_sqlbody(p.oid),
+               p.proconfig
            )
       from pg_catalog.pg_proc as p
      where p.oid >= 16384

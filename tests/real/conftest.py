@@ -51,9 +51,13 @@ class Deployments:
 
     def bare(self, template: FreshDatabase, expectations: str) -> psycopg.Connection:
         """A superuser's connection to a copy that never had pgerase, with a file of `expected/` run in it."""
-        connection = self.copy(template).connect_admin()
-        connection.execute((HERE / "expected" / expectations).read_bytes())
-        return connection
+        return self.bare_database(template, expectations).connect_admin()
+
+    def bare_database(self, template: FreshDatabase, expectations: str) -> FreshDatabase:
+        """The same, as a database."""
+        database = self.copy(template)
+        database.connect_admin().execute((HERE / "expected" / expectations).read_bytes())
+        return database
 
     def deploy(
         self, template: FreshDatabase, pack: Path, *, app: str, roles: tuple[str, ...], grants: str = ""

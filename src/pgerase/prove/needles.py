@@ -20,15 +20,16 @@ def load(database: Database, looked: Sequence[Looked], keys: Iterable[str]) -> F
     database.run(resources.read_text("sql", "prove", "needles.sql"))
     spellings = [one.spelling for one in looked]
     database.copy(
-        "copy pg_temp.pgerase_needle (ordinal, value, fragment, pattern) from stdin",
+        "copy pg_temp.pgerase_needle (ordinal, value, fragment, second_fragment, third_fragment, pattern) from stdin",
         [
-            (ordinal, one.text, one.fragments[0] if one.fragments else "", one.pattern)
+            # Missing ones are empty, which is in every text.
+            (ordinal, one.text, *(*one.fragments, "", "", "")[:3], one.pattern)
             for ordinal, one in enumerate(spellings)
         ],
     )
     database.copy("copy pg_temp.pgerase_key (key) from stdin", [(key,) for key in keys])
     fragments = covering(spellings)
-    probed = [one.core for one in spellings if not one.fragments]
+    probed = [one.gate for one in spellings if not one.fragments]
     if len(fragments) > MOST_FRAGMENTS:
         probed, fragments = [*fragments, *probed], ()
     database.copy("copy pg_temp.pgerase_filter (ordinal, fragment) from stdin", list(enumerate(fragments, start=1)))

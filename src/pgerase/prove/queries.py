@@ -95,12 +95,15 @@ def scan(
     kept = {f"c{text.number}": text.expression for text in (*texts, *people)}
     kept |= {f"k{number}": column(name) for number, name in enumerate(_about(living))}
     inner = [f"{source.oid} as source", *(f"{expression} as {alias}" for alias, expression in kept.items())]
-    values = [f"({text.number}, {_as_text(text)}, {_words(text)})" for text in (*texts, *people)]
+    values = [
+        f"({text.number}, {_as_text(text)}, pg_catalog.lower({_as_text(text)}), {_words(text)})"
+        for text in (*texts, *people)
+    ]
     return "\n".join(
         [
             "select s.source, c.number, n.ordinal, x.other, pg_catalog.count(*) as rows",
             f"from (select {', '.join(inner)}, {_folded(whole)} as whole from {source.rows} offset 0) as s",
-            f"cross join lateral (values {', '.join(values)}) as c (number, value, words)",
+            f"cross join lateral (values {', '.join(values)}) as c (number, value, folded, words)",
             f"cross join lateral (values ({_other(living)})) as x (other)",
             "join pg_temp.pgerase_needle as n on " + _MATCHES,
             f"where {_filter(texts, looked_for)}",
@@ -110,7 +113,8 @@ def scan(
 
 
 _MATCHES = (
-    "case when pg_catalog.strpos(pg_catalog.lower(c.value), n.fragment) > 0"
+    "case when pg_catalog.strpos(c.folded, n.fragment) > 0 and pg_catalog.strpos(c.folded, n.second_fragment) > 0"
+    " and pg_catalog.strpos(c.folded, n.third_fragment) > 0"
     " then c.value operator(pg_catalog.~) n.pattern else false end"
     " or c.words operator(pg_catalog.@@) n.words"
     # Without positions there are no phrases.

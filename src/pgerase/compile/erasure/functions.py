@@ -82,8 +82,9 @@ def erase_function(
     again = bool(code)
     body = (
         "\n#variable_conflict use_column\n"
-        f"{_declared(statement, _variables(statement))}"
+        f"{_declared(statement, _variables(statement, code=again))}"
         "begin\n"
+        f"{_NOT_FROM_TRIGGERS}"
         "    -- One at a time: what one takes away must not go to somebody whom another is erasing, and the last but one who\n"
         "    -- shares a row must not take the other for the last.\n"
         f"    perform pg_advisory_xact_lock(hashtextextended({text_literal(naming.eraser).strip()}, 0));\n"
@@ -97,6 +98,7 @@ def erase_function(
         f"{_erased_before(statement)}"
         f"{_ghost_refused(statement) if has_ghost else ''}"
         f"{_identifiers(statement)}"
+        f"{_held_before(naming) if again else ''}"
         "    for v_row in\n"
         f"        {indent(query, 8)}\n"
         "    loop\n"
@@ -116,6 +118,7 @@ def erase_function(
         "        end if;\n"
         "    end loop;\n"
         f"{_until_clean(statement) if again else ''}"
+        f"{_nothing_left(naming) if again else ''}"
         "    -- What is deferred is checked here: at the end of the transaction its DETAIL, with values, would go to the log.\n"
         "    set constraints all immediate;\n"
         "end;\n"
@@ -124,9 +127,65 @@ def erase_function(
     return _function(naming, f"erase_{subject.name}", _HEAD, _ARGUMENTS, _RETURNS, "volatile", body, what)
 
 
-def _variables(statement: Statement) -> list[str]:
+def _variables(statement: Statement, *, code: bool) -> list[str]:
     lifecycle = statement.subject.lifecycle
-    return [*([f"{ERASED_BEFORE} boolean[];"] if lifecycle is not None else []), "v_row record;"]
+    return [
+        *([f"{ERASED_BEFORE} boolean[];"] if lifecycle is not None else []),
+        *(["v_held text;"] if code else []),
+        "v_row record;",
+    ]
+
+
+_NOT_FROM_TRIGGERS = """    if pg_trigger_depth() > 0 then
+        raise exception using
+            errcode = 'ZE103',
+            message = 'a trigger does not erase anybody';
+    end if;
+"""
+
+
+def _held(naming: Naming) -> str:
+    """What the eraser owns and has granted, as one text. In the run itself: a function of its own could be replaced."""
+    eraser = text_literal(naming.eraser).strip()
+    return f"""select concat_ws(
+    E'\\n',
+    (
+        select string_agg(concat_ws(' ', f.oid, f.proacl, md5(pg_get_functiondef(f.oid))), E'\\n' order by f.oid)
+        from pg_proc as f
+        where f.proowner = {eraser}::regrole
+    ),
+    (
+        select string_agg(concat_ws(' ', s.oid, s.nspowner, s.nspacl), E'\\n' order by s.oid)
+        from pg_namespace as s
+        where s.nspname = {eraser}
+    ),
+    (
+        select string_agg(
+            concat_ws(' ', d.dbid, d.classid, d.objid, d.objsubid, d.deptype), E'\\n'
+            order by d.dbid, d.classid, d.objid, d.objsubid, d.deptype
+        )
+        from pg_shdepend as d
+        where d.refclassid = 'pg_authid'::regclass
+            and d.refobjid = {eraser}::regrole
+    )
+)"""
+
+
+def _held_before(naming: Naming) -> str:
+    return f"    v_held := (\n        {indent(_held(naming), 8)}\n    );\n"
+
+
+def _nothing_left(naming: Naming) -> str:
+    """Code of the application runs with the eraser's rights, and must not keep them."""
+    return f"""    if v_held is distinct from (
+        {indent(_held(naming), 8)}
+    ) then
+        raise exception using
+            errcode = 'ZE103',
+            message = 'code of the application made, changed or granted something in the name of the eraser',
+            hint = 'Look at the triggers that pgerase plan lists; nothing was changed.';
+    end if;
+"""
 
 
 def _erased_before(statement: Statement) -> str:
@@ -151,7 +210,8 @@ def _until_clean(statement: Statement) -> str:
     """After the run, where others' code ran: whether it put anything back."""
     query = with_parts([*statement.people(settled=True), *statement.found(plain=True)], statement.counts(done=False))
     return (
-        "    -- Code of the application ran (a history trigger, say): has it written anything back?\n"
+        "    -- Code of the application ran (a history trigger, say): has it written anything back? It may have set the path.\n"
+        "    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);\n"
         "    for v_row in\n"
         f"        select found.relation, sum(found.hits) as hits\n        from (\n            {indent(query, 12)}\n"
         "        ) as found (person, relation, strategy, hits)\n"
@@ -215,6 +275,7 @@ def state_functions(statement: Statement, naming: Naming) -> list[DesiredFunctio
     )
     state_body = (
         "\n#variable_conflict use_variable\ndeclare\n    v_changed bigint;\nbegin\n"
+        f"{_NOT_FROM_TRIGGERS}"
         "    if p_state not in ('active', 'inactive') then\n"
         "        raise exception using\n            errcode = 'invalid_parameter_value',\n"
         "            message = 'people are made active or inactive; erasing is another thing';\n    end if;\n"
