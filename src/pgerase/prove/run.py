@@ -147,6 +147,7 @@ class _Run:
         self._oids: dict[tuple[PlaceKind, str], int] = {}
         self._readers: dict[int, tuple[str, int]] = {}
         self._rights: dict[tuple[str, int], Rights] = {}
+        self._borrowed: list[str] = []
         self.hidden: frozenset[Name] = frozenset()
 
     def report(self) -> ProofReport:
@@ -261,7 +262,8 @@ class _Run:
             reading = self._reading(relations, ancestors, roles)
         if reading.unreadable:
             wanted = [row["name"] for row in known if row["is_private"] and row["name"] not in roles]
-            roles += [role for role in wanted if self._borrow(role)]
+            self._borrowed = [role for role in wanted if self._borrow(role)]
+            roles += self._borrowed
             reading = self._reading(relations, ancestors, roles)
         return roles, reading
 
@@ -286,7 +288,11 @@ class _Run:
         The search sees rows as of its beginning, but the server hides them by the policies of the moment; and rows of a table that
         was rewritten meanwhile are not seen at all.
         """
-        now = self._read_rights({role for role, _ in self._readers.values()})
+        with self._database.trial():
+            # By borrowing, the connected role had rights of its own that it has no more.
+            for role in self._borrowed:
+                self._borrow(role)
+            now = self._read_rights({role for role, _ in self._readers.values()})
         changed = {oid for oid, way in self._readers.items() if now.get(way) != self._rights[way]}
         # A partition's rows may have been read through another table: its own storage counts all the same.
         storage = {oid: rights.storage for (_, oid), rights in now.items()}
