@@ -97,7 +97,7 @@ CASES = {
     ),
     "people-go-along": (
         f"  s.person: {{subject: person, rows: delete, references: {{boss_id: {{to: s.person.person_id, gone: delete}}}}, {BOSS}}}\n"
-         "  s.post: {links: {author_id: {person: key, rows: unlink}}}\n",
+        + "  s.post: {links: {author_id: {person: key, rows: unlink}}}\n",
         "",
         "",
         "s.person",
@@ -232,7 +232,7 @@ MORE = {
     "with owners: last a row may stay": (
         "gone-not-said",
         "  s.person: {subject: person, rows: delete, links: {boss_id: {person: key, rows: unlink}}}\n"
-         "  s.post: {links: {author_id: {person: key, rows: delete}}, owners: last}\nnone: [s.reply]\n",
+        + "  s.post: {links: {author_id: {person: key, rows: delete}}, owners: last}\nnone: [s.reply]\n",
         "s.post",
     ),
     "a cleared identifier is followed into NOT NULL": (

@@ -14,7 +14,7 @@ from typing import Any
 
 from pgerase.catalog.model import Catalog, Name, Table
 from pgerase.meaning.conditions import Conditions, Population, Scope, rows_scope
-from pgerase.meaning.paths import Facts, Row
+from pgerase.meaning.paths import Facts
 from pgerase.meaning.values import Found, Kind, Many, kind_of
 from pgerase.rules import data_map as rules
 from pgerase.rules.access import Reference as AccessReference
@@ -83,14 +83,7 @@ class Outcome:
 
 
 class _Nobody(Population):
-    def attribute(self, person: Row, name: str) -> Found | None:
-        raise AssertionError
-
-    def operand(self, person: Row, ref: Any, resource_row: Row | None) -> Found | None:
-        raise AssertionError
-
-    def is_member(self, person: Row, names: tuple[str, ...]) -> bool:
-        raise AssertionError
+    """Data maps ask nothing about viewers."""
 
 
 class _Conditions(Conditions):

@@ -32,7 +32,7 @@ from tests.property.erasing_meaning import Erasing, Outcome
 from tests.property.erasing_values import Asked, Ledger, Tokens
 from tests.property.erasing_world import PERSON, SCHEMA, World, draw_world, ident, listed, q, script
 
-MAPS, STATES = 3, 4
+MAPS, STATES = 3, 3
 """Maps a schema, and sets of rows a map."""
 
 State = dict[Name, list[dict[str, Any]]]
@@ -51,8 +51,12 @@ class Tally:
     refused: int = 0
     cases: int = 0
     people: int = 0
+    batches: int = 0
+    """Cases with several people."""
     alike: int = 0
-    """Cases in which one batch means the same as one after the other."""
+    """… in which one batch comes to the same rows as one person after the other,"""
+    alike_counts: int = 0
+    """… and to the same counts."""
     settled: int = 0
     """Cases in which a second erasure means nothing new."""
     codes: Counter[str] = field(default_factory=Counter)
@@ -62,7 +66,8 @@ class Tally:
     def __str__(self) -> str:
         return (
             f"{self.cases} cases of {self.maps} maps ({self.refused} refused: {dict(self.codes)}), {self.people} people, "
-            f"{dict(self.strategies)}; {self.settled} settled, {self.alike} alike in batches, {self.searched} secrets searched"
+            f"{dict(self.strategies)}; {self.settled} settled; of {self.batches} batches {self.alike} come to the same as one "
+            f"by one, {self.alike_counts} with the same counts; {self.searched} secrets searched"
         )
 
 
@@ -369,8 +374,9 @@ class _Trial:
             state, done = self.step(f"batch {number}", state, [one], ledger)
             ledger = ledger.with_erased([one.key])
             total.update(done)
-        if state == once and total == counts:
-            self.tally.alike += 1
+        self.tally.batches += 1
+        self.tally.alike += state == once
+        self.tally.alike_counts += state == once and total == counts
 
     def search(self, after: State) -> None:
         """Secrets of erased people, wherever the map treats all of a column and leaves no row out."""

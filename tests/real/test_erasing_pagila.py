@@ -112,8 +112,8 @@ def test_addresses_go_with_the_last_who_needs_them(trial: Trial):
     _step(trial, "customer", (4,), _people("customer") | STAYS, ())
     _step(trial, "customer", (5,), _people("customer") | STAYS, ())
     _step(trial, "staff", (2,), _people("staff") | GOES, (9004,))
-    # In batches of one the first would leave it to the second: so it counts in a batch of both.
-    _step(trial, "customer", (6, 7), _people("customer", 2) | GOES | STAYS, (9005,))
+    # It goes with the last of the request who has it, and is kept for whoever comes before, as in two requests.
+    _step(trial, "customer", (6, 7), _people("customer", 2) | STAYS | GOES, (9005,))
     assert _addresses(trial) == [0, 9003]
 
     after = trial.dump()

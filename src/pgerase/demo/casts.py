@@ -173,19 +173,17 @@ _CUSTOMER_SUCCESS: Final = Cast(
         " where u.user_id = {key}",
         measures=(
             Measure(
-                "her open tasks", "select count(*) from cs.call_to_action where owner_id = {key} and status <> 'Closed'"
+                "open tasks", "select count(*) from cs.call_to_action where owner_id = {key} and status <> 'Closed'"
             ),
             Measure(
-                "her manager's",
+                "manager's",
                 "select count(*) from cs.call_to_action where owner_id = {above} and status <> 'Closed'",
             ),
-            Measure(
-                "closed tasks", "select count(*) from cs.call_to_action where owner_id = {key} and status = 'Closed'"
-            ),
+            Measure("closed", "select count(*) from cs.call_to_action where owner_id = {key} and status = 'Closed'"),
             Measure("activities", "select count(*) from cs.timeline_activity where author_id = {key}"),
             Measure("groups", "select count(*) from cs.sharing_group_member where user_id = {key}"),
             Measure(
-                "how she reads",
+                "name, status",
                 "select first_name || ' ' || last_name || ', ' || status from cs.app_user where user_id = {key}",
                 is_count=False,
             ),

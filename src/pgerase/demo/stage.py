@@ -72,10 +72,6 @@ class Stage:
 
     # --- what the catalog says ---
 
-    def superuser_variables(self) -> dict[str, str]:
-        """The same for the server's superuser."""
-        return {**self.connection_variables(), "PGUSER": self.superuser.connection.info.user}
-
     def inventory(self) -> dict[str, int]:
         """How many tables, rows and policies there are in the schema of the application."""
         tables = [
