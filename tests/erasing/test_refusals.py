@@ -96,8 +96,10 @@ CASES = {
         "s.person",
     ),
     "people-go-along": (
-        f"  s.person: {{subject: person, rows: delete, references: {{boss_id: {{to: s.person.person_id, gone: delete}}}}, {BOSS}}}\n"
-        + "  s.post: {links: {author_id: {person: key, rows: unlink}}}\n",
+        (
+            f"  s.person: {{subject: person, rows: delete, references: {{boss_id: {{to: s.person.person_id, gone: delete}}}}, {BOSS}}}\n"
+            "  s.post: {links: {author_id: {person: key, rows: unlink}}}\n"
+        ),
         "",
         "",
         "s.person",
@@ -231,8 +233,10 @@ def test_refused(code: str, database: FreshDatabase, tmp_path: Path):
 MORE = {
     "with owners: last a row may stay": (
         "gone-not-said",
-        "  s.person: {subject: person, rows: delete, links: {boss_id: {person: key, rows: unlink}}}\n"
-        + "  s.post: {links: {author_id: {person: key, rows: delete}}, owners: last}\nnone: [s.reply]\n",
+        (
+            "  s.person: {subject: person, rows: delete, links: {boss_id: {person: key, rows: unlink}}}\n"
+            "  s.post: {links: {author_id: {person: key, rows: delete}}, owners: last}\nnone: [s.reply]\n"
+        ),
         "s.post",
     ),
     "a cleared identifier is followed into NOT NULL": (
