@@ -172,9 +172,7 @@ _CUSTOMER_SUCCESS: Final = Cast(
         " ('user_name', u.user_name), ('full_name', u.first_name || ' ' || u.last_name)) as v (name, value)"
         " where u.user_id = {key}",
         measures=(
-            Measure(
-                "open tasks", "select count(*) from cs.call_to_action where owner_id = {key} and status <> 'Closed'"
-            ),
+            Measure("open", "select count(*) from cs.call_to_action where owner_id = {key} and status <> 'Closed'"),
             Measure(
                 "manager's",
                 "select count(*) from cs.call_to_action where owner_id = {above} and status <> 'Closed'",
