@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import secrets
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -27,11 +28,15 @@ from rich.console import Console
 
 from pgerase.apply.execute import apply_plan
 from pgerase.apply.ledger import read_state
+from pgerase.apply.programs import find_pg_dump
 from pgerase.compile import compile_pack
 from pgerase.database import Database
 from pgerase.install.run import install
 from pgerase.plan.build import plan_pack
+from pgerase.prove import Needle, Verdict, prove
+from pgerase.rules.pack import Pack
 from pgerase.rules.read import read_pack
+from pgerase.server import embedded_binaries
 
 PREFIX = "bench"
 
@@ -191,6 +196,8 @@ def main() -> None:
             console.print(f"erasing among {options.people:,} people …")
             few, spent = erasing(owner, connection, options.repeat)
             lines += few
+            console.print("searching …")
+            lines += searching(owner, connection)
         small = max(options.people // 10, 40 + 6 * options.repeat)
         with database(admin, address, small) as (_, connection):
             console.print(f"the same among {small:,} …")
@@ -226,12 +233,17 @@ def database(admin: str, address: Callable[[str, str], str], people: int) -> Gen
                 connection.execute(f"drop role if exists bench_{role}".encode())
 
 
+def pack_in(folder: str) -> Pack:
+    """The pack, written into a folder and read."""
+    Path(folder, "data_map.yaml").write_text(DATA_MAP, encoding="utf-8")
+    Path(folder, "pack.yaml").write_text(f"version: 1\nname: bench\nprefix: {PREFIX}\n", encoding="utf-8")
+    return read_pack(folder)
+
+
 def adopt(owner: str) -> None:
     """Install and apply the pack."""
     with tempfile.TemporaryDirectory() as folder, Database.open(owner) as opened:
-        Path(folder, "data_map.yaml").write_text(DATA_MAP, encoding="utf-8")
-        Path(folder, "pack.yaml").write_text(f"version: 1\nname: bench\nprefix: {PREFIX}\n", encoding="utf-8")
-        pack = read_pack(folder)
+        pack = pack_in(folder)
         install(opened, PREFIX)
         catalog, ledger = read_state(opened, PREFIX)
         apply_plan(opened, plan_pack(pack, compile_pack(pack, catalog), catalog, ledger), allow_drop=True)
@@ -277,6 +289,59 @@ def erasing(owner: str, connection: psycopg.Connection, repeat: int) -> tuple[li
             "0.2 x",
         ),
     ], spent
+
+
+def searching(owner: str, connection: psycopg.Connection) -> list[Line]:
+    """The proof for one person and for twenty, against dumping everything and looking for the same in it."""
+    version = connection.info.server_version // 10000
+    program = find_pg_dump(version, embedded_binaries() / "pg_dump").path
+    lines: list[Line] = []
+    # Statistics hold what they were made from.
+    connection.execute("vacuum (analyze)")
+    with tempfile.TemporaryDirectory() as folder, Database.open(owner) as opened:
+        pack = pack_in(folder)
+        for number in (1, 20):
+            needles = [
+                needle
+                for key in range(1, number + 1)
+                for needle in (
+                    Needle(str(key), "email", f"user{key}@example.org"),
+                    Needle(str(key), "user_name", f"user{key}"),
+                )
+            ]
+            wanted = Path(folder, "wanted")
+            wanted.write_text("".join(f"{needle.value}\n" for needle in needles), encoding="utf-8")
+
+            def look(needles: list[Needle] = needles) -> None:
+                if prove(opened, pack, "member", needles).verdict is not Verdict.CLEAN:
+                    raise SystemExit("somebody who was erased is still found")
+
+            def dump(wanted: Path = wanted) -> None:
+                run = subprocess.Popen([program, "--data-only", owner], stdout=subprocess.PIPE)  # noqa: S603
+                found = subprocess.run(  # noqa: S603
+                    ["grep", "-c", "-w", "-F", "-f", str(wanted)],  # noqa: S607
+                    stdin=run.stdout,
+                    stdout=subprocess.PIPE,
+                    check=False,
+                )
+                if run.wait() or found.stdout.strip() != b"0":
+                    raise SystemExit("the two ways disagree")
+
+            ways = [look, dump]
+            spent: dict[Callable[[], None], list[float]] = {way: [] for way in ways}
+            for _ in range(3):
+                for way in ways:
+                    spent[way].append(clock(None, way))
+            people = "one person" if number == 1 else f"{number} people"
+            lines.append(
+                Line(
+                    f"searching for {people}, normalised, against pg_dump and grep -F",
+                    min(spent[look]),
+                    min(spent[dump]),
+                    "3 x",
+                )
+            )
+    return lines
 
 
 def erase(connection: psycopg.Connection, keys: Sequence[int]) -> None:
