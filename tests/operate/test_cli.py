@@ -74,7 +74,7 @@ def test_erase_shows_asks_does_and_closes(pgerase, shop) -> None:
     assert (code, out) == (3, "")
     # Person 7 has 3 notes and 1 ticket, person 8 no notes and 2 tickets.
     for line in (
-        "shop.note     delete         3 rows       1 people",
+        "shop.note     delete         3 rows       1 person",
         "shop.ticket   unlink         3 rows       2 people",
         "erase 2 people of person for good (request 1)?",
     ):
@@ -85,7 +85,7 @@ def test_erase_shows_asks_does_and_closes(pgerase, shop) -> None:
     assert code == 0
     assert out.splitlines() == [
         "shop.invoice  keep           2 rows       2 people",
-        "shop.note     delete         3 rows       1 people",
+        "shop.note     delete         3 rows       1 person",
         "shop.person   change         2 rows       2 people",
         "shop.ticket   unlink         3 rows       2 people",
         "request 2: 2 people: 2 done",

@@ -80,7 +80,12 @@ def tally(request: Request) -> str:
     parts += [
         f"{number} {word}" for number, word in ((request.failed, "failed"), (request.pending, "pending")) if number
     ]
-    return f"{request.people} people: {', '.join(parts)}"
+    return f"{how_many(request.people)}: {', '.join(parts)}"
+
+
+def how_many(people: int) -> str:
+    """So many people, in words."""
+    return "1 person" if people == 1 else f"{people} people"
 
 
 def request_data(request: Request) -> dict[str, Any]:
@@ -101,7 +106,8 @@ def count_lines(counts: Sequence[Count]) -> list[str]:
     relation = max((len(count.relation) for count in counts), default=0)
     strategy = max((len(count.strategy) for count in counts), default=0)
     return [
-        f"{count.relation:<{relation}}  {count.strategy:<{strategy}}  {count.rows:>8} rows  {count.people:>6} people"
+        f"{count.relation:<{relation}}  {count.strategy:<{strategy}}  {count.rows:>8} {'row ' if count.rows == 1 else 'rows'}"
+        f"  {count.people:>6} {'person' if count.people == 1 else 'people'}"
         for count in counts
     ]
 

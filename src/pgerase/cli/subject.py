@@ -13,6 +13,7 @@ from pgerase.cli.output import confirm, print_result, progress
 from pgerase.cli.people import (
     count_lines,
     failure_lines,
+    how_many,
     missing_option,
     open_register,
     people_options,
@@ -204,7 +205,7 @@ def _set(
         if not yes:
             for one in now:
                 progress(f"{subject} {one.key}  {one.state.value} -> {state.value}")
-        confirm(f"{command} {len(now)} people?", yes=yes)
+        confirm(f"{command} {how_many(len(now))}?", yes=yes)
         changed = set_state(register, subject, keys, state)
     print_result(
         settings,
@@ -232,7 +233,7 @@ def _erase(
                 for line in _plan_lines(planned):
                     progress(line)
             question = (
-                f"erase {planned.request.pending} people of {request.subject} for good (request {request.number})?"
+                f"erase {how_many(planned.request.pending)} of {request.subject} for good (request {request.number})?"
             )
             confirm(question, yes=yes)
     except (Refused, click.Abort):
@@ -265,7 +266,7 @@ def _print_dry_run(settings: Settings, planned: DryRun, *, kept: bool) -> ExitCo
     what = f"request {planned.request.number}" if kept else "no request"
     lines = [
         *_plan_lines(planned),
-        f"dry run, {what}: {planned.request.pending} people would be erased; nothing was changed",
+        f"dry run, {what}: {how_many(planned.request.pending)} would be erased; nothing was changed",
     ]
     data = _data(planned, planned.counts, only_count=True)
     print_result(settings, lines, data if kept else data | {"request": None})

@@ -467,6 +467,8 @@ def _function(
         "    security definer\n"
         # Not '': temporary types would then come first.
         "    set search_path = pg_catalog, pg_temp\n"
+        # A migrator's sessions have it off, which is an error for whoever is exempt by policy.
+        "    set row_security = on\n"
         # People are few or some hundred, tables large: one plan serves all, and is made once a session.
         "    set plan_cache_mode = force_generic_plan\n"
         f"as {tag}{body}{tag}"

@@ -242,6 +242,8 @@ def _guard(
         "    volatile\n"
         "    security definer\n"
         "    set search_path = pg_catalog, pg_temp\n"
+        # A migrator writes with it off, which is an error for whoever is exempt by policy.
+        "    set row_security = on\n"
         f"as {tag}{body}{tag}"
     )
     comment = f"{what} [pgerase guard]"
