@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from pgerase.catalog.model import Table
 from pgerase.compile import sql
@@ -212,11 +213,10 @@ class Outcomes(People):
         env = Env(row=ROW, person=heir, as_set=False, taken=frozenset({ROW, heir, "person", "leaving", "manager"}))
         texts: list[str] = []
         for one in self.required.get(work.name, ()):
-            if one.through is not None or asks_decision(one.rows) or (one.who is not None and asks_decision(one.who)):
+            held = self.required_of(one, env)
+            if held is None or (one.who is not None and asks_decision(one.who)):
                 self.findings.append(_unasked(work, one))
-                continue
-            held = sql.formula_text(self.emitter.truth(one.rows, env, positive=True))
-            if one.who is None:
+            elif one.who is None:
                 texts.append(f"({held})")
             else:
                 who = sql.formula_text(self.emitter.truth(one.who, env, positive=False))
@@ -228,13 +228,34 @@ class Outcomes(People):
             return []
         return texts
 
+    def required_of(self, requirement: BoundRequirement, env: Env) -> str | None:
+        """What a requirement demands of the row under `env`; one that was passed on, of the parent's row. None: it asks for a decision."""
+        through = requirement.through
+        if through is None:
+            if asks_decision(requirement.rows):
+                return None
+            return sql.formula_text(self.emitter.truth(requirement.rows, env, positive=True))
+        assert requirement.origin is not None
+        name = requirement.origin[1]
+        origin = next((one for one in self.required.get(through.target, ()) if one.name == name), None)
+        if origin is None:
+            return None
+        assert env.row is not None
+        alias, inside = env.fresh("up")
+        held = self.required_of(origin, replace(inside, row=alias))
+        if held is None:
+            return None
+        self.reads.add(through.target)
+        same = self.equal(alias, through.target_columns, env.row, through.columns)
+        return sql.exists(sql.select("", [f"{qualified(through.target)} as {alias}"], [same, f"({held})"]))
+
 
 def _unasked(work: Work, requirement: BoundRequirement) -> Finding:
     message = (
         f"rows of {work.name} are handed over without asking whether requirement {requirement.name} "
         f"({requirement.at}) lets the new owner see them"
     )
-    hint = "It is passed on from a parent, asks for a group or for {can: …}: look at such rows after a handover."
+    hint = "It asks for a group or for {can: …}: look at such rows after a handover."
     return Finding("requirement-not-asked", Severity.WARNING, str(work.name), message, hint, requirement.at)
 
 
