@@ -18,6 +18,8 @@ from psycopg import sql
 
 from pgerase.database import Database
 from pgerase.operate import Count, DryRun, Erasure, Register, dry_run, erase, open_request
+from pgerase.prove import Needle, ProofReport, prove
+from pgerase.rules.read import read_pack
 from tests.fix_database import FreshDatabase
 from tests.real.deployment import Deployment
 
@@ -103,6 +105,12 @@ class Trial:
             register = Register(database, self.deployment.prefix)
             number = open_request(register, subject, [str(key) for key in keys]).number
             return dry_run(register, number), erase(register, number)
+
+    def prove(self, subject: str, key: int, identifiers: Mapping[str, str]) -> ProofReport:
+        """Search for what a person was known by, as the owner, with statistics made anew."""
+        needles = [Needle(str(key), name, value) for name, value in identifiers.items()]
+        with Database.open(self.deployment.database.dsn()) as database:
+            return prove(database, read_pack(self.deployment.folder), subject, needles, analyze=True)
 
     def dump(self) -> Dump:
         """The database's dump, with placeholders for tokens."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
+from pgerase.prove import Verdict
 from tests.fix_database import FreshDatabase
 from tests.real.conftest import HERE, Deployments
 from tests.real.deployment import differences
@@ -181,3 +182,17 @@ def test_an_erased_general_manager_is_no_super_admin_any_more(
     trial.prepare("update public.employee set title = 'General Manager' where employee_id = 6")
     trial.erase("employee", 1)
     assert trial.failures("employee", 6) == [("6", "ZE104")]
+
+
+def test_an_erased_customer_is_proven_gone_and_before_was_found(trial: Trial):
+    known = trial.admin.execute(
+        "select email, first_name || ' ' || last_name, phone, address from public.customer where customer_id = 1"
+    ).fetchone()
+    assert known is not None
+    identifiers = dict(zip(("email", "full_name", "phone", "address"), known, strict=True))
+    assert trial.prove("customer", 1, identifiers).verdict is Verdict.FAIL
+    trial.erase("customer", 1)
+    report = trial.prove("customer", 1, identifiers)
+    assert report.verdict is Verdict.CLEAN, [
+        one for one in report.places if one.verdict in (Verdict.FAIL, Verdict.UNVERIFIED, Verdict.REVIEW)
+    ]

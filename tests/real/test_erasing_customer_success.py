@@ -11,6 +11,7 @@ from psycopg import sql
 from pgerase.database import Database
 from pgerase.errors import Refused
 from pgerase.operate import Register, State, set_state, status
+from pgerase.prove import Verdict
 from tests.fix_database import FreshDatabase
 from tests.real.conftest import Deployments, deploy_customer_success
 from tests.real.deployment import differences
@@ -291,3 +292,17 @@ def test_nobody_but_the_owner_erases(trial: Trial):
                     sql.Identifier(f"{trial.deployment.prefix}_eraser", "erase_employee")
                 )
             )
+
+
+def test_an_erased_employee_is_proven_gone_and_before_was_found(trial: Trial):
+    known = trial.admin.execute(
+        "select email, user_name, first_name || ' ' || last_name from cs.app_user where user_id = 1001"
+    ).fetchone()
+    assert known is not None
+    identifiers = dict(zip(("email", "user_name", "full_name"), known, strict=True))
+    assert trial.prove("employee", 1001, identifiers).verdict is Verdict.FAIL
+    trial.erase("employee", 1001)
+    report = trial.prove("employee", 1001, identifiers)
+    assert report.verdict is Verdict.CLEAN, [
+        one for one in report.places if one.verdict in (Verdict.FAIL, Verdict.UNVERIFIED, Verdict.REVIEW)
+    ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
+from pgerase.prove import Verdict
 from tests.fix_database import FreshDatabase
 from tests.real.conftest import HERE, Deployments
 from tests.real.deployment import differences
@@ -187,3 +188,20 @@ def test_the_rules_hold_after_erasing(trial: Trial):
         )
     ]
     assert found == []
+
+
+def test_an_erased_customer_is_proven_gone_and_before_was_found(trial: Trial):
+    # It was never filled, so nobody could look into it.
+    trial.admin.execute("refresh materialized view public.rental_by_category")
+    known = trial.admin.execute(
+        "select c.email, c.first_name || ' ' || c.last_name, a.address, a.phone from public.customer as c"
+        " join public.address as a using (address_id) where c.customer_id = 1"
+    ).fetchone()
+    assert known is not None
+    identifiers = dict(zip(("email", "full_name", "address", "phone"), known, strict=True))
+    assert trial.prove("customer", 1, identifiers).verdict is Verdict.FAIL
+    trial.erase("customer", 1)
+    report = trial.prove("customer", 1, identifiers)
+    assert report.verdict is Verdict.CLEAN, [
+        one for one in report.places if one.verdict in (Verdict.FAIL, Verdict.UNVERIFIED, Verdict.REVIEW)
+    ]
