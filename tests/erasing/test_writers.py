@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from threading import Barrier, BrokenBarrierError, Event
 
 import psycopg
+import pytest
 
 from pgerase.operate import Erasure, dry_run, erase, open_request, retry_request
 from tests.erasing.conftest import ADMIN, Club
@@ -260,6 +261,27 @@ def operate(club: Club, people: range, start: Barrier, *, planned: bool) -> tupl
     raise AssertionError(failed)
 
 
+def erase_meanwhile(club: Club, writers: Sequence[Writer]) -> list[tuple[Erasure, Counter[str]]]:
+    """Let both operators work while the writers write; what the operators came to."""
+    start, finished = Barrier(WRITERS + 2), Event()
+    with ThreadPoolExecutor(WRITERS + 2) as pool:
+        writing = [pool.submit(one.run, start, finished) for one in writers]
+        try:
+            # Whoever fails before all have begun keeps the others from waiting for him.
+            for one in writing:
+                one.add_done_callback(lambda one: start.abort() if one.exception() else None)
+            operators = [
+                pool.submit(operate, club, people, start, planned=planned)
+                for people, planned in ((FIRST, True), (SECOND, False))
+            ]
+            wait(operators)
+        finally:
+            finished.set()
+        broken = [error for one in writing if (error := one.exception())]
+        assert [error for error in broken if not isinstance(error, BrokenBarrierError)] == []
+        return [one.result() for one in operators]
+
+
 def heir(person: int) -> int:
     """The person, or whoever is next above who is not erased."""
     while person in ERASED:
@@ -277,23 +299,7 @@ def test_an_application_that_writes_all_the_while(unapplied: Club):
     club = unapplied.apply(*(f"app.{one}.audit" for one in tables))
 
     writers = [Writer(club, number, user) for number, user in enumerate((club.web, club.web, None))]
-    start, finished = Barrier(WRITERS + 2), Event()
-    with ThreadPoolExecutor(WRITERS + 2) as pool:
-        writing = [pool.submit(one.run, start, finished) for one in writers]
-        try:
-            # Whoever fails before all have begun keeps the others from waiting for him.
-            for one in writing:
-                one.add_done_callback(lambda one: start.abort() if one.exception() else None)
-            operators = [
-                pool.submit(operate, club, people, start, planned=planned)
-                for people, planned in ((FIRST, True), (SECOND, False))
-            ]
-            wait(operators)
-        finally:
-            finished.set()
-        broken = [error for one in writing if (error := one.exception())]
-        assert [error for error in broken if not isinstance(error, BrokenBarrierError)] == []
-        results = [one.result() for one in operators]
+    results = erase_meanwhile(club, writers)
 
     # The writers wrote while people were erased, and were refused for nothing else.
     refused = sum((one.refused for one in writers), Counter())
@@ -359,3 +365,53 @@ def test_an_application_that_writes_all_the_while(unapplied: Club):
         "where strategy <> 'keep' and done is not null group by 1, 2, 3"
     )
     assert sorted(ledger) == sorted(club.rows(AUDITED))
+
+
+TASK = "select owner_id, status from app.task where task_id = 51"
+MEMBERSHIP = "select person_id from app.membership where club = 'go'"
+LOOKED_AT = """
+    create function app.look() returns trigger language plpgsql as 'begin return old; end';
+    create trigger look before delete on app.membership for each row execute function app.look();
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "query", "stays"),
+    [
+        ("update app.task set owner_id = 7 where task_id = 51", TASK, (7, "Open")),
+        ("update app.task set status = 'Closed' where task_id = 51", TASK, (5, "Closed")),
+        ("update app.membership set person_id = 7 where club = 'go'", MEMBERSHIP, (7,)),
+        (
+            "update app.message set sender = 'dan@club.example' where message_id = 51",
+            "select sender from app.message where message_id = 51",
+            ("dan@club.example",),
+        ),
+        (
+            "update app.person set manager_id = 7 where person_id = 6",
+            "select manager_id from app.person where person_id = 6",
+            (7,),
+        ),
+    ],
+)
+@pytest.mark.parametrize("code", [False, True])
+def test_what_a_writer_takes_away_while_erasing_waits_is_left_alone(
+    change: str, query: str, stays: tuple, code: bool, unapplied: Club
+):
+    """The row was the person's when erasing found it. With code of the application, rows are looked at before the change."""
+    unapplied.owner.execute(
+        ("update app.person set manager_id = 5 where person_id = 6;" + (LOOKED_AT if code else "")).encode()
+    )
+    club = unapplied.apply(*(["app.membership.look"] if code else []))
+    writer = club.begin()
+    assert writer.execute(change.encode()).rowcount == 1
+    run = club.in_background(lambda: club.erase(5))
+    club.until_blocked(work=run)
+    writer.execute("commit")
+    result = run.result(30)
+    assert {one.sqlstate for one in result.failures} <= {"ZE101"}
+    assert club.rows(query) == [stays]
+    register = club.register()
+    retry_request(register, result.request.number)
+    assert erase(register, result.request.number).failures == ()
+    assert club.rows(query) == [stays]
+    assert club.rows("select status from app.person where person_id = 5") == [("ERASED",)]

@@ -11,6 +11,7 @@ from pgerase.compile.erasure.bound import Backward, BoundLink, Forward, Gone, Ve
 from pgerase.compile.erasure.fill import comparable
 from pgerase.compile.erasure.outcome import Outcomes
 from pgerase.compile.erasure.parts import (
+    AS_FOUND,
     ROW,
     Hit,
     Outcome,
@@ -256,6 +257,7 @@ class Finder(Outcomes):
         out += [f"{verb} as verb_{name}" for name, verb in verbs.items()]
         out += [f"becomes.{ident(column)} as {ident(new_name(column))}" for column in changed]
         out += [f"{self.differs(work.table, changed)} as changes", f"{deleted_by} as deleted_by"]
+        out.append(f"{ROW}.xmin as {AS_FOUND}")
         return (
             "select "
             + ",\n    ".join(indent(one) for one in out)

@@ -15,6 +15,8 @@ NEEDED = "keep needed"
 """What becomes of a row that somebody else still needs."""
 ROW = "t"
 """The alias of the row in question."""
+AS_FOUND = "as_found"
+"""The column of found rows that tells the version that was found."""
 
 
 @dataclass(frozen=True, slots=True)

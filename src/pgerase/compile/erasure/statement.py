@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from pgerase.compile.erasure.bound import CHANGE, Gone, Verb
 from pgerase.compile.erasure.find import BELOW, Finder
-from pgerase.compile.erasure.parts import ROW, STRENGTH, Hit, Part, hit_name, identity, new_name, strategy_of
+from pgerase.compile.erasure.parts import AS_FOUND, ROW, STRENGTH, Hit, Part, hit_name, identity, new_name, strategy_of
 from pgerase.compile.erasure.work import Work
 from pgerase.compile.sql import fit_name, ident, indent, qualified, text_literal
 
@@ -28,7 +28,9 @@ class Statement(Finder):
                 parts.append(self.done_plainly(one, hit))
                 continue
             alias, ids = self.aliases[one.name], identity(one.table)
-            same = self.equal(ROW, ids, "found", ids)
+            # What became of a row was decided of the version that was found. A writer we had to wait for may have handed the
+            # row over: then it is left alone, and missed. By xmin, since older servers do not look at a ctid again.
+            same = f"{self.equal(ROW, ids, 'found', ids)} and {ROW}.xmin = found.{AS_FOUND}"
             changed = self.changed_columns(one)
             if changed:
                 sets = ",\n    ".join(f"{ident(name)} = found.{ident(new_name(name))}" for name in changed)
