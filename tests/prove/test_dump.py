@@ -90,6 +90,7 @@ def test_what_was_taken_out_is_gone_for_both(shop, pg_dump: Callable[..., str]):
         assert left == {"public.invoice.billing_address": Verdict.FAIL}
         assert _grep(pg_dump(database, "--data-only"), address).keys() == {"public.invoice"}
         owner.execute("update public.invoice set billing_address = null where customer_id = 1")
+        owner.execute("analyze public.invoice")
         with Database.open(database.dsn()) as connection:
             assert prove(connection, pack, "customer", needles).verdict is Verdict.CLEAN
     dump = pg_dump(database, "--data-only")
