@@ -294,3 +294,46 @@ def test_nothing_is_made_where_something_is_refused(database: FreshDatabase, tmp
     compiled(database, tmp_path, PERSON)
     with Database.open(database.dsn()) as opened:
         assert compile_pack(read_pack(tmp_path), read_catalog(opened)).objects == ()
+
+
+@pytest.mark.parametrize("kind", ["numeric", "character(6)", "bit(4)", "date", "timestamp with time zone"])
+def test_keys_that_are_spelled_in_several_ways_are_refused(kind: str, database: FreshDatabase, tmp_path: Path):
+    with database.connect() as owner:
+        owner.execute("drop table if exists s.odd")
+        owner.execute(f"create table s.odd (odd_id {kind} primary key)".encode())
+    text = (
+        "version: 1\nsubjects:\n  odd: {table: s.odd, key: odd_id, identifiers: {it: odd_id}}\n"
+        "tables:\n  s.odd: {subject: odd, rows: delete}\n"
+    )
+    (tmp_path / "data_map.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "pack.yaml").write_text("version: 1\nname: small\nprefix: small\n", encoding="utf-8")
+    with Database.open(database.dsn()) as opened:
+        found = compile_pack(read_pack(tmp_path), read_catalog(opened)).findings
+    assert [one.subject for one in found if one.code == "not-compiled-yet"] == [f"a key of type {kind}: odd_id"]
+
+
+@pytest.mark.parametrize(
+    ("made", "code", "wanted"),
+    [
+        ("create unique index lone on s.note (lower(text)) ", "filler-not-unique", "s.note.text"),
+        ("create unique index lone on s.note (text) where of_id > 0", "filler-not-unique", "s.note.text"),
+        ("create rule lone as on delete to s.note do instead nothing", "rewrite-rule", "s.note"),
+        (
+            "create domain s.short as text check (length(value) < 5); alter table s.note alter text type s.short",
+            "filler-not-proved",
+            "s.note.text",
+        ),
+    ],
+)
+def test_what_the_database_would_refuse_later(
+    made: str, code: str, wanted: str, database: FreshDatabase, tmp_path: Path
+):
+    with database.connect() as owner:
+        owner.execute("alter table s.note add column text text")
+        owner.execute(made.encode())
+        note = "  s.note: {links: {of_id: {person: key, rows: keep}}, columns: {text: {kind: text, purpose: x, erase: {fill: gone}}}}\n"
+        found = compiled(database, tmp_path, PERSON + POST + note)
+        owner.execute(
+            "drop rule if exists lone on s.note; alter table s.note drop column text; drop domain if exists s.short"
+        )
+    assert wanted in {one.subject for one in found if one.code == code}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pgerase.catalog.model import Catalog, Column, ForeignKey, Name, Table
 from pgerase.compile.bind_conditions import ConditionBinder, Scope
-from pgerase.compile.bind_names import is_unique, nearest
+from pgerase.compile.bind_names import Unbound, is_unique, nearest
 from pgerase.compile.bound import BoundCondition, Computed, Hop, Side, Value
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import Verb
@@ -22,6 +22,8 @@ from pgerase.rules.names import BackStep, Step
 
 LONGEST_SUBJECT = 50
 """In bytes, so that count_, erase_, status_ and set_state_ fit before a name."""
+SPELLED_ONE_WAY = frozenset({"smallint", "integer", "bigint", "text", "character varying", "uuid"})
+"""Not numeric (1 and 1.0), dates and times (styles and zones), character(n) (its padding), nor citext."""
 _ON_DELETE = {"c": bound.Gone.DELETE, "n": bound.Gone.UNLINK}
 
 
@@ -91,8 +93,7 @@ class _MapBinder(ConditionBinder):
                 self.not_yet(f"natural key {column.column}", column.at)
         key = tuple(self.column(table, column.column, column.at) for column in subject.key)
         for column in key:
-            if type_of(column).is_citext:
-                self.not_yet(f"a key of type citext: {column.name}", subject.at)
+            self.check_spelled(column, f"a key of type {column.type}: {column.name}", subject.at)
         if not is_unique(table, tuple(column.name for column in key)):
             named = ", ".join(column.name for column in key)
             message = f"{table.name}({named}) is not unique: one row a person is needed"
@@ -110,6 +111,13 @@ class _MapBinder(ConditionBinder):
             lifecycle=self.bind_lifecycle(subject.lifecycle, table),
             at=subject.at,
         )
+
+    def check_spelled(self, column: Column, what: str, at: Position) -> bool:
+        """The ledger and the guards know people by text: only types of which a value has one, whatever the session's settings."""
+        if column.base_type in SPELLED_ONE_WAY:
+            return True
+        self.not_yet(what, at)
+        return False
 
     def bind_identifier(self, table: Table, identifier: rules.Identifier, known: dict[str, Column]) -> None:
         """Identifiers are what `prove` searches for; those that are one column of the person's row can also be linked by."""
@@ -176,6 +184,11 @@ class _MapBinder(ConditionBinder):
         if table.is_partition:
             message = f"{table.name} is a partition; a map names the partitioned table"
             raise self.fail("partition-mapped", str(table.name), message, mapped.at)
+        if table.rewrites:
+            message = f"{table.name} has rewrite rules (CREATE RULE), which cannot be part of erasing"
+            raise self.fail(
+                "rewrite-rule", str(table.name), message, mapped.at, "Use a trigger instead, or an updatable view."
+            )
         if table.kind != "p" and self.catalog.leaves(table.name):
             raise self.not_yet(f"{table.name}, whose rows lie in tables that inherit from it", mapped.at)
         if table.name in self.mapped:
@@ -338,8 +351,9 @@ class _MapBinder(ConditionBinder):
         if not is_unique(subject.table, (subject.identifiers[identifier].name,)):
             message = f"{identifier} is not unique among {subject.name}s: rows of others of that name would be taken"
             raise self.fail("identifier-not-unique", identifier, message, at, "Link by key, or add a unique index.")
-        if type_of(subject.identifiers[identifier]).is_citext:
-            raise self.not_yet(f"a link by {identifier}, which is citext", at)
+        column = subject.identifiers[identifier]
+        if not self.check_spelled(column, f"a link by {identifier}, which is {column.type}", at):
+            raise Unbound
         return identifier
 
     def paths_into(

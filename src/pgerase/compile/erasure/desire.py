@@ -68,9 +68,7 @@ def compile_erasure(
         work, problems = plan_work(bound_map, subject, catalog, nothing_personal)
         findings += problems
         facts = _Direct(naming, None, catalog)
-        with_code = frozenset(
-            one.name for one in work if user_code(catalog, naming, [one.name]) or _has_rules(catalog, one.name)
-        )
+        with_code = frozenset(one.name for one in work if user_code(catalog, naming, [one.name]))
         statement = Statement(
             bound_map, subject, work, Emitter(facts), is_erased, is_requested, with_code, _required(subject, rules)
         )
@@ -104,10 +102,6 @@ def compile_erasure(
         *_sorted_triggers(guard_triggers),
     ]
     return Erasure(tuple(objects), tuple(dict.fromkeys(findings)))
-
-
-def _has_rules(catalog: Catalog, table: Name) -> bool:
-    return bool(catalog.tables[table].rewrites)
 
 
 def _sorted_triggers(triggers: Iterable[DesiredTrigger]) -> list[DesiredTrigger]:

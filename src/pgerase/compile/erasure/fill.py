@@ -21,6 +21,7 @@ from pgerase.rules import data_map as rules
 TOKEN_LENGTH = 26
 SHORTEST_TOKEN = 8
 _LENGTH = re.compile(r"character(?: varying)?\((\d+)\)\Z")
+_MODIFIER = re.compile(r"\([^)]*\)")
 _JSON = {"json", "jsonb"}
 
 
@@ -179,10 +180,22 @@ def _room(column: Column) -> int | None:
 
 
 def _alone_unique(table: Table, column: Column) -> bool:
+    """Whether a unique index is over this column alone, in part of the rows or through an expression too."""
     return any(
-        index.unique and index.key_count == 1 and index.columns[:1] == (column.name,) and not index.partial
+        index.unique
+        and index.key_count == 1
+        and (index.columns[0] == column.name or (index.columns[0] is None and _names(index.definition, column.name)))
         for index in table.indexes
     )
+
+
+def _names(definition: str, column: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", definition) is not None
+
+
+def is_domain(column: Column) -> bool:
+    """Whether the column's type is a domain, of which the catalog snapshot knows no checks, length or NOT NULL."""
+    return column.element_type is None and _MODIFIER.sub("", column.type) != column.base_type
 
 
 def comparable(column: Column) -> str:

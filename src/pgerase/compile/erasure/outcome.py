@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pgerase.catalog.model import Table
+from pgerase.catalog.model import Column, Table
 from pgerase.compile import sql
 from pgerase.compile.bound import BoundCondition, BoundRequirement, ColumnValue
 from pgerase.compile.emit import Env, asks_decision
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import BoundLink, Verb
-from pgerase.compile.erasure.fill import Misfit, leaves_alone, new_value
+from pgerase.compile.erasure.fill import Misfit, is_domain, leaves_alone, new_value
 from pgerase.compile.erasure.parts import NEEDED, ROW, Outcome, identity, new_name
 from pgerase.compile.erasure.people import People
 from pgerase.compile.erasure.work import Work
@@ -132,6 +132,8 @@ class Outcomes(People):
     ) -> None:
         found = table.column(column)
         assert found is not None
+        if is_domain(found):
+            self.findings.append(_not_proved(table, found, treatments[0].at))
         try:
             changed[column] = new_value(table, found, treatments, ROW, person)
         except Misfit as misfit:
@@ -257,6 +259,14 @@ def _unasked(work: Work, requirement: BoundRequirement) -> Finding:
     )
     hint = "It asks for a group or for {can: …}: look at such rows after a handover."
     return Finding("requirement-not-asked", Severity.WARNING, str(work.name), message, hint, requirement.at)
+
+
+def _not_proved(table: Table, column: Column, at: Position) -> Finding:
+    message = (
+        f"{table.name}.{column.name} is of domain {column.type}, whose checks, length and NOT NULL are not looked at"
+    )
+    hint = "Neither the compiler nor the dry run does: erasing fails for people whose new value does not fit."
+    return Finding("filler-not-proved", Severity.WARNING, f"{table.name}.{column.name}", message, hint, at)
 
 
 def refusal(code: str, subject: str, message: str, at: Position) -> Finding:
