@@ -162,9 +162,9 @@ def erase_people(
         if only_count:
             with bar("counting") as step:
                 planned = (
-                    dry_run(register, number, batch=batch, progress=step)
+                    dry_run(register, number, progress=step)
                     if number is not None
-                    else rehearse(register, subject, people, batch=batch, missing_too=allow_missing, progress=step)
+                    else rehearse(register, subject, people, missing_too=allow_missing, progress=step)
                 )
             return _print_dry_run(settings, planned, kept=number is not None)
         if number is None:
@@ -227,7 +227,7 @@ def _erase(
     try:
         # Who was counted before is compared with that, and not with numbers that nobody saw.
         with bar("counting") as step:
-            planned = dry_run(register, request.number, batch=batch, again=False, progress=step)
+            planned = dry_run(register, request.number, again=False, progress=step)
         if planned.request.pending:
             if not yes:
                 for line in _plan_lines(planned):

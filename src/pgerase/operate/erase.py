@@ -22,10 +22,12 @@ Watch = Callable[[Progress], None]
 
 
 def dry_run(
-    register: Register, number: int, *, batch: int = DEFAULT_BATCH, again: bool = True, progress: Watch | None = None
+    register: Register, number: int, *, batch: int = LARGEST_BATCH, again: bool = True, progress: Watch | None = None
 ) -> DryRun:
     """Count what erasing the pending people of a request would do, and keep the counts for comparing when it is done.
 
+    They are counted together, as far as `batch` goes: what an earlier one takes away is not counted for a later one, who will
+    not find it, in whichever batches they are erased.
     Nothing but the ledger changes. Without `again`, those counted before are not counted anew. Whoever cannot be counted is
     set aside as failed. Raises Refused where the request is not open, the eraser is not blind, or user code is not
     acknowledged; UsageError; DatabaseFailed.
@@ -40,7 +42,7 @@ def rehearse(
     subject: str,
     keys: Sequence[str],
     *,
-    batch: int = DEFAULT_BATCH,
+    batch: int = LARGEST_BATCH,
     missing_too: bool = False,
     progress: Watch | None = None,
 ) -> DryRun:
