@@ -12,6 +12,7 @@ from pgerase.apply.execute import apply_plan
 from pgerase.apply.prepare import prepare
 from pgerase.database import Database
 from pgerase.install import install
+from pgerase.operate import Register, dry_run, erase, open_request
 from pgerase.rules.read import read_pack
 from tests.fix_database import FreshDatabase
 
@@ -37,6 +38,7 @@ class Erasing:
 
     def __init__(self, database: FreshDatabase, folder: Path, schema: str, data_map: str) -> None:
         self.prefix = database.prefix
+        self.dsn = database.dsn()
         database.connect().execute(schema.encode())
         (folder / "data_map.yaml").write_text(data_map, encoding="utf-8")
         (folder / "pack.yaml").write_text(f"version: 1\nname: small\nprefix: {self.prefix}\n", encoding="utf-8")
@@ -123,6 +125,27 @@ update s.person set address_id = case when person_id < 3 then 1 else person_id -
 """
 LAST = '  s.address:\n    links: {"s.person(address_id)": {person: key}}\n    owners: last\n    of: any\n'
 STREET = "    columns: {street: {kind: address, purpose: x, erase: clear}}\n"
+
+
+@pytest.mark.parametrize(("counted", "done"), [(10, 2), (1, 1)])
+def test_what_an_earlier_batch_takes_away_is_not_planned_for_a_later_one(erasing, counted: int, done: int):
+    """Counted together, both are erased in batches of one; counted apart, the second would be held to a row that is gone."""
+    made = erasing(
+        PEOPLE + "create table s.letter (letter_id bigint primary key, reader bigint, writer bigint, text text);"
+        "insert into s.letter values (1, 1, 2, 'Dear Ann');",
+        SUBJECT
+        + STAYS
+        + "  s.letter:\n    links: {reader: {person: key, rows: delete}, writer: {person: key, rows: keep}}\n    of: writer\n"
+        "    columns: {text: {kind: message, purpose: post, erase: clear}}\n",
+    )
+    with Database.open(made.dsn) as database:
+        register = Register(database, made.prefix)
+        number = open_request(register, "person", ["1", "2"]).number
+        dry_run(register, number, batch=counted)
+        outcome = erase(register, number, batch=1)
+    assert outcome.request.done == done
+    assert [one.sqlstate for one in outcome.failures] == ["ZE101"] * (2 - done)
+    assert made.rows("select * from s.letter") == []
 
 
 def test_a_row_goes_with_the_last_whose_own_row_goes(erasing):
