@@ -33,7 +33,7 @@ SQLSTATES: Mapping[str, str] = MappingProxyType(
         "ZE103": "user code that erasing would run is not acknowledged, or changed",
         "ZE104": "the last super admin cannot be erased",
         "ZE105": "an erased person stays erased",
-        "ZE106": "the ghost is nobody to erase",
+        "ZE106": "the data map hands rows over to this person",
         "ZE110": "no such subject",
         "ZE111": "a request, or what is noted of one, is not as it has to be",
         "ZE112": "keys belong to nobody",

@@ -12,7 +12,9 @@ import psycopg
 import pytest
 
 from pgerase.database import Database
-from pgerase.operate import Erasure, Register, erase, open_request
+from pgerase.operate import Erasure as Erased
+from pgerase.operate import Register, erase, open_request
+from tests.erasing.small import Erasing
 from tests.fix_database import FreshDatabase
 from tests.real.deployment import Deployment, copy_pack
 
@@ -58,7 +60,7 @@ class Club:
         self._opened.append(opened)
         return Register(opened, self.prefix)
 
-    def erase(self, *keys: int, subject: str = "person") -> Erasure:
+    def erase(self, *keys: int, subject: str = "person") -> Erased:
         """Erase people through a request."""
         register = self.register()
         number = open_request(register, subject, [str(key) for key in keys]).number
@@ -141,6 +143,12 @@ def _made(database: FreshDatabase, folder: Path) -> Iterator[Club]:
         finally:
             made.close()
             database.close()
+
+
+@pytest.fixture
+def erasing(databases: Callable[..., FreshDatabase], tmp_path: Path) -> Callable[[str, str], Erasing]:
+    """Makes a small database of a schema and a data map."""
+    return lambda schema, data_map: Erasing(databases(), tmp_path, schema, data_map)
 
 
 @pytest.fixture

@@ -66,6 +66,8 @@ class _DataDrawer:
                     self.point(tab, row, pointer)
                 if tab.identifier:
                     self.identifier(tab, row)
+            if tab.unique:
+                self.part(tab)
         self.request()
         return self.data
 
@@ -153,6 +155,14 @@ class _DataDrawer:
         target = rng.choice(targets)
         for column, wanted in zip(pointer.columns, pointer.target_columns, strict=True):
             row[column] = target[wanted]
+
+    def part(self, tab: Tab) -> None:
+        """No two rows alike where that is forbidden."""
+        taken: set[tuple[Any, ...]] = set()
+        for row in self.data.rows[tab.name]:
+            while None not in (values := tuple(row[column] for column in tab.unique)) and values in taken:
+                row["num"] += 1
+            taken.add(values)
 
     def dangling(self, pointer: Pointer) -> tuple[Any, ...]:
         return key_value(self.world, 1, 77) if pointer.target == PERSON else (777,)

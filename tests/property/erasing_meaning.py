@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,7 @@ from pgerase.rules.names import BackStep, Step, TableColumns, TableName
 from tests.property.erasing_values import Asked, Filled, Ledger, Token, Tokens, column_of, from_text, generalized
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MOVES = ("reassign", "ghost", "unlink")
 STRENGTH = ("delete", "reassign", "ghost", "unlink", "change", "keep")
 
 Values = dict[str, Any]
@@ -71,6 +72,8 @@ class Verdict:
     person: Person
     rule: rules.RowRule | None
     verb: str
+    way: int
+    """Which of the ways that the link's path may lead."""
 
 
 @dataclass
@@ -134,6 +137,12 @@ class Erasing:
         self.conditions = _Conditions(self.facts, _Nobody(), NOW)
         self.fact_rows = {name: self.facts.rows(catalog.tables[name]) for name in state}
         self.links = {name: tuple(self._links(name)) for name in self.mapped}
+        self.uniques = [
+            (name, index.columns)
+            for name in self.mapped
+            for index in catalog.tables[name].indexes
+            if index.unique and any(set(self._moved(name, link)) & set(index.columns) for link in self.links[name])
+        ]
         self.people: list[Person] = []
 
     # What there is ----------------------------------------------------------------------------------------------------
@@ -174,6 +183,13 @@ class Erasing:
                 assert said is not None
                 yield Link(mapped, link, said)
 
+    def _moved(self, name: Name, link: Link) -> tuple[str, ...]:
+        """The columns by which a link hands rows over."""
+        steps = () if link.spec is None else link.spec.path.steps
+        if len(steps) != 1 or not isinstance(steps[0], Step) or all(_verb(rule.do) not in MOVES for rule in link.rows):
+            return ()
+        return steps[0].columns
+
     def row(self, place: Place) -> Values:
         return self.state[place[0]][place[1]]
 
@@ -193,7 +209,7 @@ class Erasing:
         verdicts = {name: self._verdicts(name) for name in self.mapped}
         touched = {place: found for by_place in verdicts.values() for place, found in by_place.items()}
         after = {place: self._composed(place, found) for place, found in touched.items()}
-        deleted, unlinked = self._closed(touched, after)
+        deleted, unlinked = self._settled(touched, after)
         for place, found in touched.items():
             if place in deleted:
                 continue
@@ -266,19 +282,16 @@ class Erasing:
         found: dict[Place, list[Verdict]] = defaultdict(list)
         for place in self.places(name):
             for link in self.links[name]:
-                for number in self._persons(place, link):
-                    person = self.people[number]
+                for way, numbers in enumerate(self._ways(place, link)):
                     rule = next((rule for rule in link.rows if rule.when is None or self._true(rule.when, place)), None)
                     assert rule is not None
-                    found[place].append(Verdict(link, person, rule, _verb(rule.do)))
+                    found[place] += [
+                        Verdict(link, self.people[number], rule, _verb(rule.do), way) for number in sorted(numbers)
+                    ]
         return dict(found)
 
     def _true(self, when: Condition, place: Place) -> bool:
         return self.conditions.holds(when, rows_scope(self.fact_rows[place[0]][place[1]], None, None)) is True
-
-    def _persons(self, place: Place, link: Link) -> list[int]:
-        """Whose row it is by this link, in the order of the ways that lead to people."""
-        return list(dict.fromkeys(number for way in self._ways(place, link) for number in sorted(way)))
 
     def _ways(self, place: Place, link: Link) -> list[set[int]]:
         """The people that each way leads to: a path into a mapped table has as many ways as that has links."""
@@ -375,15 +388,16 @@ class Erasing:
     # What becomes of them ---------------------------------------------------------------------------------------------
 
     def _composed(self, place: Place, verdicts: Sequence[Verdict]) -> Values:
-        """The row's values after every verdict: of each column, what the first link says that changes it."""
-        new: Values = {}
+        """The row's values after every verdict: each link's changes on top of those before it, way by way, in the name of the first person."""
+        now = dict(self.row(place))
+        spoken: list[tuple[Link, int]] = []
         for verdict in verdicts:
-            if verdict.verb != "delete" and verdict.rule is not None:
-                for column, value in self._changes(place, verdict, verdict.rule).items():
-                    new.setdefault(column, value)
-        return self.row(place) | new
+            if (verdict.link, verdict.way) not in spoken and verdict.verb != "delete" and verdict.rule is not None:
+                now |= self._changes(place, verdict, verdict.rule, now)
+            spoken.append((verdict.link, verdict.way))
+        return now
 
-    def _changes(self, place: Place, verdict: Verdict, rule: rules.RowRule) -> Values:
+    def _changes(self, place: Place, verdict: Verdict, rule: rules.RowRule, before: Values) -> Values:
         link, person = verdict.link, verdict.person
         spec, old = link.spec, self.row(place)
         new: Values = {}
@@ -403,7 +417,7 @@ class Erasing:
         for column in dict.fromkeys([*own, *replaced]):
             treatments = replaced.get(column, said.get(column, ()))
             if not all(isinstance(one, rules.KeepNoted | rules.KeepColumn) for one in treatments):
-                new[column] = old[column]
+                new[column] = before[column]
                 for treatment in treatments:
                     new[column] = self._treated(place[0], column, treatment, new[column], old, person)
         for mark in rule.mark:
@@ -503,7 +517,7 @@ class Erasing:
                 mine[column] = self._treated(self.home.name, column, treatment, mine[column], mine, person)
             new[held] = mine[column]
             return
-        after = self._changes(person.row, Verdict(self.links[self.home.name][0], person, rule, "keep"), rule)
+        after = self._changes(person.row, Verdict(self.links[self.home.name][0], person, rule, "keep", 0), rule, mine)
         if column in after:
             new[held] = after[column]
 
@@ -571,8 +585,55 @@ class Erasing:
 
     # What goes along --------------------------------------------------------------------------------------------------
 
+    def _settled(
+        self, touched: dict[Place, list[Verdict]], after: dict[Place, Values]
+    ) -> tuple[dict[Place, int], dict[Place, list[tuple[int, Values]]]]:
+        """What goes: a row moved onto a unique conflict goes as well, and of several one stays."""
+        clashing: set[Place] = set()
+        while True:
+            for place in clashing:
+                touched[place] = [
+                    replace(verdict, verb="delete", rule=None) if verdict.verb in MOVES else verdict
+                    for verdict in touched[place]
+                ]
+            deleted, unlinked = self._closed(touched, after, clashing)
+            more = self._clashes(touched, after, deleted)
+            if not more:
+                return deleted, unlinked
+            clashing |= more
+
+    def _clashes(
+        self, touched: Mapping[Place, Sequence[Verdict]], after: Mapping[Place, Values], deleted: Mapping[Place, int]
+    ) -> set[Place]:
+        """Rows that a link moves to where another row is that stays there; of several all but the first by key."""
+        found: set[Place] = set()
+        for name, columns in self.uniques:
+            taken: dict[tuple[Any, ...], bool] = {}
+            moved: dict[tuple[Any, ...], list[Place]] = defaultdict(list)
+            for place in self.places(name):
+                if place in deleted:
+                    continue
+                old, new = self.row(place), after.get(place, self.row(place))
+                values = tuple(new[column] for column in columns)
+                if None in values:
+                    continue
+                if any(old[column] != new[column] for column in columns):
+                    moved[values].append(place)
+                else:
+                    taken[values] = True
+            for values, places in moved.items():
+                places.sort(key=lambda place: tuple(self.row(place)[column] for column in self._identity(name)))
+                found |= set(places if values in taken else places[1:])
+        return found
+
+    def _identity(self, name: Name) -> tuple[str, ...]:
+        return self.catalog.tables[name].primary_key
+
     def _closed(
-        self, touched: Mapping[Place, Sequence[Verdict]], after: Mapping[Place, Values]
+        self,
+        touched: Mapping[Place, Sequence[Verdict]],
+        after: Mapping[Place, Values],
+        clashing: Collection[Place] = (),
     ) -> tuple[dict[Place, int], dict[Place, list[tuple[int, Values]]]]:
         """Deleted rows by the first who deletes them, closed over `gone`; and what `gone` unlinks, by whom."""
         deleted: dict[Place, int] = {}
@@ -585,13 +646,15 @@ class Erasing:
             found: dict[Place, int] = {}
             for place, verdicts in touched.items():
                 by = [verdict.person.number for verdict in verdicts if verdict.verb == "delete"]
-                if by and self.mapped[place[0]].owners is rules.Owners.LAST:
+                if by and place not in clashing and self.mapped[place[0]].owners is rules.Owners.LAST:
                     if not self._is_needed(place, deleted, image):
                         found[place] = max(by)
                 elif by:
                     found[place] = min(by)
             # With `owners: last` nothing that stays points to what goes.
-            last = {place for place in found if self.mapped[place[0]].owners is rules.Owners.LAST}
+            last = {
+                place for place in found if place not in clashing and self.mapped[place[0]].owners is rules.Owners.LAST
+            }
             self._follow_gone({place: by for place, by in found.items() if place not in last}, found, image)
             if found == deleted:
                 break

@@ -58,6 +58,8 @@ class Tab:
     pointers: list[Pointer] = field(default_factory=list)
     identifier: str | None = None
     """The column that holds an identifier of a person."""
+    unique: tuple[str, ...] = ()
+    """Columns of which one is a link: whoever takes a row over may have one like it."""
 
     def col(self, name: str) -> Col:
         return next(col for col in self.cols if col.name == name)
@@ -112,6 +114,11 @@ def draw_world(rng: Random) -> World:
     for name in ("first", "second")[: rng.choice((0, 0, 1, 1, 2))]:
         if targets:
             _point(rng, world.person, f"{name}_id", rng.choice(targets).name, null=rng.random() < 0.85, cascade=0.1)
+    if len(world.person.pointers) == 1:
+        # Where rows go in a circle nobody decides which of two goes.
+        for tab in world.tabs.values():
+            if tab.links() and tab.has_key and not tab.partitioned and not tab.own_pointers() and rng.random() < 0.4:
+                tab.unique = (*rng.choice(tab.links()).columns, "num")
     for tab in world.tabs.values():
         if rng.random() < 0.3:
             tab.security = rng.choice(("enabled", "forced", "forced with a policy"))
@@ -271,6 +278,8 @@ def _table(world: World, tab: Tab) -> Iterator[str]:
         lines.append(f"primary key ({listed(world, tab.key)})")
     elif tab.name == PERSON:
         lines.append(f"unique ({listed(world, tab.key)})")
+    if tab.unique:
+        lines.append(f"unique ({listed(world, tab.unique)})")
     by = f" partition by list ({ident(world.n('part'))})" if tab.partitioned else ""
     yield f"create table {q(world, tab.name)} ({', '.join(lines)}){by}"
     if tab.partitioned:

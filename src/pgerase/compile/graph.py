@@ -42,3 +42,35 @@ def find_circle(needs: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
         if circle:
             return circle
     return ()
+
+
+def components(needs: Mapping[str, Iterable[str]]) -> tuple[tuple[str, ...], ...]:
+    """Names in groups that need one another in a circle (mostly groups of one), each group after those it needs.
+
+    Strongly connected components (R. Tarjan, Depth-first search and linear graph algorithms, 1972).
+    """
+    number: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    trail: list[str] = []
+    groups: list[tuple[str, ...]] = []
+
+    def visit(name: str) -> None:
+        number[name] = lowest[name] = len(number)
+        trail.append(name)
+        for other in sorted(needs[name]):
+            if other not in needs:
+                continue
+            if other not in number:
+                visit(other)
+                lowest[name] = min(lowest[name], lowest[other])
+            elif other in trail:
+                lowest[name] = min(lowest[name], number[other])
+        if lowest[name] == number[name]:
+            place = trail.index(name)
+            groups.append(tuple(sorted(trail[place:])))
+            del trail[place:]
+
+    for name in needs:
+        if name not in number:
+            visit(name)
+    return tuple(groups)

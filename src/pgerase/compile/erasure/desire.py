@@ -81,7 +81,6 @@ def compile_erasure(
                 naming,
                 catalog,
                 super_admin=_super_admin(subject, rules),
-                has_ghost=subject.ghost is not None,
             )
         )
         made += state_functions(statement, naming)

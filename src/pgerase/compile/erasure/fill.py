@@ -40,12 +40,14 @@ class Misfit(Exception):
         return Finding(self.code, Severity.ERROR, subject, f"{subject}: {self.message}", self.hint, self.at)
 
 
-def new_value(table: Table, column: Column, treatments: Iterable[rules.Treatment], row: str, person: str) -> str:
-    """The expression for a column's value after its treatments, in order; `row` and `person` are aliases.
+def new_value(
+    table: Table, column: Column, treatments: Iterable[rules.Treatment], before: str, row: str, person: str
+) -> str:
+    """The expression for a column's value after its treatments, in order; `before` is the value before, `row` and `person` are aliases.
 
     Raises Misfit where the result could not stand in the column.
     """
-    value = f"{row}.{ident(column.name)}"
+    value = before
     for treatment in treatments:
         value = _treated(table, column, treatment, value, row, person)
     return value

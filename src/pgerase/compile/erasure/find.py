@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from pgerase.catalog.model import Table
 from pgerase.compile import sql
@@ -12,10 +12,12 @@ from pgerase.compile.erasure.fill import comparable
 from pgerase.compile.erasure.outcome import Outcomes
 from pgerase.compile.erasure.parts import (
     AS_FOUND,
+    BEFORE,
     ROW,
     Hit,
     Outcome,
     Part,
+    alone,
     ends,
     hit_name,
     identifier_name,
@@ -35,11 +37,8 @@ _EVERYBODY = "min(person.number) as number, array_agg(distinct person.number ord
 class Finder(Outcomes):
     """The parts that find."""
 
-    def found(self, *, plain: bool) -> list[Part]:
-        """For each table, which rows are touched, by whom, and what becomes of them; `plain`: also where that needs no look."""
-        return [part for one in self.work if plain or self.plain(one) is None for part in self.found_in(one)]
-
-    def found_in(self, work: Work) -> list[Part]:
+    def hits_before(self, work: Work) -> tuple[list[Part], list[Hit]]:
+        """The ways in which rows of a table are touched, but for what it goes with in a circle, and the parts these need."""
         alias = self.aliases[work.name]
         parts: list[Part] = []
         hits: list[Hit] = []
@@ -49,33 +48,14 @@ class Finder(Outcomes):
                 via = fit_name(f"{alias}_{name}")
                 parts.append(Part(via, self.via(work, link), f"{work.name} by {link.label} ({link.at})"))
             hits.append(self.link_hit(work, link, name, fit_name(f"{alias}_{name}")))
-        hits += [self.gone_hit(work, one, self.aliases[one.hop.target]) for one in work.gone_from_others]
-        if not work.gone_from_self:
-            return [*parts, Part(alias, self.decided(work, hits), self.why(work, hits))]
-        # Rows that point to rows of the same table: first those found otherwise, then whatever goes with them.
-        first = fit_name(f"{alias}_direct")
-        parts.append(Part(first, self.decided(work, hits), self.why(work, hits)))
-        source = first
-        along = [one for one in work.gone_from_self if one.gone is Gone.DELETE]
-        if along:
-            source = fit_name(f"{alias}_below")
-            labels = ", ".join(one.label for one in along)
-            parts.append(
-                Part(source, self.below(work, along, first), f"What points to them goes with them ({labels}).")
-            )
-            ids = identity(work.table)
-            joins = (f"{ident(source)} as {BELOW} on {self.equal(BELOW, ids, ROW, ids)}",)
-            comment = f"with rows of the same table ({labels})"
-            hits.append(Hit(BELOW, joins, f"{BELOW}.deleted_by", (Outcome(Verb.DELETE, None, ()),), comment))
-        hits += [self.gone_hit(work, one, source) for one in work.gone_from_self if one.gone is not Gone.DELETE]
-        return [*parts, Part(alias, self.decided(work, hits), f"{work.name}, with what goes along.")]
+        return parts, [*hits, *(self.gone_hit(work, one, self.aliases[one.hop.target]) for one in work.gone_before)]
 
     def plain(self, work: Work) -> Hit | None:
         """The only way in which rows of a table are touched, where one unconditional rule decides and nothing depends on them.
 
         Such a table needs no look before the change: what is returned is what was done.
         """
-        if len(work.links) != 1 or work.gone or work.keeps_needed or work.name in self.with_code:
+        if len(work.links) != 1 or work.gone or work.keeps_needed or work.clashes or work.name in self.with_code:
             return None
         link = work.links[0]
         if not link.path.is_direct or self.exposed_names(work) or self.is_pointed_at(work):
@@ -168,27 +148,6 @@ class Finder(Outcomes):
         comment = f"with the row of {reference.hop.target} ({reference.label})"
         return Hit(name, joins, f"{name}.deleted_by", (outcome,), comment, points=reference.hop.columns)
 
-    def below(self, work: Work, references: Sequence[bound.BoundReference], first: str) -> str:
-        """Deleted rows of a table, those of it that point to them, and so on; each goes with the first person of all."""
-        names = [*identity(work.table), *self.exposed_names(work)]
-        listed = ", ".join(f"{ROW}.{ident(name)}" for name in names)
-        seed = (
-            f"select {', '.join(f'found.{ident(name)}' for name in names)}, found.deleted_by\n"
-            f"from {ident(first)} as found\nwhere found.deleted_by is not null"
-        )
-        pointing = [
-            f"select {listed}\nfrom {qualified(work.name)} as {ROW}\n"
-            f"where {self.equal(ROW, one.hop.columns, 'below', one.hop.target_columns)}"
-            for one in references
-        ]
-        united = "\nunion all\n".join(pointing)
-        step = f"select {listed}, below.deleted_by\nfrom below\n    cross join lateral (\n        {indent(united, 8)}\n    ) as {ROW}"
-        outer = ", ".join(f"below.{ident(name)}" for name in names)
-        return (
-            f"with recursive below as (\n    {indent(seed)}\n    union\n    {indent(step)}\n)\n"
-            f"select {outer}, min(below.deleted_by) as deleted_by\nfrom below\ngroup by {outer}"
-        )
-
     def exposed_names(self, work: Work) -> tuple[str, ...]:
         ids = identity(work.table)
         pointed = {
@@ -226,7 +185,7 @@ class Finder(Outcomes):
         sure = len(hits) == 1 and len(hits[0].outcomes) == 1 and hits[0].outcomes[0].when is None
         if sure:
             verbs = {hits[0].name: f"{text_literal(hits[0].outcomes[0].label).strip()}::text"}
-            values = list(dict(hits[0].outcomes[0].changes).values())
+            values = [alone(column, value) for column, value in dict(hits[0].outcomes[0].changes).items()]
             deletes = hits[0].outcomes[0].label.startswith(Verb.DELETE)
             deleted = [hits[0].number if deletes else "null::bigint"]
         else:
@@ -304,14 +263,15 @@ class Finder(Outcomes):
         return "case\n    " + "\n    ".join(indent(case) for case in cases) + f"\n    else {default}\nend"
 
     def becomes(self, hits: list[Hit], column: str, verbs: Mapping[str, str]) -> str:
-        """The new value of a column: of the first link that changes it."""
+        """The new value of a column, each link's change on top of those before it."""
         cases: list[str] = []
-        for hit in hits:
+        for place, hit in reversed(list(enumerate(hits))):
             for outcome in hit.outcomes:
                 value = dict(outcome.changes).get(column)
                 if value is not None:
                     label = text_literal(outcome.label).strip()
-                    cases.append(f"when {verbs[hit.name]} = {label} then {indent(value)}")
+                    before = self.becomes(hits[:place], column, verbs) if BEFORE in value else ""
+                    cases.append(f"when {verbs[hit.name]} = {label} then {indent(value.replace(BEFORE, before))}")
         if not cases:
             return f"{ROW}.{ident(column)}"
         return "case\n    " + "\n    ".join(cases) + f"\n    else {ROW}.{ident(column)}\nend"

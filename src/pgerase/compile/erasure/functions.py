@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pgerase.catalog.model import Catalog, Name, Table, Trigger
 from pgerase.compile.bound import BoundCondition
 from pgerase.compile.desired import DesiredFunction
-from pgerase.compile.erasure.bound import BoundSubject
+from pgerase.compile.erasure.bound import BoundSubject, ToValue
 from pgerase.compile.erasure.parts import Part, key_text
 from pgerase.compile.erasure.people import ERASED_BEFORE
 from pgerase.compile.erasure.statement import Statement
@@ -63,7 +63,6 @@ def erase_function(
     catalog: Catalog,
     *,
     super_admin: BoundCondition | None,
-    has_ghost: bool,
 ) -> DesiredFunction:
     """The run: lock, prove, change, compare."""
     subject = statement.subject
@@ -96,7 +95,7 @@ def erase_function(
         f"        '{code_hash(code)}'\n    );\n"
         f"{_people_locked(statement, super_admin)}"
         f"{_erased_before(statement)}"
-        f"{_ghost_refused(statement) if has_ghost else ''}"
+        f"{_heirs_refused(statement)}"
         f"{_identifiers(statement)}"
         f"{_held_before(naming) if again else ''}"
         f"{_until_clean(statement, query) if again else _once(query)}"
@@ -562,13 +561,31 @@ def _people_locked(statement: Statement, super_admin: BoundCondition | None) -> 
     return text
 
 
-def _ghost_refused(statement: Statement) -> str:
+def _heirs_refused(statement: Statement) -> str:
+    """Nobody is erased to whom the map hands rows over by name: the ghost, and the `{key: …}` at the end of a reassignment."""
     subject = statement.subject
-    assert subject.ghost is not None
-    same = " and ".join(f"given.{ident(name)} = {value}" for name, value in subject.ghost.items())
+    named = [subject.ghost] if subject.ghost is not None else []
+    named += [
+        dict(zip(subject.key_columns, (dict(candidate.values)[column] for column in link.path.columns), strict=True))
+        for one in statement.work
+        for link in one.links
+        for rule in link.rules
+        for candidate in rule.candidates
+        if isinstance(candidate, ToValue)
+        and link.path.is_direct
+        and link.path.identifier is None
+        # Neither unlinked nor in part.
+        and {name for name, value in candidate.values if not value.startswith("null::")} == set(link.path.columns)
+    ]
+    if not named:
+        return ""
+    each = dict.fromkeys(
+        " and ".join(f"given.{ident(name)} = {value}" for name, value in sorted(one.items())) for one in named
+    )
+    where = " or ".join(f"({one})" for one in each) if len(each) > 1 else next(iter(each))
     people = f"(select {_key_cast(subject, 'given.key')} from unnest(p_keys) as given (key)) as given"
     return (
-        f"    if exists (select from {people} where {same}) then\n"
+        f"    if exists (select from {people} where {where}) then\n"
         "        raise exception using\n            errcode = 'ZE106',\n"
-        "            message = 'the ghost stands for erased people and is nobody to erase';\n    end if;\n"
+        "            message = 'the data map hands rows of erased people over to this one, who cannot be erased';\n    end if;\n"
     )

@@ -12,7 +12,7 @@ from pgerase.compile.emit import Env, asks_decision
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import BoundLink, Verb
 from pgerase.compile.erasure.fill import Misfit, is_domain, leaves_alone, new_value
-from pgerase.compile.erasure.parts import NEEDED, ROW, Outcome, identity, new_name
+from pgerase.compile.erasure.parts import BEFORE, NEEDED, ROW, Outcome, identity, new_name
 from pgerase.compile.erasure.people import People
 from pgerase.compile.erasure.work import Work
 from pgerase.compile.sql import ident, qualified
@@ -53,7 +53,7 @@ class Outcomes(People):
         Rows of tables that are decided later, and of the same one, count in any case, but for people who let go of it.
         """
         names = [one.name for one in self.work]
-        before = {one.name: one for one in self.work[: names.index(work.name)]}
+        before = {one.name: one for one in self.work[: names.index(work.name)] if one.name not in work.circle}
         for one in work.keeps_needed:
             conditions = [self.equal("other", one.hop.columns, ROW, one.hop.target_columns)]
             if one.source == work.name:
@@ -135,7 +135,7 @@ class Outcomes(People):
         if is_domain(found):
             self.findings.append(_not_proved(table, found, treatments[0].at))
         try:
-            changed[column] = new_value(table, found, treatments, ROW, person)
+            changed[column] = new_value(table, found, treatments, BEFORE, ROW, person)
         except Misfit as misfit:
             self.findings.append(misfit.finding(table, found))
 
@@ -153,10 +153,10 @@ class Outcomes(People):
         if own is None or leaves_alone(own.treatments):
             return {}
         try:
-            value = new_value(self.subject.table, column, own.treatments, "self", name)
+            value = new_value(self.subject.table, column, own.treatments, BEFORE, "self", name)
         except Misfit:
             return {}  # Reported where the column itself is treated.
-        if "self." in value:
+        if BEFORE in value or "self." in value:
             message = f"{link.label} holds {column.name}, whose new value depends on the person's row"
             self.findings.append(refusal("not-compiled-yet", str(link.label), message, link.at))
         held = work.table.column(link.path.columns[0])

@@ -15,6 +15,8 @@ NEEDED = "keep needed"
 """What becomes of a row that somebody else still needs."""
 ROW = "t"
 """The alias of the row in question."""
+BEFORE = "\0"
+"""Stands in a new value for the value before, which other links may have made; no text of a map can hold it."""
 AS_FOUND = "as_found"
 """The column of found rows that tells the version that was found."""
 
@@ -31,7 +33,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One thing that may become of a row by one link: its label, when (None: else), and the columns it changes."""
+    """One thing that may become of a row by one link: its label, when (None: else), and the columns it changes.
+
+    A new value may name the one before as BEFORE; see `alone`.
+    """
 
     label: str
     when: str | None
@@ -80,6 +85,11 @@ def key_text(subject: BoundSubject, alias: str) -> str:
         return f"{alias}.{ident(subject.key[0].name)}::text"
     listed = ", ".join(f"{alias}.{ident(column.name)}::text" for column in subject.key)
     return f"jsonb_build_array({listed})::text"
+
+
+def alone(column: str, value: str) -> str:
+    """A new value that nothing else has changed before."""
+    return value.replace(BEFORE, f"{ROW}.{ident(column)}")
 
 
 def ends(step: Forward | Backward) -> tuple[tuple[str, ...], tuple[str, ...]]:

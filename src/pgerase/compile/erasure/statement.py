@@ -11,13 +11,25 @@ import re
 from collections.abc import Iterable
 
 from pgerase.compile.erasure.bound import CHANGE, Gone, Verb
-from pgerase.compile.erasure.find import BELOW, Finder
-from pgerase.compile.erasure.parts import AS_FOUND, ROW, STRENGTH, Hit, Part, hit_name, identity, new_name, strategy_of
+from pgerase.compile.erasure.circle import Circles
+from pgerase.compile.erasure.find import BELOW
+from pgerase.compile.erasure.parts import (
+    AS_FOUND,
+    ROW,
+    STRENGTH,
+    Hit,
+    Part,
+    alone,
+    hit_name,
+    identity,
+    new_name,
+    strategy_of,
+)
 from pgerase.compile.erasure.work import Work
 from pgerase.compile.sql import fit_name, ident, indent, qualified, text_literal
 
 
-class Statement(Finder):
+class Statement(Circles):
     """The whole statement: what is found, what is done, what is counted."""
 
     def done(self) -> list[Part]:
@@ -32,19 +44,22 @@ class Statement(Finder):
             # row over: then it is left alone, and missed. By xmin, since older servers do not look at a ctid again.
             same = f"{self.equal(ROW, ids, 'found', ids)} and {ROW}.xmin = found.{AS_FOUND}"
             changed = self.changed_columns(one)
-            if changed:
-                sets = ",\n    ".join(f"{ident(name)} = found.{ident(new_name(name))}" for name in changed)
-                query = (
-                    f"update {qualified(one.name)} as {ROW}\nset {sets}\nfrom {ident(alias)} as found\n"
-                    f"where {same} and found.changes and found.deleted_by is null\nreturning 1"
-                )
-                parts.append(Part(fit_name(f"{alias}_changed"), query, ""))
+            deleted = fit_name(f"{alias}_deleted")
             if one.deletes:
                 query = (
                     f"delete from {qualified(one.name)} as {ROW}\nusing {ident(alias)} as found\n"
                     f"where {same} and found.deleted_by is not null\nreturning 1"
                 )
-                parts.append(Part(fit_name(f"{alias}_deleted"), query, ""))
+                parts.append(Part(deleted, query, ""))
+            if changed:
+                # A row may be handed over to where another one goes from, which has to be gone by then.
+                after = f" and (select count(*) from {ident(deleted)}) >= 0" if one.clashes and one.deletes else ""
+                sets = ",\n    ".join(f"{ident(name)} = found.{ident(new_name(name))}" for name in changed)
+                query = (
+                    f"update {qualified(one.name)} as {ROW}\nset {sets}\nfrom {ident(alias)} as found\n"
+                    f"where {same} and found.changes and found.deleted_by is null{after}\nreturning 1"
+                )
+                parts.append(Part(fit_name(f"{alias}_changed"), query, ""))
         return parts
 
     def done_plainly(self, work: Work, hit: Hit) -> Part:
@@ -56,10 +71,11 @@ class Statement(Finder):
         if outcome.label == Verb.DELETE:
             query = f"delete from {qualified(work.name)} as {ROW}\nusing {people}\nwhere {on}\nreturning {hit.number}"
             return Part(alias, query, comment)
-        sets = ",\n    ".join(f"{ident(name)} = {indent(value)}" for name, value in outcome.changes)
+        changes = [(name, alone(name, value)) for name, value in outcome.changes]
+        sets = ",\n    ".join(f"{ident(name)} = {indent(value)}" for name, value in changes)
         differs = ""
         if outcome.label == Verb.KEEP:
-            differs = f"\n    and {indent(self.differs(work.table, [n for n, _ in outcome.changes], outcome.changes))}"
+            differs = f"\n    and {indent(self.differs(work.table, [n for n, _ in changes], changes))}"
         query = (
             f"update {qualified(work.name)} as {ROW}\nset {sets}\nfrom {people}\nwhere {on}{differs}\n"
             f"returning {hit.number}"
@@ -166,17 +182,18 @@ class Statement(Finder):
             strategy = text_literal(f"violates {key.name}").strip()
             relation = text_literal(str(work.name)).strip()
             yield f"select after.number, {relation}, {strategy}\n{after}\nwhere {conditions}"
+        yield from self.duplicates(work, after)
 
     def hit_names(self, work: Work) -> list[str]:
         """The names of the ways in which rows of a table are touched, as in `found_in`."""
         names = [hit_name(link.label, number) for number, link in enumerate(work.links)]
-        names += [hit_name("gone " + "_".join(one.hop.columns), 0) for one in work.gone_from_others]
-        along = [one.gone is Gone.DELETE for one in work.gone_from_self]
+        names += [hit_name("gone " + "_".join(one.hop.columns), 0) for one in work.gone_before]
+        along = [one.gone is Gone.DELETE for one in work.gone_in_circle]
         if any(along):
             names.append(BELOW)
         names += [
             hit_name("gone " + "_".join(one.hop.columns), 0)
-            for one in work.gone_from_self
+            for one in work.gone_in_circle
             if one.gone is not Gone.DELETE
         ]
         return names

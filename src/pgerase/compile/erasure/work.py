@@ -12,7 +12,8 @@ from pgerase.catalog.model import Catalog, Name, Table
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import BoundLink, BoundMap, BoundReference, BoundSubject, Gone, Verb
 from pgerase.compile.erasure.fill import leaves_alone
-from pgerase.compile.graph import find_circle, in_dependency_order
+from pgerase.compile.erasure.unique import UniqueKey, clashes_of
+from pgerase.compile.graph import components
 from pgerase.errors import Finding, Position, Severity
 
 
@@ -27,6 +28,10 @@ class Work:
     keeps_needed: tuple[BoundReference, ...]
     """With `owners: last`: everything that may still point to a row, which then stays."""
     deletes: bool
+    circle: tuple[Name, ...]
+    """The tables whose rows go with one another in a circle, in order; this one alone where there is none."""
+    clashes: tuple[UniqueKey, ...]
+    """The unique indexes in which a row that is handed over may meet another one; it goes then."""
 
     @property
     def name(self) -> Name:
@@ -34,14 +39,14 @@ class Work:
         return self.table.name
 
     @property
-    def gone_from_self(self) -> tuple[BoundReference, ...]:
-        """References of the table to itself."""
-        return tuple(one for one in self.gone if one.hop.target == self.name)
+    def gone_in_circle(self) -> tuple[BoundReference, ...]:
+        """References to the table itself, and to those that in turn depend on it."""
+        return tuple(one for one in self.gone if one.hop.target in self.circle)
 
     @property
-    def gone_from_others(self) -> tuple[BoundReference, ...]:
-        """References to other tables."""
-        return tuple(one for one in self.gone if one.hop.target != self.name)
+    def gone_before(self) -> tuple[BoundReference, ...]:
+        """References to tables that are decided before."""
+        return tuple(one for one in self.gone if one.hop.target not in self.circle)
 
 
 def plan_work(
@@ -69,9 +74,10 @@ class _Planner:
         }
 
     def plan(self) -> tuple[Work, ...]:
-        seen = {name for name, links in self.links.items() if any(link.may_delete for link in links)}
+        moved = {name for name, links in self.links.items() if clashes_of(self.catalog.tables[name], links)}
+        seen = moved | {name for name, links in self.links.items() if any(link.may_delete for link in links)}
         # Where a row goes only when nothing points to it any more, nothing goes along, unless it goes with another row itself.
-        deletable = [name for name in seen if not self.map.tables[name].only_last]
+        deletable = [name for name in seen if name in moved or not self.map.tables[name].only_last]
         deletable.sort()
         followed = set(deletable)
         while deletable:
@@ -93,14 +99,13 @@ class _Planner:
             str(name): [str(one.hop.target) for one in self.gone.get(name, ()) if one.hop.target != name]
             for name in touched
         }
-        circle = find_circle(needs)
-        if circle:
-            message = f"rows of these tables go with one another in a circle: {' → '.join(circle)}"
-            self.fail("gone-circle", circle[0], message, "", self.subject.at)
-            return ()
         self.look_first_at_what_needs(needs)
         by_text = {str(name): name for name in touched}
-        return tuple(self.work(by_text[text], text_in=seen) for text in in_dependency_order(needs))
+        return tuple(
+            self.work(by_text[text], tuple(by_text[other] for other in group), deleted=seen)
+            for group in components(needs)
+            for text in group
+        )
 
     def look_first_at_what_needs(self, needs: dict[str, list[str]]) -> None:
         """With `owners: last`, whatever may point to a row is decided before it, unless that makes a circle."""
@@ -109,20 +114,37 @@ class _Planner:
             target, source = str(one.hop.target), str(one.source)
             if mapped is None or not mapped.only_last or target == source or not {target, source} <= needs.keys():
                 continue
-            needs[target].append(source)
-            if find_circle(needs):
-                needs[target].remove(source)
+            if not self.depends_on(needs, source, target):
+                needs[target].append(source)
 
-    def work(self, name: Name, *, text_in: set[Name]) -> Work:
+    @staticmethod
+    def depends_on(needs: dict[str, list[str]], name: str, other: str) -> bool:
+        """Whether deciding `name` takes, over however many tables, that `other` is decided."""
+        ahead, seen = [name], {name}
+        while ahead:
+            for needed in needs.get(ahead.pop(), ()):
+                if needed == other:
+                    return True
+                if needed not in seen:
+                    seen.add(needed)
+                    ahead.append(needed)
+        return False
+
+    def work(self, name: Name, circle: tuple[Name, ...], *, deleted: set[Name]) -> Work:
         mapped = self.map.tables.get(name)
         needed = tuple(one for one in self.map.references if one.hop.target == name)
+        links, gone = self.links.get(name, ()), tuple(self.gone.get(name, ()))
+        # Not in a circle: what goes with the row would have to be known before it is known whether the row goes.
+        alone = all(one.hop.target not in circle for one in gone)
         return Work(
             self.catalog.tables[name],
             mapped,
-            self.links.get(name, ()),
-            tuple(self.gone.get(name, ())),
+            links,
+            gone,
             needed if mapped is not None and mapped.only_last else (),
-            name in text_in,
+            name in deleted,
+            circle,
+            clashes_of(self.catalog.tables[name], links) if alone else (),
         )
 
     def changes(self, link: BoundLink) -> bool:

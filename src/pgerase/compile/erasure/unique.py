@@ -1,0 +1,84 @@
+"""Unique indexes as the erasing statement has to know them: what they compare, over which rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pglast import ast, parse_sql
+from pglast.stream import RawStream
+from pglast.visitors import Visitor
+
+from pgerase.catalog.model import Index, Table
+from pgerase.compile.erasure import bound
+from pgerase.compile.erasure.bound import BoundLink
+from pgerase.compile.sql import ident
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueKey:
+    """A unique index: `keys` are SQL over a row whose columns need no prefix, and so is `predicate` of a partial one.
+
+    `columns` are all columns that keys and predicate name, in the table's order.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    predicate: str | None
+    columns: tuple[str, ...]
+    nulls_distinct: bool
+
+
+def unique_keys(table: Table) -> tuple[UniqueKey, ...]:
+    """The unique indexes of a table, by name."""
+    return tuple(_read(table, index) for index in table.indexes if index.unique and index.valid)
+
+
+def clashes_of(table: Table, links: Iterable[BoundLink]) -> tuple[UniqueKey, ...]:
+    """The unique indexes in which a row that a link hands over may meet another one."""
+    moved = {name for link in links for rule in link.rules for one in rule.candidates for name in _moved(link, one)}
+    return tuple(key for key in unique_keys(table) if moved & set(key.columns))
+
+
+def _moved(link: BoundLink, candidate: bound.Candidate) -> Iterable[str]:
+    match candidate:
+        case bound.ToValue(values):
+            return [name for name, value in values if not value.startswith("null::")]
+        case _:
+            return link.path.columns[-1:]
+
+
+def _read(table: Table, index: Index) -> UniqueKey:
+    (statement,) = parse_sql(index.definition)
+    made = statement.stmt
+    assert isinstance(made, ast.IndexStmt), index.definition
+    keys = made.indexParams or ()
+    texts = tuple(ident(one.name) if one.name is not None else f"({RawStream()(one.expr)})" for one in keys)
+    named = _Columns()
+    for one in keys:
+        if one.expr is not None:
+            named(one.expr)
+    if made.whereClause is not None:
+        named(made.whereClause)
+    plain = {one.name for one in keys if one.name is not None}
+    return UniqueKey(
+        index.name,
+        texts,
+        None if made.whereClause is None else f"({RawStream()(made.whereClause)})",
+        tuple(column.name for column in table.columns if column.name in plain | named.found),
+        not index.nulls_not_distinct,
+    )
+
+
+class _Columns(Visitor):
+    """The columns that an expression over one table names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+
+    def visit_ColumnRef(self, ancestors: object, node: ast.ColumnRef) -> None:  # noqa: N802 (pglast calls it by this name)
+        """A column: the last part of its name."""
+        *_, last = node.fields or (None,)
+        assert isinstance(last, ast.String) and last.sval is not None
+        self.found.add(last.sval)
