@@ -136,7 +136,7 @@ class _MapDrawer:
             for link in links.values():
                 if isinstance(link, dict) and self.chance(0.5):
                     del link["rows"]
-        if any("(" in path for path in links) and self.chance(0.5):
+        if any("(" in path for path in links) and self.chance(0.5) and not tab.unique:
             made["owners"] = "last"
         self.tables[tab.name] = made
 

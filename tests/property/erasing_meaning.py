@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -139,7 +139,8 @@ class Erasing:
         self.links = {name: tuple(self._links(name)) for name in self.mapped}
         self.uniques = [
             (name, index.columns)
-            for name in self.mapped
+            for name, mapped in self.mapped.items()
+            if mapped.owners is not rules.Owners.LAST
             for index in catalog.tables[name].indexes
             if index.unique and any(set(self._moved(name, link)) & set(index.columns) for link in self.links[name])
         ]
@@ -596,7 +597,7 @@ class Erasing:
                     replace(verdict, verb="delete", rule=None) if verdict.verb in MOVES else verdict
                     for verdict in touched[place]
                 ]
-            deleted, unlinked = self._closed(touched, after, clashing)
+            deleted, unlinked = self._closed(touched, after)
             more = self._clashes(touched, after, deleted)
             if not more:
                 return deleted, unlinked
@@ -630,10 +631,7 @@ class Erasing:
         return self.catalog.tables[name].primary_key
 
     def _closed(
-        self,
-        touched: Mapping[Place, Sequence[Verdict]],
-        after: Mapping[Place, Values],
-        clashing: Collection[Place] = (),
+        self, touched: Mapping[Place, Sequence[Verdict]], after: Mapping[Place, Values]
     ) -> tuple[dict[Place, int], dict[Place, list[tuple[int, Values]]]]:
         """Deleted rows by the first who deletes them, closed over `gone`; and what `gone` unlinks, by whom."""
         deleted: dict[Place, int] = {}
@@ -646,15 +644,13 @@ class Erasing:
             found: dict[Place, int] = {}
             for place, verdicts in touched.items():
                 by = [verdict.person.number for verdict in verdicts if verdict.verb == "delete"]
-                if by and place not in clashing and self.mapped[place[0]].owners is rules.Owners.LAST:
+                if by and self.mapped[place[0]].owners is rules.Owners.LAST:
                     if not self._is_needed(place, deleted, image):
                         found[place] = max(by)
                 elif by:
                     found[place] = min(by)
             # With `owners: last` nothing that stays points to what goes.
-            last = {
-                place for place in found if place not in clashing and self.mapped[place[0]].owners is rules.Owners.LAST
-            }
+            last = {place for place in found if self.mapped[place[0]].owners is rules.Owners.LAST}
             self._follow_gone({place: by for place, by in found.items() if place not in last}, found, image)
             if found == deleted:
                 break

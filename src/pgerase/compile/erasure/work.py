@@ -74,10 +74,13 @@ class _Planner:
         }
 
     def plan(self) -> tuple[Work, ...]:
-        moved = {name for name, links in self.links.items() if clashes_of(self.catalog.tables[name], links)}
-        seen = moved | {name for name, links in self.links.items() if any(link.may_delete for link in links)}
+        seen = {
+            name
+            for name, links in self.links.items()
+            if any(link.may_delete for link in links) or self.clashes(name, links)
+        }
         # Where a row goes only when nothing points to it any more, nothing goes along, unless it goes with another row itself.
-        deletable = [name for name in seen if name in moved or not self.map.tables[name].only_last]
+        deletable = [name for name in seen if not self.map.tables[name].only_last]
         deletable.sort()
         followed = set(deletable)
         while deletable:
@@ -144,8 +147,13 @@ class _Planner:
             needed if mapped is not None and mapped.only_last else (),
             name in deleted,
             circle,
-            clashes_of(self.catalog.tables[name], links) if alone else (),
+            self.clashes(name, links) if alone else (),
         )
+
+    def clashes(self, name: Name, links: tuple[BoundLink, ...]) -> tuple[UniqueKey, ...]:
+        """Where a row handed over may meet another one, and goes: not with `owners: last`, which looks at what points to it first."""
+        mapped = self.map.tables.get(name)
+        return () if mapped is None or mapped.only_last else clashes_of(self.catalog.tables[name], links)
 
     def changes(self, link: BoundLink) -> bool:
         """Whether something may happen to rows of a link, or to their columns."""
