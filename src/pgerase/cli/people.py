@@ -13,7 +13,7 @@ from pgerase.apply.ledger import find_prefix
 from pgerase.cli.settings import Settings
 from pgerase.database import Database
 from pgerase.errors import UsageError
-from pgerase.operate import Count, Failure, Register, Request
+from pgerase.operate import Count, Failure, Register, Request, Violation
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -109,6 +109,14 @@ def count_lines(counts: Sequence[Count]) -> list[str]:
         f"{count.relation:<{relation}}  {count.strategy:<{strategy}}  {count.rows:>8} {'row ' if count.rows == 1 else 'rows'}"
         f"  {count.people:>6} {'person' if count.people == 1 else 'people'}"
         for count in counts
+    ]
+
+
+def violation_lines(subject: str, violations: Sequence[Violation]) -> list[str]:
+    """A line for whatever would keep somebody from being erased."""
+    return [
+        f"would fail: {subject} {one.key}: {one.rows} {'row' if one.rows == 1 else 'rows'} of {one.relation} would violate {one.constraint}"
+        for one in violations
     ]
 
 

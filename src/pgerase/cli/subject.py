@@ -20,6 +20,7 @@ from pgerase.cli.people import (
     read_keys,
     request_data,
     tally,
+    violation_lines,
     yes_option,
 )
 from pgerase.cli.prove import prove
@@ -259,18 +260,26 @@ def _erase(
 
 
 def _plan_lines(planned: DryRun) -> list[str]:
-    return [*count_lines(planned.counts), *failure_lines(planned.request.subject, planned.failures)]
+    subject = planned.request.subject
+    return [
+        *count_lines(planned.counts),
+        *failure_lines(subject, planned.failures),
+        *violation_lines(subject, planned.violations),
+    ]
 
 
 def _print_dry_run(settings: Settings, planned: DryRun, *, kept: bool) -> ExitCode:
     what = f"request {planned.request.number}" if kept else "no request"
+    stuck = len({one.key for one in planned.violations})
+    failing = f", {stuck} would fail" if stuck else ""
     lines = [
         *_plan_lines(planned),
-        f"dry run, {what}: {how_many(planned.request.pending)} would be erased; nothing was changed",
+        f"dry run, {what}: {how_many(planned.request.pending - stuck)} would be erased{failing}; nothing was changed",
     ]
     data = _data(planned, planned.counts, only_count=True)
+    data["violations"] = [asdict(one) for one in planned.violations]
     print_result(settings, lines, data if kept else data | {"request": None})
-    return ExitCode.NO if planned.failures else ExitCode.DONE
+    return ExitCode.NO if planned.failures or planned.violations else ExitCode.DONE
 
 
 def _data(outcome: DryRun | Erasure, counts: Sequence[Count], *, only_count: bool) -> dict[str, object]:

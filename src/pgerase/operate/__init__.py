@@ -17,6 +17,7 @@ from pgerase.operate.model import (
     Request,
     RequestKind,
     State,
+    Violation,
 )
 from pgerase.operate.people import history, set_state, status
 from pgerase.operate.register import Register
@@ -35,6 +36,7 @@ __all__ = [
     "Request",
     "RequestKind",
     "State",
+    "Violation",
     "close_request",
     "dry_run",
     "erase",

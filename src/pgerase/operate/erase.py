@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from pgerase.errors import DatabaseFailed, UsageError
 from pgerase.operate.batches import Batches, Verdict
-from pgerase.operate.model import Count, DryRun, Erasure, Failure, Progress
+from pgerase.operate.model import Count, DryRun, Erasure, Failure, Progress, Violation
 from pgerase.operate.register import Register
 from pgerase.operate.requests import open_request, read_request
 
@@ -34,7 +34,12 @@ def dry_run(
     """
     with register.answering():
         _plan(register, number, Batches(_checked(batch)), again=again, progress=progress or _unwatched)
-        return DryRun(read_request(register, number), _counts(register, "planned", number), _failures(register, number))
+        return DryRun(
+            read_request(register, number),
+            _counts(register, "planned", number),
+            _failures(register, number),
+            tuple(Violation(**row) for row in register.rows("violations", number=number)),
+        )
 
 
 def rehearse(

@@ -82,12 +82,23 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Violation:
+    """Rows of somebody that would break a constraint or a unique index as they are to be: erasing that person would fail."""
+
+    key: str
+    relation: str
+    constraint: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class DryRun:
     """What erasing the pending people of a request would do. `failures` are those for whom counting failed already."""
 
     request: Request
     counts: tuple[Count, ...]
     failures: tuple[Failure, ...]
+    violations: tuple[Violation, ...]
 
 
 @dataclass(frozen=True, slots=True)
