@@ -787,3 +787,46 @@ def test_a_thousand_tables_take_no_more_statements_than_one(database: FreshDatab
     assert len(catalog.tables) == 1000
     assert sum(len(t.foreign_keys) for t in catalog.tables.values()) == 999
     assert sum(len(t.columns) for t in catalog.tables.values()) == 1 + 3 * 999
+
+
+def test_what_expressions_of_a_table_call_is_known(database: FreshDatabase) -> None:
+    build(
+        database,
+        """
+        create schema s;
+        create function s.named(text) returns boolean language sql immutable as 'select true';
+        create function s.compares(integer, integer) returns boolean language sql immutable as 'select true';
+        create operator s.<=> (function = s.compares, leftarg = integer, rightarg = integer);
+        create function s.number(integer) returns integer language plpgsql immutable as 'begin return 1; end';
+        create function s.fires() returns trigger language plpgsql as 'begin return new; end';
+        create domain s.inner as text check (s.named(value));
+        create domain s.outer as s.inner check (value <> '');
+        create table s.parent (
+            id integer not null constraint signed check (id operator(s.<=>) 1),
+            plain integer default s.number(1),
+            made integer generated always as (s.number(id)) stored,
+            code s.outer,
+            bare text
+        ) partition by range (s.number(id));
+        create index by_number on s.parent (bare) where s.named(bare);
+        create trigger fires before update on s.parent for each row when (s.named(new.bare)) execute function s.fires();
+        create table s.quiet (id integer check (id > 0), bare text default upper('x'));
+        """,
+    )
+    catalog = snapshot(database)
+    names = {one.oid: str(one.name) for one in catalog.routines}
+    calls = catalog.tables[Name("s", "parent")].calls
+    assert [(one.kind, one.name, names[one.routine]) for one in calls] == sorted(
+        [
+            ("check", "signed", "s.compares"),
+            ("default", "plain", "s.number"),
+            ("domain", "code", "s.named"),
+            ("generated", "made", "s.number"),
+            ("index", "by_number", "s.named"),
+            ("partition key", "parent", "s.number"),
+            ("trigger", "fires", "s.named"),
+            ("trigger", "fires", "s.fires"),
+        ],
+        key=lambda one: one[:2],
+    )
+    assert catalog.tables[Name("s", "quiet")].calls == ()

@@ -305,7 +305,7 @@ def test_code_that_came_or_changed_after_the_map_was_applied_is_refused(change: 
     club.erase_cleanly(6)
     club.owner.execute(change.encode())
     before = club.everything()
-    with pytest.raises(Refused, match="triggers of tables to be erased from have changed"):
+    with pytest.raises(Refused, match="code that erasing runs has changed"):
         club.erase(5)
     assert club.everything() == before
     # Looked at once more, it is taken note of.

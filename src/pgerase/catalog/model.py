@@ -123,6 +123,20 @@ class Trigger:
     comment: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class ExpressionCall:
+    """A routine, not the server's own, that an expression of a table calls, by name or by operator.
+
+    `kind` is check, domain, default, generated, index, partition key or trigger; `name` the constraint, column, index, table
+    or trigger. A trigger calls its function and what its condition names.
+    """
+
+    kind: str
+    name: str
+    routine: int
+    """The routine's oid."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A row-security policy. `command` is ALL, SELECT, INSERT, UPDATE or DELETE; `roles` holds 'public' for PUBLIC."""
@@ -175,6 +189,8 @@ class Table:
     """The extension it belongs to, if any."""
     rewrites: tuple[Name, ...] = ()
     """Relations that its rewrite rules (CREATE RULE) name; those act with the owner's rights. May hold itself. Sorted."""
+    calls: tuple[ExpressionCall, ...] = ()
+    """What its expressions call. Sorted."""
 
     def column(self, name: str) -> Column | None:
         """The column of that exact name, or None."""

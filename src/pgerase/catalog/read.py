@@ -12,6 +12,7 @@ from pgerase.catalog.model import (
     Catalog,
     Column,
     Constraint,
+    ExpressionCall,
     ForeignKey,
     Grant,
     Index,
@@ -77,6 +78,7 @@ def _read(database: Database) -> Catalog:
             parents=_grouped(rows("inheritance"), "child"),
             grants=relation_grants,
             rewrites=rewrites,
+            calls=_grouped(rows("expression_calls"), "table_oid"),
         ).assemble(table_rows),
         views=_views(view_rows, names, table_oids, rewrites, relation_grants),
         routines=_routines(rows("routines"), rows("routine_reads"), rows("routine_grants"), names),
@@ -136,6 +138,7 @@ class _Tables:
         parents: _ByOid,
         grants: _ByOid,
         rewrites: _ByOid,
+        calls: _ByOid,
     ) -> None:
         self._names = names
         self._columns = columns
@@ -147,6 +150,7 @@ class _Tables:
         self._parents = parents
         self._grants = grants
         self._rewrites = rewrites
+        self._calls = calls
         self._column_names = {
             oid: {row["position"]: row["name"] for row in table_rows} for oid, table_rows in columns.items()
         }
@@ -181,6 +185,9 @@ class _Tables:
             comment=row["comment"],
             extension=row["extension"],
             rewrites=_named_relations(self._rewrites.get(oid, ()), self._names),
+            calls=tuple(
+                ExpressionCall(call["kind"], call["name"], call["routine_oid"]) for call in self._calls.get(oid, ())
+            ),
         )
 
     def _named(self, oid: int, positions: Iterable[int]) -> tuple[str, ...]:

@@ -1,24 +1,13 @@
-"""Settings under which the server spells expressions the same way for everybody."""
+"""Lets the server spell expressions the same way whatever the session's settings."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
 
+from pgerase.catalog.settings import STABLE
 from pgerase.database import Database
 from pgerase.errors import InternalError
-
-_STABLE = {
-    # Not empty: pg_temp would be searched first, unseen, and a temporary type named text would be spelt where text is meant.
-    "search_path": "pg_catalog, pg_temp",
-    "quote_all_identifiers": "off",
-    "datestyle": "ISO, MDY",
-    "intervalstyle": "postgres",
-    "timezone": "UTC",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
-}
-"""All that pg_get_expr and its relatives depend on: name resolution, quoting, and the output of constants."""
 
 _GET = "select s.name, pg_catalog.current_setting(s.name) as value from pg_catalog.unnest(%s::pg_catalog.text[]) as s (name)"
 _SET = (
@@ -37,8 +26,8 @@ def stable_deparse(database: Database) -> Generator[None]:
     """
     if not database.in_transaction:
         raise InternalError("stable_deparse needs an open transaction")
-    names = list(_STABLE)
+    names = list(STABLE)
     before = {row["name"]: row["value"] for row in database.rows(_GET, [names])}
-    database.rows(_SET, [names, list(_STABLE.values())])
+    database.rows(_SET, [names, list(STABLE.values())])
     yield
     database.rows(_SET, [names, [before[name] for name in names]])

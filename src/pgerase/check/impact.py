@@ -518,7 +518,7 @@ def unacknowledged(impacts: Collection[Impact], pack_settings: PackSettings) -> 
     """A finding for every impact that no entry of `acknowledge` names, and a warning for every entry that names none.
 
     Names match exactly, kind and all; a function may be named without its signature where that leaves one. Notes are given too:
-    they need no acknowledgement, but take one.
+    they need no acknowledgement, but take one. An entry with a hash may speak of code that erasing runs alone: the compiler judges it.
     """
     spellings: defaultdict[tuple[str, str], set[Impact]] = defaultdict(set)
     for item in impacts:
@@ -534,7 +534,7 @@ def unacknowledged(impacts: Collection[Impact], pack_settings: PackSettings) -> 
         matched = spellings.get((entry.kind, entry.name))
         if matched:
             settled |= matched
-        else:
+        elif not entry.hash:
             unknown.append(_unknown(entry, {name for kind, name in spellings if kind == entry.kind}))
     return (*(_open(item) for item in impacts if item not in settled), *unknown)
 

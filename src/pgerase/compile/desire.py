@@ -16,6 +16,7 @@ from pgerase.compile.desired import (
 )
 from pgerase.compile.emit import Emitter, Facts, row_env
 from pgerase.compile.erasure import Erasure, compile_erasure
+from pgerase.compile.erasure.code import UserCode, code_findings
 from pgerase.compile.guards import guards
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import formula_text
@@ -81,8 +82,9 @@ def _erasing(
     pack: Pack, catalog: Catalog, naming: Naming, rules: bound.BoundRules | None, governed: tuple[Name, ...]
 ) -> Erasure:
     if pack.data_map is None:
-        return Erasure((), ())
-    return compile_erasure(pack.data_map, catalog, naming, rules, governed)
+        nothing = code_findings(UserCode((), ()), catalog, (), pack.settings.acknowledged, pack.settings.at)
+        return Erasure((), tuple(nothing))
+    return compile_erasure(pack.data_map, catalog, naming, rules, governed, pack.settings.acknowledged)
 
 
 def adoption(pack: Pack, rules: bound.BoundRules, catalog: Catalog) -> tuple[dict[str, Mode], tuple[Finding, ...]]:

@@ -62,12 +62,16 @@ class Adoption:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """An object that will answer differently, looked at. `kind` is the key used in the file (view, function, role, …)."""
+    """An object that will answer differently, looked at. `kind` is the key used in the file (view, function, role, …).
+
+    A function with `hash` is code that erasing runs, as it was when somebody looked: the first hex digits of its hash, in lower case.
+    """
 
     kind: str
     name: str
     because: str
     at: Position
+    hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)

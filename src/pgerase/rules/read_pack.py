@@ -48,6 +48,8 @@ ACKNOWLEDGED_KINDS = (
     "rule",
 )
 """Kinds of objects that `plan` may list as answering differently."""
+HASHED_KINDS = ("function",)
+"""Kinds of which code is acknowledged that erasing runs."""
 DOOR_KINDS = (
     "table",
     "grant",
@@ -74,12 +76,21 @@ DOOR_KINDS = (
 # Room for the longest suffix of a role or schema within 63 bytes.
 _PREFIX = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _RESERVED_PREFIXES = frozenset({"public", "information_schema", "postgres"})
+_HASH = r"[0-9a-f]{12,64}"
 
 
 def _parse_prefix(text: str) -> str:
     if not _PREFIX.fullmatch(text) or text.startswith("pg_") or text in _RESERVED_PREFIXES:
         hint = "lower-case letters, digits and _, a letter first, at most 40; not pg_…, public, postgres"
         raise NameProblem(f"{shorten(text)} cannot begin the names of roles and schemas", hint)
+    return text
+
+
+def _parse_hash(text: str) -> str:
+    if not re.fullmatch(_HASH, text):
+        raise NameProblem(
+            f"{shorten(text)} is no hash", "12 to 64 hex digits in lower case, as pgerase plan prints them"
+        )
     return text
 
 
@@ -135,22 +146,25 @@ _EXISTING = defaulted(
 )
 _ADOPTION = Record("a table's adoption", (_MODE, _EXISTING), lambda fields: (fields[_MODE], fields[_EXISTING]))
 _BECAUSE = required("because", Text("the reason"), "Why, for whoever reads this later.")
+_HASH_OF_CODE = Parsed("a hash", _parse_hash, f"^{_HASH}$")
 
 
-class _Noted(Shape[tuple[str, str, str, Position]]):
-    """`{kind: name, because: reason}`: one kind's key among several, and the reason."""
+class _Noted(Shape[tuple[str, str, str, Position, str]]):
+    """`{kind: name, because: reason}`: one kind's key among several, and the reason; for some kinds a hash of what was looked at."""
 
-    def __init__(self, what: str, kinds: tuple[str, ...]) -> None:
+    def __init__(self, what: str, kinds: tuple[str, ...], hashed: tuple[str, ...] = ()) -> None:
         self.what = what
         self._kinds = kinds
+        self._hashed = hashed
 
-    def read(self, node: Node, reading: Reading) -> tuple[str, str, str, Position]:
+    def read(self, node: Node, reading: Reading) -> tuple[str, str, str, Position, str]:
         if not isinstance(node, MappingNode):
             raise self.mismatch(node, reading)
         given = [entry for entry in node.entries if entry.key.text in self._kinds]
+        others = ["because", "hash"] if given and given[0].key.text in self._hashed else ["because"]
         for entry in node.entries:
-            if entry not in given and entry.key.text != "because":
-                hint = nearest(entry.key.text, [*self._kinds, "because"])
+            if entry not in given and entry.key.text not in others:
+                hint = nearest(entry.key.text, [*self._kinds, *others])
                 reading.error("unknown-key", f"{self.what} has no key {shorten(entry.key.text)}", entry.key.at, hint)
         if len(given) > 1 or (not given and len(node.entries) <= 1):
             reading.error("one-key", f"{self.what} names one object: {', '.join(self._kinds)}", node.at)
@@ -158,21 +172,32 @@ class _Noted(Shape[tuple[str, str, str, Position]]):
         if because is None:
             reading.fail("missing-key", f"{self.what} needs the key because", node.at, _BECAUSE.summary)
         reason = _BECAUSE.shape.read(because.value, reading)
-        if len(given) != 1 or len(node.entries) != 2:
+        seen = node.get("hash") if "hash" in others else None
+        if len(given) != 1 or len(node.entries) != (2 if seen is None else 3):
             reading.fail("one-key", f"{self.what} names one object: {', '.join(self._kinds)}", node.at)
         name = Text("the name of an object").read(given[0].value, reading)
-        return given[0].key.text, name, reason, node.at
+        hash_ = "" if seen is None else _HASH_OF_CODE.read(seen.value, reading)
+        return given[0].key.text, name, reason, node.at, hash_
 
     def schema(self, definitions: Definitions) -> JsonSchema:
         name = Text().schema(definitions)
-        return {
+        reason: JsonSchema = {"because": {"description": _BECAUSE.summary} | name}
+        schema: JsonSchema = {
             "type": "object",
-            "properties": dict.fromkeys(self._kinds, name) | {"because": {"description": _BECAUSE.summary} | name},
+            "properties": dict.fromkeys(self._kinds, name) | reason,
             "required": ["because"],
             "minProperties": 2,
             "maxProperties": 2,
             "additionalProperties": False,
         }
+        if self._hashed:
+            what = "The hash of a function that erasing runs, as pgerase plan prints it."
+            schema["properties"]["hash"] = {"description": what} | _HASH_OF_CODE.schema(definitions)
+            schema["maxProperties"] = 3
+            schema["if"] = {"required": ["hash"]}
+            schema["then"] = {"minProperties": 3, "anyOf": [{"required": [kind]} for kind in self._hashed]}
+            schema["else"] = {"maxProperties": 2}
+        return schema
 
 
 _NAME = optional("name", Text("a name"), "The pack's name; default: its folder's.")
@@ -197,9 +222,9 @@ _TABLES = defaulted(
 )
 _ACKNOWLEDGE = defaulted(
     "acknowledge",
-    ListOf(_Noted("an acknowledgement", ACKNOWLEDGED_KINDS), minimum=0),
+    ListOf(_Noted("an acknowledgement", ACKNOWLEDGED_KINDS, HASHED_KINDS), minimum=0),
     (),
-    "Objects that will answer differently, each after a look.",
+    "Objects that will answer differently and, by hash, functions that erasing runs, each after a look.",
 )
 _ACCEPTED = defaulted(
     "accepted",
@@ -220,7 +245,7 @@ def _settings(fields: Fields) -> PackSettings:
         migrator=migrator,
         tables=tuple(Adoption(table.key, table.value[0], table.value[1], table.at) for table in fields[_TABLES]),
         acknowledged=tuple(Acknowledgement(*noted) for noted in fields[_ACKNOWLEDGE]),
-        accepted=tuple(AcceptedDoor(*noted) for noted in fields[_ACCEPTED]),
+        accepted=tuple(AcceptedDoor(*noted[:4]) for noted in fields[_ACCEPTED]),
         at=fields.at,
     )
 

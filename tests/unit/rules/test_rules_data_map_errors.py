@@ -238,6 +238,27 @@ PACKS: dict[str, tuple[str, list[str], str]] = {
         ["1:12 one-key", "1:13 unknown-key"],
         "did you mean superuser?",
     ),
+    "hash of a view": (
+        'acknowledge: [{view: v, hash: "0123456789ab", because: c}]',
+        ["1:15 one-key", "1:25 unknown-key"],
+        "one object",
+    ),
+    "hash of nothing": (
+        'acknowledge: [{hash: "0123456789ab", because: c}]',
+        ["1:15 one-key", "1:16 unknown-key"],
+        "one object",
+    ),
+    "short hash": ('acknowledge: [{function: f, hash: "0123", because: c}]', ["1:35 malformed"], "12 to 64"),
+    "hash in capitals": (
+        'acknowledge: [{function: f, hash: "0123456789AB", because: c}]',
+        ["1:35 malformed"],
+        "lower case",
+    ),
+    "hash that is a number": (
+        "acknowledge: [{function: f, hash: 123456789012, because: c}]",
+        ["1:35 wrong-shape"],
+        "quotes",
+    ),
     "two doors in one": ("accepted: [{superuser: a, owner: b, because: c}]", ["1:12 one-key"], "one object"),
     "app not a list": ("roles: {app: web}", ["1:14 wrong-shape"], "brackets"),
     "table twice": ("tables:\n  s.t: {}\n  '\"s\".t': {}", ["3:3 duplicate-key"], "2:3"),

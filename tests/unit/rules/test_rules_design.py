@@ -14,6 +14,7 @@ from pgerase.rules.conditions import Action, Test, ViewerRef
 from pgerase.rules.names import BackStep, Step, TableName
 from pgerase.rules.names import Path as RulePath
 from pgerase.rules.read import read_pack
+from pgerase.rules.read_pack import read_pack_settings
 from pgerase.rules.reading import Reading
 from pgerase.rules.schema import FOLDER, names, schema, schema_text
 from pgerase.rules.yaml_nodes import InvalidNode, MappingNode, Node, ScalarNode, SequenceNode, compose
@@ -156,3 +157,28 @@ def test_every_key_has_its_sentence() -> None:
         check(schema(name), name)
         for key, value in schema(name)["properties"].items():
             assert value["description"].endswith("."), key
+
+
+@pytest.mark.parametrize(
+    ("entry", "good"),
+    [
+        ({"function": "f", "because": "c"}, True),
+        ({"function": "f", "hash": "0123456789ab", "because": "c"}, True),
+        ({"view": "f", "because": "c"}, True),
+        ({"view": "f", "hash": "0123456789ab", "because": "c"}, False),
+        ({"hash": "0123456789ab", "because": "c"}, False),
+        ({"function": "f", "view": "v", "because": "c"}, False),
+        ({"function": "f", "hash": "0123", "because": "c"}, False),
+        ({"function": "f", "hash": "0123456789ab"}, False),
+    ],
+)
+def test_schema_knows_what_has_a_hash(entry: dict[str, str], good: bool) -> None:
+    assert validator("pack").is_valid({"acknowledge": [entry]}) is good
+
+
+def test_a_hash_is_read_with_its_function() -> None:
+    text = 'acknowledge: [{function: "s.f()", hash: "0123456789ab", because: seen}, {function: g, because: seen}]'
+    assert [(one.name, one.hash) for one in read_pack_settings(text).acknowledged] == [
+        ("s.f()", "0123456789ab"),
+        ("g", ""),
+    ]

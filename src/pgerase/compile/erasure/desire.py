@@ -11,12 +11,12 @@ from pgerase.compile.desired import DesiredFunction, DesiredGrant, DesiredObject
 from pgerase.compile.emit import Emitter, Facts
 from pgerase.compile.erasure.bind import bind_map
 from pgerase.compile.erasure.bound import BoundMap, BoundSubject
+from pgerase.compile.erasure.code import code_findings, user_code
 from pgerase.compile.erasure.functions import (
     check_functions,
     count_function,
     erase_function,
     state_functions,
-    user_code,
 )
 from pgerase.compile.erasure.guards import erased_guards
 from pgerase.compile.erasure.statement import Statement
@@ -28,6 +28,7 @@ from pgerase.errors import Finding, Severity
 from pgerase.rules.conditions import Action
 from pgerase.rules.data_map import DataMap
 from pgerase.rules.names import TableName
+from pgerase.rules.pack import Acknowledgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,17 @@ def compile_erasure(
     naming: Naming,
     rules: BoundRules | None,
     governed: Collection[Name],
+    acknowledged: Collection[Acknowledgement] = (),
 ) -> Erasure:
-    """Functions, guards, grants and exempt policies for a data map; `governed` are the tables that will have row security."""
+    """Functions, guards, grants and exempt policies for a data map.
+
+    `governed` are the tables that will have row security, `acknowledged` the code of others that somebody has looked at.
+    """
     bound_map, problems = bind_map(data_map, catalog)
     findings = [*problems, *_unanswered(bound_map, data_map)]
     functions: list[DesiredFunction] = []
     written: set[Name] = set()
+    erased_from: set[Name] = set()
     read: set[Name] = set()
     is_erased = qualified(Name(naming.internal, "is_erased"))
     is_requested = qualified(Name(naming.internal, "is_requested"))
@@ -68,27 +74,31 @@ def compile_erasure(
         work, problems = plan_work(bound_map, subject, catalog, nothing_personal)
         findings += problems
         facts = _Direct(naming, None, catalog)
-        with_code = frozenset(one.name for one in work if user_code(catalog, naming, [one.name]))
+        tables = [one.name for one in work]
+        code = user_code(catalog, naming, tables)
+        with_triggers = frozenset(name for name in tables if user_code(catalog, naming, [name]).triggers)
         statement = Statement(
-            bound_map, subject, work, Emitter(facts), is_erased, is_requested, with_code, _required(subject, rules)
+            bound_map, subject, work, Emitter(facts), is_erased, is_requested, with_triggers, _required(subject, rules)
         )
-        made = [count_function(statement, naming)]
+        made = [count_function(statement, naming, code)]
         # Reading happens while the parts are written, so only now is it known what is read.
         statement.reads |= set(facts.tables)
         made.append(
             erase_function(
                 statement,
                 naming,
-                catalog,
+                code,
                 super_admin=_super_admin(subject, rules),
             )
         )
         made += state_functions(statement, naming)
         findings += dict.fromkeys(statement.findings)
         functions += made
-        written |= {one.name for one in work} | {subject.table.name}
+        written |= {*tables, subject.table.name}
+        erased_from |= set(tables)
         read |= statement.reads
-        findings += _code_listed(catalog, naming, sorted(one.name for one in work), subject)
+    run = user_code(catalog, naming, sorted(erased_from))
+    findings += code_findings(run, catalog, written | read, acknowledged, data_map.at)
     if any(finding.severity is Severity.ERROR for finding in findings):
         return Erasure((), tuple(dict.fromkeys(findings)))
     guard_functions, guard_triggers = erased_guards(bound_map, naming)
@@ -151,22 +161,6 @@ def _unanswered(bound_map: BoundMap, data_map: DataMap) -> Iterable[Finding]:
             )
             hint = "Name it under links:, with rows: keep if nothing is to happen."
             yield Finding("unmapped-link", Severity.ERROR, str(reference.source), message, hint, mapped.at)
-
-
-def _code_listed(catalog: Catalog, naming: Naming, tables: list[Name], subject: BoundSubject) -> Iterable[Finding]:
-    """Each trigger of the application that erasing runs: one of somebody else than the table's owner is a warning."""
-    for code in user_code(catalog, naming, tables):
-        trigger = code.trigger
-        others = trigger.function_owner != catalog.tables[code.table].owner
-        yield Finding(
-            "erasing-runs-code",
-            Severity.WARNING if others else Severity.NOTE,
-            f"{trigger.name} on {code.table}",
-            f"erasing {subject.name}s runs {trigger.function} of {trigger.function_owner} "
-            f"(trigger {trigger.name} on {code.table}), with the rights of the eraser",
-            "Look what it does; erasing refuses once it is changed.",
-            subject.at,
-        )
 
 
 def _grants(catalog: Catalog, naming: Naming, written: set[Name], read: set[Name]) -> list[DesiredGrant]:

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
-from pgerase.catalog.model import Catalog, Name, Table, Trigger
+from pgerase.catalog.model import Name, Table
+from pgerase.catalog.settings import STABLE
 from pgerase.compile.bound import BoundCondition
 from pgerase.compile.desired import DesiredFunction
 from pgerase.compile.erasure.bound import BoundSubject, ToValue
+from pgerase.compile.erasure.code import UserCode, assert_user_code
 from pgerase.compile.erasure.parts import Part, key_text
 from pgerase.compile.erasure.people import ERASED_BEFORE
 from pgerase.compile.erasure.statement import Statement
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, qualified, text_literal
-from pgerase.compile.surroundings import leaves_too
 
 _ARGUMENTS = "text[], text[], boolean[]"
 _HEAD = "p_keys text[], p_tokens text[], p_erased boolean[]"
 _RETURNS = "table (person text, relation text, strategy text, hits bigint)"
-
-
-@dataclass(frozen=True, slots=True)
-class UserCode:
-    """A trigger of the application, and the source of its function."""
-
-    table: Name
-    trigger: Trigger
-    source: str
 
 
 def with_parts(parts: Iterable[Part], final: str) -> str:
@@ -40,13 +31,15 @@ def with_parts(parts: Iterable[Part], final: str) -> str:
     return "with recursive\n" + ",\n".join(written) + "\n" + final
 
 
-def count_function(statement: Statement, naming: Naming) -> DesiredFunction:
+def count_function(statement: Statement, naming: Naming, code: UserCode) -> DesiredFunction:
     """The dry run: the same parts as the run, and nothing done."""
     query = with_parts([*statement.people(), *statement.found(plain=True)], statement.counts(done=False))
     body = (
         "\n#variable_conflict use_column\n"
         f"{_declared(statement)}"
         "begin\n"
+        # It evaluates checks, with the eraser's rights.
+        f"{_code_is_known(statement, naming, code)}"
         f"{_identifiers(statement)}"
         f"    return query\n    {indent(query)};\n"
         "end;\n"
@@ -60,7 +53,7 @@ def count_function(statement: Statement, naming: Naming) -> DesiredFunction:
 def erase_function(
     statement: Statement,
     naming: Naming,
-    catalog: Catalog,
+    code: UserCode,
     *,
     super_admin: BoundCondition | None,
 ) -> DesiredFunction:
@@ -77,7 +70,6 @@ def erase_function(
         f"{united}"
     )
     query = with_parts([*statement.people(settled=True), *statement.found(plain=False), *statement.done()], counted)
-    code = user_code(catalog, naming, [table.name for table in written])
     again = bool(code)
     body = (
         "\n#variable_conflict use_column\n"
@@ -90,22 +82,30 @@ def erase_function(
         "    -- Nobody changes a table's policies or triggers from here on.\n"
         f"{_locks(written, read)}"
         f"    perform {naming_of(naming, 'assert_blind')}(array[\n        {_regclasses(tables)}\n    ]);\n"
-        f"    perform {naming_of(naming, 'assert_user_code')}(\n"
-        f"        array[\n            {_regclasses([table.name for table in written], 12)}\n        ],\n"
-        f"        '{code_hash(code)}'\n    );\n"
+        f"{_code_is_known(statement, naming, code)}"
         f"{_people_locked(statement, super_admin)}"
         f"{_erased_before(statement)}"
         f"{_heirs_refused(statement)}"
         f"{_identifiers(statement)}"
         f"{_held_before(naming) if again else ''}"
         f"{_until_clean(statement, query) if again else _once(query)}"
-        f"{_nothing_left(naming) if again else ''}"
         "    -- What is deferred is checked here: at the end of the transaction its DETAIL, with values, would go to the log.\n"
         "    set constraints all immediate;\n"
+        f"{_nothing_left(naming) if again else ''}"
+        # No lock keeps a function from being replaced meanwhile.
+        f"{_code_is_known(statement, naming, code) if again else ''}"
         "end;\n"
     )
     what = f"Erases these people: locks, proves that nothing hides rows, changes, compares with what it found. {_place(statement)}"
     return _function(naming, f"erase_{subject.name}", _HEAD, _ARGUMENTS, _RETURNS, "volatile", body, what)
+
+
+def _code_is_known(statement: Statement, naming: Naming, code: UserCode) -> str:
+    tables = _regclasses([one.name for one in statement.work], 12)
+    return (
+        f"    perform {naming_of(naming, 'assert_user_code')}(\n"
+        f"        array[\n            {tables}\n        ],\n        '{code.hash}'\n    );\n"
+    )
 
 
 def _variables(statement: Statement, *, code: bool) -> list[str]:
@@ -219,7 +219,8 @@ def _until_clean(statement: Statement, query: str) -> str:
         "    -- three times. What was counted is what the first time does.\n"
         "    for v_round in 1 .. 3 loop\n"
         f"    {indent(_once(query, first=' and v_round = 1').rstrip())}\n"
-        "        -- That code may have set the path.\n"
+        "        -- What is deferred is that code as well, and it may have set the path.\n"
+        "        set constraints all immediate;\n"
         "        perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);\n"
         "        select remains.relation, remains.hits\n"
         "        into v_row\n"
@@ -317,7 +318,6 @@ def state_functions(statement: Statement, naming: Naming) -> list[DesiredFunctio
 
 def check_functions(naming: Naming) -> list[DesiredFunction]:
     """What a run proves from the catalog before it touches anything."""
-    guards = f"{text_literal(naming.api).strip()}, {text_literal(naming.eraser).strip()}"
     eraser = text_literal(naming.eraser).strip()
     blind = f"""
 declare
@@ -369,38 +369,6 @@ begin
     end loop;
 end;
 """
-    code = f"""
-begin
-    if p_wanted is distinct from (
-        with recursive tree (oid) as (
-            select unnest(p_tables)::oid
-            union
-            select below.inhrelid from pg_inherits as below join tree on tree.oid = below.inhparent
-        )
-        select encode(
-                sha256(convert_to(coalesce(string_agg(
-                    concat_ws(
-                        E'\\n',
-                        t.tgrelid::regclass::text, pg_get_triggerdef(t.oid), t.tgenabled, pg_get_functiondef(t.tgfoid)
-                    ),
-                    E'\\n' order by t.tgrelid::regclass::text collate "C", t.tgname::text collate "C"
-                ), ''), 'UTF8')),
-                'hex'
-            )
-        from pg_trigger as t
-            join pg_proc as f on f.oid = t.tgfoid
-            join pg_namespace as home on home.oid = f.pronamespace
-        where not t.tgisinternal
-            and home.nspname not in ({guards})
-            and t.tgrelid in (select tree.oid from tree)
-    ) then
-        raise exception using
-            errcode = 'ZE103',
-            message = 'triggers of tables to be erased from have changed since the map was applied',
-            hint = 'Look at them with pgerase plan, which lists what runs; pgerase apply takes note of them.';
-    end if;
-end;
-"""
     return [
         _function(
             naming,
@@ -419,30 +387,12 @@ end;
             "regclass[], text",
             "void",
             "stable",
-            code,
-            "Refuses where other triggers would run than those that were looked at.",
+            assert_user_code(naming),
+            "Refuses where other code would run than what was looked at.",
+            # It compares what the server spells with what it spelt when the map was applied.
+            STABLE,
         ),
     ]
-
-
-def user_code(catalog: Catalog, naming: Naming, tables: Iterable[Name]) -> list[UserCode]:
-    """The triggers of the application that erasing from these tables runs, those of their leaves as well."""
-    definitions = {routine.name: routine.definition for routine in catalog.routines if routine.is_trigger}
-    return [
-        UserCode(name, trigger, definitions.get(trigger.function, ""))
-        for name in leaves_too(catalog, tables)
-        for trigger in catalog.tables[name].triggers
-        if trigger.function.schema not in (naming.api, naming.eraser)
-    ]
-
-
-def code_hash(code: Iterable[UserCode]) -> str:
-    """The hash that `assert_user_code` computes on the server."""
-    ordered = sorted(code, key=lambda one: (qualified(one.table).encode(), one.trigger.name.encode()))
-    texts = (
-        "\n".join((qualified(one.table), one.trigger.definition, one.trigger.enabled, one.source)) for one in ordered
-    )
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 def naming_of(naming: Naming, name: str) -> str:
@@ -454,7 +404,15 @@ def naming_of(naming: Naming, name: str) -> str:
 
 
 def _function(
-    naming: Naming, name: str, head: str, arguments: str, returns: str, volatility: str, body: str, what: str
+    naming: Naming,
+    name: str,
+    head: str,
+    arguments: str,
+    returns: str,
+    volatility: str,
+    body: str,
+    what: str,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> DesiredFunction:
     full = Name(naming.eraser, fit_name(name))
     tag = dollar_tag(body)
@@ -470,9 +428,17 @@ def _function(
         "    set row_security = on\n"
         # People are few or some hundred, tables large: one plan serves all, and is made once a session.
         "    set plan_cache_mode = force_generic_plan\n"
+        f"{_set(settings)}"
         f"as {tag}{body}{tag}"
     )
     return DesiredFunction(full, arguments, naming.eraser, definition, (naming.secret,), f"{what} [pgerase erasing]")
+
+
+def _set(settings: Mapping[str, str]) -> str:
+    """Further settings of a function; the path is the same for all."""
+    return "".join(
+        f"    set {name} = {text_literal(value).strip()}\n" for name, value in settings.items() if name != "search_path"
+    )
 
 
 def _place(statement: Statement) -> str:
