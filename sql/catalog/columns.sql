@@ -23,6 +23,7 @@ database_locale as (
      where d.datname = pg_catalog.current_database()
 )
 select c.oid as table_oid,
+       a.atttypid as type_oid,
        a.attname as name,
        a.attnum as position,
        pg_catalog.format_type(a.atttypid, a.atttypmod) as type,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 
-from pgerase.catalog.model import Catalog, Column, ForeignKey, Grant, Index, Membership, Name, Table
+from pgerase.catalog.model import Catalog, Column, Constraint, Domain, ForeignKey, Grant, Index, Membership, Name, Table
 from pgerase.catalog.read import read_catalog
 from pgerase.database import Database
 from tests.fix_database import FreshDatabase
@@ -63,7 +63,15 @@ def test_columns_tell_type_domain_element_collation_and_generation(database: Fre
     )
     plain: dict[str, Any] = {"element_type": None, "not_null": False, "default": None, "identity": "", "generated": ""}
     sortable: dict[str, Any] = {"collation": None, "collation_is_c": True, "collation_deterministic": True}
+    code = Domain(Name("s", "code"), "character varying(8)", not_null=True, checks=())
+    narrow = Domain(
+        Name("s", "narrow_code"),
+        "s.code",
+        not_null=False,
+        checks=(Constraint("narrow_code_check", "c", (), "CHECK (((VALUE)::text <> ''::text))"),),
+    )
     read = table(database, "s", "t")
+    assert read.columns[1].refuses_null
     assert read.columns[:9] == (
         Column(
             **{**plain, **sortable, "not_null": True, "identity": "a"},
@@ -80,6 +88,7 @@ def test_columns_tell_type_domain_element_collation_and_generation(database: Fre
             type="s.narrow_code",
             base_type="character varying",
             type_kind="b",
+            domains=(narrow, code),
         ),
         Column(
             **{**plain, **sortable, "not_null": True, "default": "'{good}'::s.mood[]", "element_type": "s.mood"},

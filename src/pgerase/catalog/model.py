@@ -46,6 +46,27 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraint:
+    """A primary key, unique, check, exclusion or not-null constraint (`kind`: p, u, c, x, n)."""
+
+    name: str
+    kind: str
+    columns: tuple[str, ...]
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A domain with what it demands itself. `type` is what it is over, with its modifier; that may be another domain."""
+
+    name: Name
+    type: str
+    not_null: bool
+    checks: tuple[Constraint, ...]
+    """In the order in which the server looks at them; in their definitions VALUE stands for the value."""
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """A live column. `type` is format_type's spelling, `base_type` the same with domains resolved and no modifier."""
 
@@ -66,6 +87,13 @@ class Column:
     collation: str | None
     collation_is_c: bool
     collation_deterministic: bool
+    domains: tuple[Domain, ...] = ()
+    """The column's domain, the one that is over, and so on inwards; empty where its type is none."""
+
+    @property
+    def refuses_null(self) -> bool:
+        """Whether a null cannot be written, by the column or by a domain."""
+        return self.not_null or any(domain.not_null for domain in self.domains)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +110,6 @@ class ForeignKey:
     deferrable: bool
     deferred: bool
     validated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Constraint:
-    """A primary key, unique, check, exclusion or not-null constraint (`kind`: p, u, c, x, n)."""
-
-    name: str
-    kind: str
-    columns: tuple[str, ...]
-    definition: str
 
 
 @dataclass(frozen=True, slots=True)

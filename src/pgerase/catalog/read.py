@@ -12,6 +12,7 @@ from pgerase.catalog.model import (
     Catalog,
     Column,
     Constraint,
+    Domain,
     ExpressionCall,
     ForeignKey,
     Grant,
@@ -79,6 +80,7 @@ def _read(database: Database) -> Catalog:
             grants=relation_grants,
             rewrites=rewrites,
             calls=_grouped(rows("expression_calls"), "table_oid"),
+            domains={row["oid"]: row for row in rows("domains")},
         ).assemble(table_rows),
         views=_views(view_rows, names, table_oids, rewrites, relation_grants),
         routines=_routines(rows("routines"), rows("routine_reads"), rows("routine_grants"), names),
@@ -139,6 +141,7 @@ class _Tables:
         grants: _ByOid,
         rewrites: _ByOid,
         calls: _ByOid,
+        domains: Mapping[int, _Row],
     ) -> None:
         self._names = names
         self._columns = columns
@@ -151,6 +154,7 @@ class _Tables:
         self._grants = grants
         self._rewrites = rewrites
         self._calls = calls
+        self._domains = domains
         self._column_names = {
             oid: {row["position"]: row["name"] for row in table_rows} for oid, table_rows in columns.items()
         }
@@ -167,7 +171,7 @@ class _Tables:
             kind=row["kind"],
             owner=row["owner"],
             persistence=row["persistence"],
-            columns=tuple(_column(column) for column in self._columns.get(oid, ())),
+            columns=tuple(self._column(column) for column in self._columns.get(oid, ())),
             constraints=tuple(
                 Constraint(key["name"], key["kind"], self._named(oid, key["positions"]), key["definition"])
                 for key in self._constraints.get(oid, ())
@@ -189,6 +193,22 @@ class _Tables:
                 ExpressionCall(call["kind"], call["name"], call["routine_oid"]) for call in self._calls.get(oid, ())
             ),
         )
+
+    def _column(self, row: _Row) -> Column:
+        own = {name: value for name, value in row.items() if name not in ("table_oid", "type_oid")}
+        return Column(**own, domains=tuple(self._domains_of(row["type_oid"])))
+
+    def _domains_of(self, type_oid: int) -> Iterable[Domain]:
+        """A domain and those it is over, inwards; nothing for another type."""
+        while (row := self._domains.get(type_oid)) is not None:
+            checks = zip(row["check_names"], row["check_definitions"], strict=True)
+            yield Domain(
+                name=Name(row["schema"], row["name"]),
+                type=row["type"],
+                not_null=row["not_null"],
+                checks=tuple(Constraint(name, "c", (), definition) for name, definition in checks),
+            )
+            type_oid = row["base_oid"]
 
     def _named(self, oid: int, positions: Iterable[int]) -> tuple[str, ...]:
         """Column names in order, without expressions (position 0)."""
@@ -223,10 +243,6 @@ class _Tables:
             nulls_not_distinct=row["nulls_not_distinct"],
             definition=row["definition"],
         )
-
-
-def _column(row: _Row) -> Column:
-    return Column(**{name: value for name, value in row.items() if name != "table_oid"})
 
 
 def _trigger(row: _Row) -> Trigger:

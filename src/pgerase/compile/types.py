@@ -184,6 +184,16 @@ def exact_array(wanted: ValueType) -> str:
     return f"{'bpchar' if wanted.base == 'character' else wanted.base}[]"
 
 
+def null_of(column: Column) -> str:
+    """Null of a column's type, of which no domain is asked."""
+    return f"null::{column.base_type if column.domains else column.type}"
+
+
+def unmodified(base: str) -> str:
+    """A base type as a cast has to spell it: some names mean a length of one by themselves."""
+    return {"character": "bpchar", "bit": '"bit"'}.get(base, base)
+
+
 def key_from_text(source: str, base: str) -> str | None:
     """An expression that turns presented identity text into a key of type `base`, null where it is none. None: unsupported.
 

@@ -12,7 +12,7 @@ from pgerase.compile.bound import BoundCondition, Computed, Hop, Side, Value
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import Verb
 from pgerase.compile.sql import ident
-from pgerase.compile.types import ValueType, literal, type_of
+from pgerase.compile.types import ValueType, literal, null_of, type_of
 from pgerase.errors import Finding, Position
 from pgerase.rules import conditions
 from pgerase.rules import data_map as rules
@@ -245,7 +245,7 @@ class _MapBinder(ConditionBinder):
                     continue
                 said.add(which)
                 gone = _ON_DELETE.get(key.on_delete)
-                nulls = tuple((name, f"null::{self.column(table, name, self.map.at).type}") for name in key.columns)
+                nulls = tuple((name, null_of(self.column(table, name, self.map.at))) for name in key.columns)
                 values = nulls if gone is bound.Gone.UNLINK else ()
                 hop = Hop(key.columns, which[2], key.target_columns)
                 yield bound.BoundReference(source, hop, gone, values, True, f"{table.name} {key.name}")
@@ -561,7 +561,7 @@ class _MapBinder(ConditionBinder):
     def nulls(self, table: Table, columns: tuple[str, ...], at: Position) -> tuple[tuple[str, str], ...]:
         """Null for each column that allows it; a composite link is undone by any."""
         found = [self.column(table, name, at) for name in columns]
-        free = tuple((one.name, f"null::{one.type}") for one in found if not one.not_null)
+        free = tuple((one.name, null_of(one)) for one in found if not one.refuses_null)
         if not free:
             named = ", ".join(columns)
             message = f"{table.name}.{named} cannot be unlinked: it is NOT NULL"

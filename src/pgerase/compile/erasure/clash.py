@@ -100,8 +100,11 @@ class Clashes(Finder):
         conditions = [*there, f"not ({itself})", f"not {sql.exists(leaving)}"]
         return sql.exists(sql.select("", [f"{qualified(work.name)} as {ROW}"], conditions))
 
-    def duplicates(self, work: Work, after: str) -> Iterable[str]:
-        """Rows that would stand where another one stands in a unique index, by values that fillers make."""
+    def duplicates(self, work: Work, after: str, number: str) -> Iterable[str]:
+        """Rows that would stand where another one stands in a unique index, by values that fillers make.
+
+        `after` are the rows as they would be, `number` its column that says whose they are.
+        """
         ids, changed = identity(work.table), set(self.changed_columns(work))
         settled = {key.name for key in work.clashes}
         relation = text_literal(str(work.name)).strip()
@@ -111,7 +114,7 @@ class Clashes(Finder):
             names = _keys(key)
             keys = ", ".join(f"{text} as {name}" for text, name in zip(key.keys, names, strict=True))
             spots = sql.select(
-                f"after.number, {keys},\n    count(*) over (partition by {', '.join(key.keys)}) as many",
+                f"after.{number} as number, {keys},\n    count(*) over (partition by {', '.join(key.keys)}) as many",
                 [after.removeprefix("from ")],
                 _in_index(key),
             )

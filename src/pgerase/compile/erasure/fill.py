@@ -1,7 +1,8 @@
 """What becomes of a column's value: treatments as SQL expressions, each shown to fit its column or refused.
 
-A filler is *proved* where type, length, NOT NULL and uniqueness follow from the catalog; checks, domains, exclusion and foreign
-keys are left to the dry run, which evaluates them on the row as it would be (see `statement`).
+A filler is *proved* where type, length, NOT NULL and uniqueness follow from the catalog, those of domains included; checks and
+foreign keys are left to the dry run, which evaluates them on the row as it would be (see `statement`). So values are written in
+the type that a domain is over: a cast to the domain would raise there.
 """
 
 from __future__ import annotations
@@ -14,14 +15,13 @@ from dataclasses import dataclass
 from pgerase.catalog.model import Column, Table
 from pgerase.compile.erasure.bind import constant_of
 from pgerase.compile.sql import ident, text_literal
-from pgerase.compile.types import DATE, TIMESTAMP, TIMESTAMPTZ, literal, type_of
+from pgerase.compile.types import DATE, TIMESTAMP, TIMESTAMPTZ, literal, null_of, type_of
 from pgerase.errors import Finding, Position, Severity
 from pgerase.rules import data_map as rules
 
 TOKEN_LENGTH = 26
 SHORTEST_TOKEN = 8
 _LENGTH = re.compile(r"character(?: varying)?\((\d+)\)\Z")
-_MODIFIER = re.compile(r"\([^)]*\)")
 _JSON = {"json", "jsonb"}
 
 
@@ -73,10 +73,10 @@ def _treated(table: Table, column: Column, treatment: rules.Treatment, value: st
                 raise Misfit("not-compiled-yet", "visible_to needs the vault, which this release has not", "", at)
             return value
         case rules.Clear(at):
-            if column.not_null:
+            if column.refuses_null:
                 hint = "Fill it, or generalize it."
                 raise Misfit("clear-not-null", "it is NOT NULL and cannot be cleared", hint, at)
-            return f"null::{column.type}"
+            return null_of(column)
         case rules.Generalize(to, at):
             return _generalized(column, to, value, at)
         case rules.Fill():
@@ -177,8 +177,8 @@ def _json(table: Table, value: object, row: str, person: str, at: Position) -> s
 
 def _room(column: Column) -> int | None:
     """How many characters fit, None for as many as one likes."""
-    match = _LENGTH.search(column.type)
-    return int(match[1]) if match else None
+    found = [_LENGTH.search(one) for one in (column.type, *(domain.type for domain in column.domains))]
+    return min((int(match[1]) for match in found if match is not None), default=None)
 
 
 def _alone_unique(table: Table, column: Column) -> bool:
@@ -193,11 +193,6 @@ def _alone_unique(table: Table, column: Column) -> bool:
 
 def _names(definition: str, column: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", definition) is not None
-
-
-def is_domain(column: Column) -> bool:
-    """Whether the column's type is a domain, of which the catalog snapshot knows no checks, length or NOT NULL."""
-    return column.element_type is None and _MODIFIER.sub("", column.type) != column.base_type
 
 
 def comparable(column: Column) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pgerase.catalog.model import Column, Table
+from pgerase.catalog.model import Table
 from pgerase.compile import sql
 from pgerase.compile.bound import BoundCondition, BoundRequirement, ColumnValue
 from pgerase.compile.emit import Env, asks_decision
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import BoundLink, Verb
-from pgerase.compile.erasure.fill import Misfit, is_domain, leaves_alone, new_value
+from pgerase.compile.erasure.fill import Misfit, leaves_alone, new_value
 from pgerase.compile.erasure.parts import BEFORE, NEEDED, ROW, Outcome, identity, new_name
 from pgerase.compile.erasure.people import People
 from pgerase.compile.erasure.work import Work
@@ -132,8 +132,6 @@ class Outcomes(People):
     ) -> None:
         found = table.column(column)
         assert found is not None
-        if is_domain(found):
-            self.findings.append(_not_proved(table, found, treatments[0].at))
         try:
             changed[column] = new_value(table, found, treatments, BEFORE, ROW, person)
         except Misfit as misfit:
@@ -160,7 +158,7 @@ class Outcomes(People):
             message = f"{link.label} holds {column.name}, whose new value depends on the person's row"
             self.findings.append(refusal("not-compiled-yet", str(link.label), message, link.at))
         held = work.table.column(link.path.columns[0])
-        if held is not None and held.not_null and isinstance(own.treatments[-1], rules.Clear):
+        if held is not None and held.refuses_null and isinstance(own.treatments[-1], rules.Clear):
             message = f"{work.name}.{held.name} takes the new value of {column.name}, which is cleared, and is NOT NULL"
             self.findings.append(refusal("clear-not-null", f"{work.name}.{held.name}", message, link.at))
         return {link.path.columns[0]: value}
@@ -259,14 +257,6 @@ def _unasked(work: Work, requirement: BoundRequirement) -> Finding:
     )
     hint = "It asks for a group or for {can: …}: look at such rows after a handover."
     return Finding("requirement-not-asked", Severity.WARNING, str(work.name), message, hint, requirement.at)
-
-
-def _not_proved(table: Table, column: Column, at: Position) -> Finding:
-    message = (
-        f"{table.name}.{column.name} is of domain {column.type}, whose checks, length and NOT NULL are not looked at"
-    )
-    hint = "Neither the compiler nor the dry run does: erasing fails for people whose new value does not fit."
-    return Finding("filler-not-proved", Severity.WARNING, f"{table.name}.{column.name}", message, hint, at)
 
 
 def refusal(code: str, subject: str, message: str, at: Position) -> Finding:

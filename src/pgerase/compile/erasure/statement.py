@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from pgerase.catalog.model import Column
 from pgerase.compile.erasure.bound import CHANGE, Gone, Verb
 from pgerase.compile.erasure.circle import Circles
 from pgerase.compile.erasure.find import BELOW
@@ -27,6 +28,7 @@ from pgerase.compile.erasure.parts import (
 )
 from pgerase.compile.erasure.work import Work
 from pgerase.compile.sql import fit_name, ident, indent, qualified, text_literal
+from pgerase.compile.types import unmodified
 
 
 class Statement(Circles):
@@ -155,8 +157,9 @@ class Statement(Circles):
             else f"{ROW}.{ident(column.name)}"
             for column in work.table.columns
         )
+        mine = _unlike(column.name for column in work.table.columns)
         after = (
-            f"from (\n    select {number} as number,\n        {columns}\n"
+            f"from (\n    select {number} as {mine},\n        {columns}\n"
             f"    from {ident(alias)} as found\n"
             f"        join {qualified(work.name)} as {ROW} on {self.equal(ROW, ids, 'found', ids)}\n"
             "    where found.changes and found.deleted_by is null\n) as after"
@@ -169,7 +172,10 @@ class Statement(Circles):
             ):
                 strategy = text_literal(f"violates {check.name}").strip()
                 relation = text_literal(str(work.name)).strip()
-                yield f"select after.number, {relation}, {strategy}\n{after}\nwhere ({text}) is false"
+                yield f"select after.{mine}, {relation}, {strategy}\n{after}\nwhere ({text}) is false"
+        for column in work.table.columns:
+            if column.name in changed and (text := self.domain_violations(work, column, after, mine)):
+                yield text
         for key in work.table.foreign_keys:
             if not changed & set(key.columns):
                 continue
@@ -181,8 +187,32 @@ class Statement(Circles):
             )
             strategy = text_literal(f"violates {key.name}").strip()
             relation = text_literal(str(work.name)).strip()
-            yield f"select after.number, {relation}, {strategy}\n{after}\nwhere {conditions}"
-        yield from self.duplicates(work, after)
+            yield f"select after.{mine}, {relation}, {strategy}\n{after}\nwhere {conditions}"
+        yield from self.duplicates(work, after, mine)
+
+    def domain_violations(self, work: Work, column: Column, after: str, number: str) -> str:
+        """Rows of which a domain of a column refuses the new value; empty where none has a check.
+
+        As the server does, from the innermost domain outwards and no further than the first that refuses: another one may rely on it.
+        """
+        cases = "".join(
+            f"\n            when ({text}) is false then {text_literal(f'violates {check.name}').strip()}"
+            for domain in reversed(column.domains)
+            for check in domain.checks
+            if (text := _condition(check.definition)) is not None
+        )
+        if not cases:
+            return ""
+        relation = text_literal(str(work.name)).strip()
+        # Nothing but the value is in sight of a check, which calls it VALUE.
+        value = f"after.{ident(column.name)}::{unmodified(column.base_type)} as value"
+        return (
+            f"select broken.number, {relation}, broken.strategy\n"
+            "from (\n    select checked.number,\n        case"
+            f"{cases}\n        end as strategy\n"
+            f"    from (\n        select after.{number} as number, {value}\n        {indent(after, 8)}\n    ) as checked\n"
+            ") as broken\nwhere broken.strategy is not null"
+        )
 
     def hit_names(self, work: Work) -> list[str]:
         """The names of the ways in which rows of a table are touched, as in `found_in`."""
@@ -220,6 +250,14 @@ class Statement(Circles):
                     f"        - (select count(*) from {ident(fit_name(f'{alias}_{suffix}'))})"
                 )
         return "\nunion all\n".join(each)
+
+
+def _unlike(names: Iterable[str]) -> str:
+    """A name for the person's number that none of a table's columns has: checks speak of those by their bare names."""
+    taken, name = set(names), "number"
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _condition(definition: str) -> str | None:
