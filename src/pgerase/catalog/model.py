@@ -110,6 +110,8 @@ class ForeignKey:
     deferrable: bool
     deferred: bool
     validated: bool
+    on_delete_columns: tuple[str, ...] = ()
+    """The columns that ON DELETE SET NULL or SET DEFAULT names; empty where it names none and means all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,6 +227,7 @@ class _Tables:
             deferrable=row["deferrable"],
             deferred=row["deferred"],
             validated=row["validated"],
+            on_delete_columns=self._named(oid, row["set_positions"]),
         )
 
     def _index(self, oid: int, row: _Row) -> Index:

@@ -24,7 +24,6 @@ LONGEST_SUBJECT = 50
 """In bytes, so that count_, erase_, status_ and set_state_ fit before a name."""
 SPELLED_ONE_WAY = frozenset({"smallint", "integer", "bigint", "text", "character varying", "uuid"})
 """Not numeric (1 and 1.0), dates and times (styles and zones), character(n) (its padding), nor citext."""
-_ON_DELETE = {"c": bound.Gone.DELETE, "n": bound.Gone.UNLINK}
 
 
 def bind_map(data_map: rules.DataMap, catalog: Catalog) -> tuple[bound.BoundMap, tuple[Finding, ...]]:
@@ -244,11 +243,25 @@ class _MapBinder(ConditionBinder):
                 if which in said:
                     continue
                 said.add(which)
-                gone = _ON_DELETE.get(key.on_delete)
-                nulls = tuple((name, null_of(self.column(table, name, self.map.at))) for name in key.columns)
-                values = nulls if gone is bound.Gone.UNLINK else ()
+                gone, values = self.on_delete(table, key)
                 hop = Hop(key.columns, which[2], key.target_columns)
                 yield bound.BoundReference(source, hop, gone, values, True, f"{table.name} {key.name}")
+
+    def on_delete(self, table: Table, key: ForeignKey) -> tuple[bound.Gone | None, tuple[tuple[str, str], ...]]:
+        """What becomes of rows that point to one that is deleted; None where the database would not let it be."""
+        columns = [self.column(table, name, self.map.at) for name in key.on_delete_columns or key.columns]
+        match key.on_delete:
+            case "c":
+                return bound.Gone.DELETE, ()
+            case "n":
+                values = {one.name: null_of(one) for one in columns}
+            case "d":
+                values = {one.name: null_of(one) if one.default is None else f"({one.default})" for one in columns}
+            case _:
+                return None, ()
+        if any(one.refuses_null and values[one.name] == null_of(one) for one in columns):
+            return None, ()
+        return bound.Gone.UNLINK, tuple(values.items())
 
     def root_of(self, table: Table) -> Name:
         """The partitioned table that a partition belongs to in the end; any other table itself."""
