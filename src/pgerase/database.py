@@ -1,7 +1,8 @@
 """The only door to PostgreSQL: opens connections, runs statements, and translates what the server says into our errors.
 
 It never builds SQL. Statements come from files under `sql/`, from `render`, or are literals of the caller; values travel as
-bind parameters. A connection starts with an empty search_path, so that nothing it runs depends on one.
+bind parameters. A connection starts with an empty search_path, so that nothing it runs depends on one, and with values spelled
+as the driver reads them, whatever the database or the role has set.
 """
 
 from __future__ import annotations
@@ -20,6 +21,23 @@ from pgerase.errors import DatabaseFailed, UsageError
 Parameters: TypeAlias = Sequence[Any] | Mapping[str, Any] | None
 Row: TypeAlias = dict[str, Any]
 
+_SESSION = {
+    "search_path": "",
+    # Whether the day or the month comes first in what triggers of the application read is left as it is.
+    "datestyle": "ISO",
+    "intervalstyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "client_encoding": "UTF8",
+    # Our own statements have backslashes in literals: where they escape, pgerase's schemas would be taken for the system's.
+    "standard_conforming_strings": "on",
+    # What is installed is compared by signature.
+    "quote_all_identifiers": "off",
+}
+_SET = (
+    "select pg_catalog.set_config(s.name, s.value, false)"
+    " from rows from (pg_catalog.unnest(%s::pg_catalog.text[]), pg_catalog.unnest(%s::pg_catalog.text[])) as s (name, value)"
+)
 _WHERE = "Where to connect is said by --dsn, and what it leaves out by PGHOST, PGPORT, PGDATABASE and PGUSER."
 
 
@@ -36,7 +54,7 @@ class Database:
         try:
             with _translated():
                 connection = psycopg.connect(dsn, autocommit=True, application_name=application_name)
-                connection.execute("select pg_catalog.set_config('search_path', '', false)")
+                connection.execute(_SET, [list(_SESSION), list(_SESSION.values())])
         except DatabaseFailed as error:
             raise DatabaseFailed(error.message, sqlstate=error.sqlstate, hint=error.hint or _WHERE) from error
         return cls(connection)

@@ -186,6 +186,7 @@ def test_functions_that_only_inserts_or_other_tables_run_are_left_out(unapplied:
 
 
 SPELLINGS = (
+    "datestyle = 'German'",
     "intervalstyle = 'sql_standard'",
     "timezone = 'Asia/Tokyo'",
     "quote_all_identifiers = on",

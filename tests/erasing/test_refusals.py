@@ -296,6 +296,18 @@ def test_nothing_is_made_where_something_is_refused(database: FreshDatabase, tmp
         assert compile_pack(read_pack(tmp_path), read_catalog(opened)).objects == ()
 
 
+@pytest.mark.parametrize(("column", "refused"), [("born", True), ("email", False), ("person_id", False)])
+def test_a_token_is_not_derived_from_what_sessions_spell_in_different_ways(
+    column: str, refused: bool, database: FreshDatabase, tmp_path: Path
+):
+    tables = (
+        f"  s.person: {{subject: person, rows: keep, of: self, {BOSS}, "
+        f'columns: {{nick: {{kind: name, purpose: x, erase: {{fill: "{{token:{column}}}"}}}}}}}}\n'
+    )
+    found = [one for one in compiled(database, tmp_path, tables + POST) if one.severity is Severity.ERROR]
+    assert [(one.code, one.subject) for one in found] == ([("filler-type", "s.person.nick")] if refused else [])
+
+
 @pytest.mark.parametrize("kind", ["numeric", "character(6)", "bit(4)", "date", "timestamp with time zone"])
 def test_keys_that_are_spelled_in_several_ways_are_refused(kind: str, database: FreshDatabase, tmp_path: Path):
     with database.connect() as owner:

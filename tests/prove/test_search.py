@@ -130,6 +130,19 @@ def test_values_that_look_like_other_types_are_found_there(app: FreshDatabase, s
 
 
 @pytest.mark.parametrize(
+    ("setting", "value"),
+    [("timezone", "Asia/Tokyo"), ("datestyle", "German")],
+)
+def test_values_are_spelled_as_a_dump_in_utc_spells_them(app: FreshDatabase, search: Prove, setting: str, value: str):
+    with app.connect() as owner:
+        owner.execute("create table app.seen (a timestamptz, b date)")
+        owner.execute("insert into app.seen values ('1984-03-01 23:30+00', '1984-03-01')")
+    with app.connect_admin() as admin:
+        admin.execute(f"alter database \"{app.name}\" set {setting} = '{value}'")
+    assert loud(search(("user_name", "1984-03-01"))) == {"app.seen.a": Verdict.FAIL, "app.seen.b": Verdict.FAIL}
+
+
+@pytest.mark.parametrize(
     "body",
     [
         "Anna Smith",

@@ -43,7 +43,9 @@ _SETTINGS = {
     "standard_conforming_strings": "on",
     # Bytes that are text stand in the escape format as such.
     "bytea_output": "escape",
+    # As a dump has them; moments in UTC, whatever zone the role has.
     "datestyle": "ISO, MDY",
+    "timezone": "UTC",
     "extra_float_digits": "1",
     "client_min_messages": "warning",
     # One server process, as a dump has: others are working.

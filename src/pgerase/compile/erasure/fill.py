@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pgerase.catalog.model import Column, Table
 from pgerase.compile.erasure.bind import constant_of
 from pgerase.compile.sql import ident, text_literal
-from pgerase.compile.types import DATE, TIMESTAMP, TIMESTAMPTZ, literal, null_of, type_of
+from pgerase.compile.types import DATE, INTEGERS, TIMESTAMP, TIMESTAMPTZ, literal, null_of, type_of
 from pgerase.errors import Finding, Position, Severity
 from pgerase.rules import data_map as rules
 
@@ -23,6 +23,8 @@ TOKEN_LENGTH = 26
 SHORTEST_TOKEN = 8
 _LENGTH = re.compile(r"character(?: varying)?\((\d+)\)\Z")
 _JSON = {"json", "jsonb"}
+_SPELLED_ALIKE = {*INTEGERS, "numeric", "boolean", "uuid"}
+"""Beside text and enums. Not dates, times, intervals, floats, bytes, money: a second erasure would write another token."""
 
 
 @dataclass(eq=False)
@@ -151,8 +153,13 @@ def _token(table: Table, token: rules.Placeholder, row: str, person: str, length
     """`{token}`, one a person; `{token:column}`, one a person and value of that column, from which neither can be had back."""
     if token.argument is None:
         return f"{person}.token" if length == TOKEN_LENGTH else f"left({person}.token, {length})"
-    if table.column(token.argument) is None:
+    column = table.column(token.argument)
+    if column is None:
         raise Misfit("unknown-column", f"{{token:{token.argument}}}: there is no such column here", "", at)
+    kind = type_of(column)
+    if kind.many or not (kind.is_text or kind.enum or kind.base in _SPELLED_ALIKE):
+        message = f"{{token:{token.argument}}}: it is {column.type}, which sessions may spell in different ways"
+        raise Misfit("filler-type", message, "Take a column of integers, text or uuids.", at)
     salted = f"{person}.token || ':' || coalesce({row}.{ident(token.argument)}::text, '')"
     return f"left(encode(sha256(convert_to({salted}, 'UTF8')), 'hex'), {length})"
 
