@@ -194,3 +194,36 @@ def test_nobody_is_erased_to_whom_the_map_hands_rows_over(erasing):
     assert caught.value.sqlstate == "ZE106"
     made.erase("3")
     assert made.rows("select * from s.task order by 1") == [(1, 4), (2, 4)]
+
+
+def test_line_breaks_in_checks_and_indexes_mean_themselves(erasing):
+    """Moved right with the rest of the statement, a literal of two lines would be another one."""
+    made = erasing(
+        PEOPLE
+        + "create table s.seat (seat_id int primary key, owner_id bigint, title text, "
+        + r"constraint forbidden check (title is distinct from E'Deleted\nuser' and title <> E'a\\b\nc'), "
+        + 'constraint "odd\nname" check (owner_id is null or title is not null));'
+        + r"create unique index on s.seat (owner_id) where title = E'one\ntwo';"
+        + r"insert into s.seat values (1, 1, E'one\ntwo'), (2, 3, E'one\ntwo'), (3, 4, 'x'), (4, 3, 'y');",
+        SUBJECT
+        + STAYS
+        + "  s.seat:\n    links: {owner_id: {person: key, rows: [{when: {seat_id: 3}, do: keep}, {do: {reassign: [manager, unlink]}}]}}\n"
+        + "    columns: {title: {kind: name, purpose: x, erase: keep}}\n",
+    )
+    assert made.erase("1") == {("1", "s.seat", "delete"): 1}
+    made.admin.execute("update s.seat set owner_id = 4 where seat_id = 4")
+    assert made.rows("select seat_id from s.seat order by 1") == [(2,), (3,), (4,)]
+
+
+def test_a_filler_of_two_lines_that_a_check_forbids_is_counted(erasing):
+    made = erasing(
+        PEOPLE
+        + "create table s.seat (seat_id int primary key, owner_id bigint, title text,"
+        + r" constraint forbidden check (title is distinct from E'Deleted\nuser'));"
+        + "insert into s.seat values (1, 1, 'x');",
+        SUBJECT
+        + STAYS
+        + "  s.seat:\n    links: {owner_id: {person: key, rows: keep}}\n"
+        + '    columns: {title: {kind: name, purpose: x, erase: {fill: "Deleted\\nuser"}}}\n',
+    )
+    assert made.count("1") == {("1", "s.seat", "change"): 1, ("1", "s.seat", "violates forbidden"): 1}

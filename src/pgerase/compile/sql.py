@@ -52,6 +52,24 @@ def text_literal(value: str) -> str:
     return quoted
 
 
+def unbroken(expression: str) -> str:
+    """An expression as the server spells it, without line breaks inside literals and names, since fragments are moved right line by line."""
+    if "\n" not in expression:
+        return expression
+    made, end = "", 0
+    for token in parser.scan(expression):
+        text = expression[token.start : token.end + 1]
+        if "\n" in text and token.name == "SCONST":
+            inner = text.removeprefix("E")[1:-1]
+            # The server writes E'' where there are backslashes, and doubles them.
+            text = f"E'{inner.replace(chr(10), chr(92) + 'n')}'"
+        elif "\n" in text and token.name == "IDENT":
+            text = ident(text[1:-1].replace('""', '"'))
+        made += expression[end : token.start] + text
+        end = token.end + 1
+    return made + expression[end:]
+
+
 def fit_name(name: str, *, salt: str = "") -> str:
     """A name of at most 63 bytes: cut on a character boundary, with 8 hex digits of its hash where it was cut."""
     full = name if not salt else f"{name}_{salt}"

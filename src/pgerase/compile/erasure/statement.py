@@ -27,7 +27,7 @@ from pgerase.compile.erasure.parts import (
     strategy_of,
 )
 from pgerase.compile.erasure.work import Work
-from pgerase.compile.sql import fit_name, ident, indent, qualified, text_literal
+from pgerase.compile.sql import fit_name, ident, indent, qualified, text_literal, unbroken
 from pgerase.compile.types import unmodified
 
 
@@ -263,7 +263,7 @@ def _unlike(names: Iterable[str]) -> str:
 def _condition(definition: str) -> str | None:
     """The expression of a check constraint as the server spells it."""
     match = _CHECK.match(definition)
-    return match[1] if match else None
+    return unbroken(match[1]) if match else None
 
 
 _CHECK = re.compile(r"CHECK \((.*)\)(?: NO INHERIT)?(?: NOT VALID)?(?: NOT ENFORCED)?\Z", re.DOTALL)

@@ -12,7 +12,7 @@ from pglast.visitors import Visitor
 from pgerase.catalog.model import Index, Table
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import BoundLink
-from pgerase.compile.sql import ident
+from pgerase.compile.sql import ident, unbroken
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def _read(table: Table, index: Index) -> UniqueKey:
     made = statement.stmt
     assert isinstance(made, ast.IndexStmt), index.definition
     keys = made.indexParams or ()
-    texts = tuple(ident(one.name) if one.name is not None else f"({RawStream()(one.expr)})" for one in keys)
+    texts = tuple(ident(one.name) if one.name is not None else f"({unbroken(RawStream()(one.expr))})" for one in keys)
     named = _Columns()
     for one in keys:
         if one.expr is not None:
@@ -64,7 +64,7 @@ def _read(table: Table, index: Index) -> UniqueKey:
     return UniqueKey(
         index.name,
         texts,
-        None if made.whereClause is None else f"({RawStream()(made.whereClause)})",
+        None if made.whereClause is None else f"({unbroken(RawStream()(made.whereClause))})",
         tuple(column.name for column in table.columns if column.name in plain | named.found),
         not index.nulls_not_distinct,
     )
