@@ -206,6 +206,10 @@ class RuleDrawer:
             viewers["super_admin"] = {self.variant.path((("admin",),)): True}
         if self.chance(0.8):
             viewers["manager"] = self.plain("manager")
+        elif self.chance(0.5):
+            # People's homes as roles, or those of their managers: nodes, missing ones and circles are drawn as for `below`.
+            through = self.rng.choice(((("home",),), (("manager",), ("home",))))
+            viewers["manager"] = {"through": self.variant.path(through), "up": self.plain("parent")}
         for column in TABLES[PEOPLE].columns:
             if column.name not in self.hidden:
                 self.attributes.append(Attribute(self.plain(column.name), column.kind, column.domain))

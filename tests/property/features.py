@@ -18,6 +18,7 @@ from pgerase.rules.access import (
     ExpressionOr,
     Group,
     LookupAttribute,
+    ManagerTree,
     MemberKeys,
     MemberRelation,
     RelationAttribute,
@@ -57,7 +58,9 @@ WANTED = {
     ),
     **dict.fromkeys(("column attribute", "lookup attribute", "relation attribute"), 10),
     **dict.fromkeys(("criteria", "member keys", "member table", "include inactive", "empty group"), 3),
-    **dict.fromkeys(("active", "erased", "super admin", "manager", "no manager", "no super admin", "authority"), 5),
+    **dict.fromkeys(
+        ("active", "erased", "super admin", "manager", "role tree", "no manager", "no super admin", "authority"), 5
+    ),
     **dict.fromkeys(("becomes", "hierarchy false", "role", "rules alike"), 5),
     **dict.fromkeys(("require", "require who", "require can", "require passes on", "passes on"), 6),
     **dict.fromkeys(
@@ -93,7 +96,10 @@ def _of_rules(rules: AccessRules) -> Iterator[str]:
     relations = {one.name for one in viewers.attributes if isinstance(one, RelationAttribute)}
     yield from (word for word, given in (("active", viewers.active), ("erased", viewers.erased)) if given)
     yield "super admin" if viewers.super_admin else "no super admin"
-    yield "manager" if viewers.manager else "no manager"
+    if isinstance(viewers.manager, ManagerTree):
+        yield "role tree"
+    else:
+        yield "manager" if viewers.manager else "no manager"
     if rules.authority:
         yield "authority"
     for attribute in viewers.attributes:

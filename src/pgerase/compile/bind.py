@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pgerase.catalog.model import Catalog, Table
+from pgerase.catalog.model import Catalog, Column, Table
 from pgerase.compile import bound
 from pgerase.compile.bind_conditions import ConditionBinder, Scope
 from pgerase.compile.bind_names import is_unique, nearest
@@ -104,25 +104,55 @@ class _Binder(ConditionBinder):
         for attribute in self.attributes.values():
             self.attempt(lambda attribute=attribute: self.person_value(attribute.name, attribute.at))
         scope = Scope(Side.PERSON, table)
-        manager = None
-        if isinstance(viewers.manager, access.ManagerTree):
-            raise self.not_yet("manager: {through: …}", viewers.manager.at)
-        if viewers.manager is not None:
-            column = self.column(table, viewers.manager.column, viewers.manager.at)
-            if type_of(column).family != type_of(key).family:
-                raise self.fail(
-                    "type-mismatch", column.name, f"{column.name} does not hold keys of viewers", viewers.manager.at
-                )
-            manager = column.name
         return bound.BoundPeople(
             table=table,
             key=key,
             active=self.condition(viewers.active, scope),
             erased=None if viewers.erased is None else self.condition(viewers.erased, scope),
             super_admin=None if viewers.super_admin is None else self.condition(viewers.super_admin, scope),
-            manager=manager,
+            manager=self.bind_manager(viewers.manager, table, key),
             become=viewers.identity.kind is not access.IdentityKind.ROLE,
         )
+
+    def bind_manager(
+        self, manager: access.ManagerColumn | access.ManagerTree | None, table: Table, key: Column
+    ) -> str | bound.BoundTree | None:
+        """The hierarchy: a column of the people that holds keys of people, or a tree that they stand in."""
+        match manager:
+            case None:
+                return None
+            case access.ManagerColumn():
+                column = self.column(table, manager.column, manager.at)
+                if type_of(column).family != type_of(key).family:
+                    raise self.fail(
+                        "type-mismatch", column.name, f"{column.name} does not hold keys of viewers", manager.at
+                    )
+                return column.name
+            case access.ManagerTree():
+                return self.bind_tree(manager, table)
+
+    def bind_tree(self, tree: access.ManagerTree, people: Table) -> bound.BoundTree:
+        """A tree of roles: its nodes are known by the one column that `through` ends at, and `up` holds that of another."""
+        hops, nodes = self.follow(people, tree.through.steps, tree.at)
+        if len(hops[-1].columns) != 1:
+            raise self.fail(
+                "role-tree", str(tree.through), f"{tree.through} leads to {nodes.name} by several columns", tree.at,
+                "A node of the tree has to be known by one column.",
+            )  # fmt: skip
+        key = self.column(nodes, hops[-1].target_columns[0], tree.at)
+        up = self.column(nodes, tree.up, tree.at)
+        if type_of(up).family != type_of(key).family or type_of(up).many:
+            raise self.fail(
+                "type-mismatch", up.name, f"{nodes.name}.{up.name} does not hold values of {key.name}", tree.at
+            )
+        elsewhere = [hop for hop in self.lookups_of(nodes, (up.name,)) if hop.target_columns != (key.name,) or hop.target != nodes.name]  # fmt: skip
+        if up.name == key.name or elsewhere:
+            led = f"to {elsewhere[0].target}({', '.join(elsewhere[0].target_columns)})" if elsewhere else "nowhere"
+            raise self.fail(
+                "role-tree", up.name, f"{nodes.name}.{up.name} leads {led}, not to {nodes.name}.{key.name}", tree.at,
+                "up: is the column that points to the node above.",
+            )  # fmt: skip
+        return bound.BoundTree(hops, nodes.name, key.name, up.name)
 
     def declare(self, attribute: access.Attribute, table: Table) -> None:
         if attribute.name == "key":

@@ -248,6 +248,16 @@ class BoundGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundTree:
+    """Hierarchy by a tree of roles. `hops` lead from a person to a node of `table`, which `key` names and `up` points to."""
+
+    hops: tuple[Hop, ...]
+    table: Name
+    key: str
+    up: str
+
+
+@dataclass(frozen=True, slots=True)
 class BoundPeople:
     """The viewers table."""
 
@@ -256,7 +266,8 @@ class BoundPeople:
     active: BoundCondition
     erased: BoundCondition | None
     super_admin: BoundCondition | None
-    manager: str | None
+    manager: str | BoundTree | None
+    """The column with the manager's key, or a tree of roles."""
     become: bool
     """Sessions call `become`, which can leave a hint for the planner."""
 

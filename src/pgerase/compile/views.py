@@ -5,10 +5,11 @@ Nobody has USAGE on their schema; policies reach them because names are resolved
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compile import bound, sql
+from pgerase.compile.bound import Side
 from pgerase.compile.decisions import DecisionEmitter
 from pgerase.compile.desired import DesiredFunction, DesiredView
 from pgerase.compile.emit import Emitter, Env, Facts, member_columns, row_env
@@ -21,6 +22,18 @@ _PREFER_COLUMNS = "#variable_conflict use_column"
 """The result's columns are variables of the function, named like those it reads."""
 
 _WITHOUT_EQUALITY = {"json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle"}
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """A tree of roles as SQL: its blind view and identifiers of its columns, and how a person `p` gets to the role he has."""
+
+    tree: str
+    key: str
+    up: str
+    role: str
+    sources: tuple[str, ...]
+    conditions: tuple[str, ...]
 
 
 class ViewBuilder:
@@ -216,7 +229,7 @@ class ViewBuilder:
             raise InternalError(f"unsupported key type {people.key.base_type} was not refused when binding")
         in_force = _texts(self.in_force(people, env))
         living = _texts(self.not_erased(people, env))
-        manager = self.facts.person(people.manager) if people.manager is not None else None
+        below = None if people.manager is None else self.below(people.manager, env)
         columns = sorted(self.facts.person_columns)
         listed = ", ".join(f"p.{ident(column)}" for column in columns)
         table = qualified(people.table.name)
@@ -230,8 +243,11 @@ class ViewBuilder:
                 me, presented_row, "The viewer's own row; empty unless the identity is valid and the person active."
             ),
         ]
-        if manager is not None:
-            query = self.reach_query(qualified(me), key, manager, columns, living)
+        if below is not None:
+            if isinstance(below, Nodes):
+                query = self.role_reach_query(qualified(me), below, columns, living)
+            else:
+                query = self.reach_query(qualified(me), key, below, columns, living)
             views.append(self.view(reach, query, "The viewer and everyone below."))
         return tuple(views)
 
@@ -254,6 +270,37 @@ class ViewBuilder:
         else:
             members = sql.select(listed, ["below b", f"join {self.person} p on p.{key} = b.{key}"], living)
         return f"with recursive below as (\n    {sql.indent(start)}\n    union\n    {sql.indent(step)}\n)\n{members}"
+
+    def below(self, manager: str | bound.BoundTree, env: Env) -> str | Nodes:
+        """What the walk downwards reads: the identifier of the manager's column, or the tree and how people (p) stand in it."""
+        if isinstance(manager, str):
+            return self.facts.person(manager)
+        tree = self.facts.read(manager.table, {manager.key, manager.up}, decides_people=True)
+        *before, last = manager.hops
+        alias, sources, conditions, _ = self.emitter.chain("p", tuple(before), Side.PERSON, env, last.columns[0])
+        if not before:
+            self.facts.person(last.columns[0])
+        standing = (f"{alias}.{ident(last.columns[0])}", tuple(sources), tuple(conditions))
+        return Nodes(tree, ident(manager.key), ident(manager.up), *standing)
+
+    def role_reach_query(self, me: str, nodes: Nodes, columns: list[str], living: list[str]) -> str:
+        """The viewer and everybody whose role lies below his: roles are walked, which are few, and people joined once (7)."""
+        listed = ", ".join(f"p.{ident(column)}" for column in columns)
+        # A role that is not there is nobody's place in the tree, whatever points to it.
+        start = sql.select(
+            f"t.{nodes.key}, t.{nodes.key}",
+            [f"{me} p", *nodes.sources, f"{nodes.tree} t"],
+            [*nodes.conditions, f"t.{nodes.key} = {nodes.role}"],
+        )
+        step = sql.select(f"t.{nodes.key}, b.top", ["below b", f"join {nodes.tree} t on t.{nodes.up} = b.role"], [])
+        # Where roles form a circle the walk comes back to where it began, and still peers are nobody's people.
+        people = sql.select(
+            listed,
+            ["below b", f"{self.person} p", *nodes.sources],
+            [*nodes.conditions, f"{nodes.role} = b.role", "b.role <> b.top", *living],
+        )
+        walk = f"with recursive below (role, top) as (\n    {sql.indent(start)}\n    union\n    {sql.indent(step)}\n)"
+        return f"{walk}\n{sql.select(listed, [f'{me} p'], [])}\nunion all\n{people}"
 
     # Facts --------------------------------------------------------------------------------------------------------
 

@@ -144,6 +144,16 @@ class Facts:
             here = self.hop(here, self.lookup(here.table, step))
         return here
 
+    def known_by(self, table: Table, steps: Sequence[Step | BackStep]) -> str:
+        """The column by which these lookups find the row they end at. Raises PgeraseError where it takes several."""
+        *before, last = steps
+        pairs = self.lookup(self.target(table, before), last).pairs
+        if len(pairs) != 1:
+            raise PgeraseError(
+                f"{table.name}.{'.'.join(map(str, steps))} ends in {len(pairs)} columns, where one is needed"
+            )
+        return pairs[0][1]
+
     def hop(self, row: Row, lookup: Lookup) -> Row | None:
         """The row looked up; None where any column of the lookup is null, or no row matches.
 

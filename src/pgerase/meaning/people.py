@@ -74,6 +74,8 @@ class People:
                 raise PgeraseError(f"two rows of {self._table.name} have the same {viewers.key}")
             self._by_key[known_as] = row
         self._reports: dict[Row, list[Row]] | None = None
+        self._roles: dict[Row, Row | None] = {}
+        self._above: dict[Row, Row] | None = None
         self._active: dict[Row, bool] = {}
         self._reach: dict[Row, tuple[Row, ...]] = {}
         self._members: dict[tuple[Row, str], bool] = {}
@@ -138,14 +140,16 @@ class People:
     def reach(self, viewer: Row) -> tuple[Row, ...]:
         """The viewer and everyone whose chain of managers leads to him, without the erased (point 7).
 
-        Chains pass through anybody, inactive or erased; cycles are tolerated. Empty where the viewer is not active.
-        Raises PgeraseError for a tree of roles.
+        Chains pass through anybody, inactive or erased; cycles are tolerated. Empty where the viewer is not active. In a tree
+        of roles it is everyone whose role stands below his. Raises PgeraseError where the tree has no meaning.
         """
         if viewer not in self._reach:
             self._reach[viewer] = tuple(self._find_reach(viewer)) if self.is_active(viewer) else ()
         return self._reach[viewer]
 
     def _find_reach(self, viewer: Row) -> list[Row]:
+        if isinstance(self._viewers.manager, ManagerTree):
+            return self._reach_in_tree(viewer, self._viewers.manager)
         reports = self._direct_reports()
         met = {viewer}
         waiting = [viewer]
@@ -155,6 +159,71 @@ class People:
                     met.add(report)
                     waiting.append(report)
         return [person for person in self._facts.rows(self._table) if person in met and not self._maybe_erased(person)]
+
+    def _reach_in_tree(self, viewer: Row, tree: ManagerTree) -> list[Row]:
+        """The viewer, and whoever's role leads up to the viewer's and is another one."""
+        mine = self._role(viewer, tree)
+        found = [viewer]
+        if mine is not None:
+            roles = self._facts.rows(mine.table)
+            below = {role for role in roles if role is not mine and self._leads_to(role, mine, tree)}
+            found += [person for person in self._facts.rows(self._table) if self._role(person, tree) in below]
+        return [person for person in found if not self._maybe_erased(person)]
+
+    def _role(self, person: Row, tree: ManagerTree) -> Row | None:
+        """The node of the tree that a person stands at; None without one."""
+        if person not in self._roles:
+            self._roles[person] = self._facts.follow(person, tree.through.steps)
+        return self._roles[person]
+
+    def _leads_to(self, role: Row, top: Row, tree: ManagerTree) -> bool:
+        """Whether going up from `role` one comes to `top`."""
+        met: set[Row] = set()
+        above: Row | None = role
+        while above is not None and above not in met:
+            met.add(above)
+            above = self._roles_above(tree).get(above)
+            if above is top:
+                return True
+        return False
+
+    def _roles_above(self, tree: ManagerTree) -> dict[Row, Row]:
+        """Each node's next one up: the node whose key, as `through` finds nodes, is in its column `up`."""
+        if self._above is None:
+            key = self._facts.known_by(self._table, tree.through.steps)
+            roles = self._facts.rows(self._facts.target(self._table, tree.through.steps))
+            links = [(role, self._facts.single(role, tree.up), self._facts.single(role, key)) for role in roles]
+            named = {stand_in(own.value, own.kind, own.kind): role for role, _, own in links if own.value is not None}
+            found = {
+                role: named.get(stand_in(up.value, up.kind, own.kind))
+                for role, up, own in links
+                if up.value is not None
+            }
+            self._above = {role: above for role, above in found.items() if above is not None}
+        return self._above
+
+    def in_circles(self) -> tuple[Row, ...]:
+        """The people, or nodes of a tree of roles, above whom one comes back to them; who is his own manager is not meant."""
+        match self._viewers.manager:
+            case None:
+                return ()
+            case ManagerTree() as tree:
+                above = self._roles_above(tree)
+            case ManagerColumn():
+                above = {report: manager for manager, reports in self._direct_reports().items() for report in reports}
+        found: list[Row] = []
+        done: set[Row] = set()
+        for start in above:
+            chain: list[Row] = []
+            here: Row | None = start
+            while here is not None and here not in done:
+                done.add(here)
+                chain.append(here)
+                here = above.get(here)
+            if here in chain:
+                circle = chain[chain.index(here) :]
+                found += circle if len(circle) > 1 else []
+        return tuple(found)
 
     def _direct_reports(self) -> dict[Row, list[Row]]:
         if self._reports is None:
@@ -171,7 +240,7 @@ class People:
                         if manager is not None:
                             self._reports.setdefault(manager, []).append(person)
                 case ManagerTree(at=at):
-                    raise PgeraseError(f"{at}: a tree of roles is not evaluated by this release")
+                    raise PgeraseError(f"{at}: people report to nobody where their roles form a tree")
         return self._reports
 
     # -- groups --------------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ class ManagerColumn:
 
 @dataclass(frozen=True, slots=True)
 class ManagerTree:
-    """Hierarchy by a tree of roles: grammar only; compiled by a later release."""
+    """Hierarchy by a tree: `through` leads from a person to a node (his role), the column `up` from a node to the one above."""
 
     through: Path
     up: str

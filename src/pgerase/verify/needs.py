@@ -13,6 +13,7 @@ from pgerase.rules.access import (
     ColumnAttribute,
     LookupAttribute,
     ManagerColumn,
+    ManagerTree,
     MemberRelation,
     RelationAttribute,
     Resource,
@@ -78,8 +79,16 @@ class _Reader:
         if viewers is not None and people is not None:
             self._take(people.name, {viewers.key}, decides=True)
             self._facts.add(people.name)
-            if isinstance(viewers.manager, ManagerColumn):
-                self._take(people.name, {viewers.manager.column}, decides=True)
+            match viewers.manager:
+                case None:
+                    pass
+                case ManagerColumn(column=column):
+                    self._take(people.name, {column}, decides=True)
+                case ManagerTree(through=through, up=up):
+                    self._lookups(through, people, decides=True)
+                    tree = self._rows.target(people, through.steps)
+                    self._facts.add(tree.name)
+                    self._take(tree.name, {up}, decides=True)
             for condition in (viewers.active, viewers.erased, viewers.super_admin):
                 self._of_person(condition)
         self._waiting = [
@@ -148,12 +157,7 @@ class _Reader:
                     self._path(path, table, decides=decides)
                 self._operand(operand, row)
             case Can(path=path):
-                here = table
-                for step in path.steps:
-                    lookup = self._rows.lookup(here, step)
-                    self._hop(here, lookup, decides=decides)
-                    here = self._catalog.tables[lookup.target]
-                self._waiting.append(self._structure.resource_of(here))
+                self._waiting.append(self._structure.resource_of(self._lookups(path, table, decides=decides)))
             case InGroup(names=names):
                 for name in names:
                     self._group(name)
@@ -184,6 +188,14 @@ class _Reader:
             self._hop(table, lookup, decides=decides)
             table = self._catalog.tables[lookup.target]
         self._take(table.name, {path.column}, decides=decides)
+
+    def _lookups(self, path: Path, table: Table, *, decides: bool) -> Table:
+        """Reads what a path of lookups alone reads, and gives the table where it ends."""
+        for step in path.steps:
+            lookup = self._rows.lookup(table, step)
+            self._hop(table, lookup, decides=decides)
+            table = self._catalog.tables[lookup.target]
+        return table
 
     def _hop(self, table: Table, lookup: Lookup, *, decides: bool) -> None:
         self._take(table.name, {source for source, _ in lookup.pairs}, decides=decides)

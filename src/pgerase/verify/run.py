@@ -260,6 +260,7 @@ class _Run:
             data = {name: [row.values for row in rows.rows] for name, rows in read.items()}
             expectations = Expectations(Meaning(self._access, catalog, data, now))
             population = Population(self._access, catalog, data, now) if self._access.viewers else None
+            self.collector.findings += [] if population is None else population.circles()
             self._viewers = sample_viewers(
                 self._access, population, governed, needs, self._sample, _key_type(self._access, population)
             )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pgerase.catalog.model import Catalog, Name
+from pgerase.errors import Finding, Severity
 from pgerase.meaning import Session
 from pgerase.meaning.conditions import person_scope
 from pgerase.meaning.decide import Values
@@ -67,6 +68,16 @@ class Population:
         text = str(value)
         return text.rstrip(" ") if self.people.key(person).kind.name in {"character", "bpchar"} else text
 
+    def circles(self) -> list[Finding]:
+        """A note where people, or roles, stand above one another in a circle: they reach each other (docs/meaning.md, 7)."""
+        found = self.people.in_circles()
+        if not found:
+            return []
+        table = str(found[0].table.name)
+        message = f"{len(found)} rows stand above one another in a circle: whoever is in it reaches all the others"
+        hint = "Correct the hierarchy, unless they are meant to have each other's rights."
+        return [Finding("hierarchy-circle", Severity.NOTE, table, message, hint)]
+
     def strata(self, governed: Iterable[Name], needs: Needs, sample: Sample) -> Iterator[tuple[str, list[Row]]]:
         """The strata in the order of their weight, each with the people in it, in a drawn order, and cut to what is wanted."""
         draw = random.Random(f"{sample.seed} viewers")  # noqa: S311 - a sample, not a secret
@@ -91,6 +102,10 @@ class Population:
             likely = sorted(active, key=lambda row: -reports[people.key(row).value])[:_LIKELY] + orphans[:_LIKELY]
             yield "widest reach", sorted(likely, key=lambda row: -len(people.reach(row)))[:2]
             yield "reaches nobody else", [row for row in active if not reports[people.key(row).value]][:2]
+        elif viewers.manager is not None:
+            wide = {row: len(people.reach(row)) for row in asked[:_LIKELY]}
+            yield "widest reach", sorted(wide, key=lambda row: -wide[row])[:2]
+            yield "reaches nobody else", [row for row in wide if wide[row] == 1][:2]
         for name in needs.groups:
             inside = [row for row in asked if people.is_member(row, (name,))]
             yield f"in group {name}", inside[:1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -148,13 +149,51 @@ def test_point_7_who_alone_through_reach_gives_all_rows():
     assert sees(staff().meaning(rules), 5, "thing") == []
 
 
-def test_point_7_a_tree_of_roles_is_refused():
-    people = viewers()
-    people = Viewers(
-        people.table, people.key, people.identity, None, None, None, ManagerTree(path("role"), "up", AT), (), AT
-    )
-    with pytest.raises(PgeraseError, match="tree of roles"):
-        sees(staff().meaning(access(resource("thing", rule(rows=OWNER)), people=people)), 1, "thing")
+def in_tree(world: World, through: str, **more: object) -> dict[int, list[int]]:
+    """What everybody sees of the things he and the people of roles below his own, if any do, own."""
+    people = replace(viewers(**more), manager=ManagerTree(path(through), "up", AT))  # type: ignore[arg-type]
+    meaning = world.meaning(access(resource("thing", rule(rows=OWNER)), people=people))
+    return {number: sees(meaning, number, "thing") for number in range(1, 10)}
+
+
+def roles(*people: tuple[int, int | None, str], keys: dict[str, str] | None = None) -> World:
+    """10 ← 20 ← 30 and 10 ← 40, where nobody is, ← 50; 60 and 70 lead to each other; 80, its own parent, ← 90."""
+    up = {10: None, 20: 10, 30: 20, 40: 10, 50: 40, 60: 70, 70: 60, 80: 80, 90: 80}
+    world = World().add("role", "id integer, up integer", *up.items())
+    world.add("person", "id integer, role integer, status text", *people, keys=keys or {"role": "role.id"})
+    return world.add("thing", "id integer, owner integer", *((n, n) for n in range(1, 10)))
+
+
+def test_point_7_in_a_tree_of_roles_one_reaches_the_people_of_roles_below_and_no_peers():
+    staff = roles(
+        (1, 10, "a"), (2, 10, "a"), (3, 20, "a"), (4, 30, "inactive"), (5, 30, "erased"), (6, 50, "a"), (7, None, "a"), (8, 99, "a"), (9, 99, "a")
+    )  # fmt: skip
+    seen = in_tree(staff, "role", active=eq("status", "a"), erased=eq("status", "erased"))
+    assert seen == {
+        1: [1, 3, 4, 6],  # not 2, who has the same role; 6 through a role that nobody has
+        2: [2, 3, 4, 6],
+        3: [3, 4],
+        4: [],
+        5: [],
+        6: [6],
+        7: [7],
+        8: [8],  # a role that is not there is nobody's place
+        9: [9],
+    }
+
+
+def test_point_7_circles_of_roles_reach_each_other_and_a_root_may_be_its_own_parent():
+    staff = roles(*((n, role, "a") for n, role in enumerate((60, 60, 70, 80, 80, 90, 10, 30, 30), start=1)))
+    seen = in_tree(staff, "role")
+    assert seen == {1: [1, 3], 2: [2, 3], 3: [1, 2, 3], 4: [4, 6], 5: [5, 6], 6: [6], 7: [7, 8, 9], 8: [8], 9: [9]}
+
+
+def test_point_7_the_way_to_a_role_may_lead_over_other_tables():
+    staff = roles(*((n, n % 3 + 1, "a") for n in range(1, 10)), keys={"role": "post.id"})
+    staff.add("post", "id integer, is integer", (1, 30), (2, 10), (3, None), keys={"is": "role.id"})
+    # Posts of 1, 4 and 7 are at the top, those of 3, 6 and 9 two below it, those of 2, 5 and 8 nowhere.
+    below = {n: sorted([n, 3, 6, 9]) if n in (1, 4, 7) else [n] for n in range(1, 10)}
+    assert in_tree(staff, "role.is") == below
 
 
 # -- groups ------------------------------------------------------------------------------------------------------------
