@@ -245,6 +245,7 @@ class _Binder(ConditionBinder):
         combine = [
             self.attempt(lambda entry=entry: self.bind_combine(entry, resource, names)) for entry in resource.combine
         ]
+        handed = [self.attempt(lambda entry=entry: self.bind_hand_over(entry, table)) for entry in resource.hand_over]
         covered = frozenset(action for action in Action if resource.everyone.covers(action))
         return bound.BoundResource(
             name=resource.name,
@@ -254,6 +255,7 @@ class _Binder(ConditionBinder):
             requirements=tuple(one for one in requirements if one is not None),
             parents=parents,
             combine=tuple(entry for entry in combine if entry is not None),
+            hand_over=tuple(one for one in handed if one is not None),
             at=resource.at,
         )
 
@@ -279,6 +281,27 @@ class _Binder(ConditionBinder):
         rows = self.condition(rule.rows, row_scope)
         becomes = rows if rule.becomes is None else self.condition(rule.becomes, row_scope)
         return bound.BoundRule(rule.name, roles, made_who, rows, becomes, rule.can, rule.hierarchy, rule.at)
+
+    def bind_hand_over(self, entry: access.HandOver, table: Table) -> bound.BoundHandOver:
+        people = self.people_table(entry.at)
+        assert self.rules.viewers is not None
+        column = self.column(table, entry.column, entry.at)
+        key = self.column(people, self.rules.viewers.key, self.rules.viewers.at)
+        if type_of(column).family != type_of(key).family or type_of(column).many:
+            raise self.fail(
+                "type-mismatch", column.name, f"{table.name}.{column.name} does not hold keys of viewers", entry.at
+            )
+        if column.generated:
+            raise self.fail(
+                "hand-over", column.name, f"{table.name}.{column.name} is generated: nobody sets it", entry.at
+            )
+        keys = [table.column(name) for name in table.primary_key]
+        if not keys or column in keys:
+            why = f"{column.name} is part of it" if keys else f"{table.name} has none"
+            raise self.fail(
+                "hand-over", str(table.name), f"a row to hand over is named by its primary key, and {why}", entry.at
+            )
+        return bound.BoundHandOver(column, tuple(one for one in keys if one is not None), entry.at)
 
     def bind_requirement(self, requirement: access.Requirement, table: Table) -> bound.BoundRequirement:
         who = None

@@ -221,6 +221,15 @@ class BoundCombine:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundHandOver:
+    """A column whose person may be replaced by any active one; `keys` say which row is meant."""
+
+    column: Column
+    keys: tuple[Column, ...]
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
 class BoundResource:
     """A resource on its table. `open` holds the actions for which it is open to everyone, parents included."""
 
@@ -231,6 +240,7 @@ class BoundResource:
     requirements: tuple[BoundRequirement, ...]
     parents: tuple[BoundParent, ...]
     combine: tuple[BoundCombine, ...]
+    hand_over: tuple[BoundHandOver, ...]
     at: Position
 
 

@@ -18,6 +18,7 @@ from pgerase.compile.emit import Emitter, Facts, row_env
 from pgerase.compile.erasure import Erasure, compile_erasure
 from pgerase.compile.erasure.code import UserCode, code_findings
 from pgerase.compile.guards import guards
+from pgerase.compile.hand_over import hand_over_objects
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import formula_text
 from pgerase.compile.surroundings import (
@@ -56,6 +57,8 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     emitter = Emitter(facts)
     decisions = DecisionEmitter(rules, emitter)
     policies = [policy for resource in governed for policy in _policies(resource, decisions, naming)]
+    handing, problems = hand_over_objects(rules, governed, decisions, ViewBuilder(rules, catalog, facts))
+    findings += problems
     # Twice: views decide which columns are guarded, and what guards read has to be in the views.
     ViewBuilder(rules, catalog, facts).build()
     guard_functions, guard_triggers, notes = guards(rules, catalog, emitter)
@@ -65,6 +68,7 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
         *members(pack, rules, catalog, naming),
         *lookup_grants(catalog, facts, rules, naming, tables),
         *views,
+        *handing,
         *guard_functions,
         *guard_triggers,
         *exempt(pack, catalog, naming, tables),

@@ -33,13 +33,17 @@ class DesiredGrant:
 
 @dataclass(frozen=True, slots=True)
 class DesiredView:
-    """A view of pgerase's own, owned by `owner`; `readers` get SELECT. `query` has no trailing semicolon."""
+    """A view of pgerase's own, owned by `owner`; `readers` get SELECT. `query` has no trailing semicolon.
+
+    `updatable` are columns that the readers may also update through it.
+    """
 
     name: Name
     owner: str
     query: str
     readers: tuple[str, ...]
     comment: str
+    updatable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

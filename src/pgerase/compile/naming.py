@@ -75,6 +75,10 @@ class Naming:
         """The view of rows of a resource on which a requirement holds."""
         return self.view("meets", resource, requirement)
 
+    def hand_over(self, resource: str, column: str) -> Name:
+        """The function that hands a row over."""
+        return Name(self.api, fit_name(f"hand_over_{resource}_{column}"))
+
     def keys(self, view: Name, column: str) -> Name:
         """The function that gives all values of a column of such a view."""
         return self.view(view.name, "by", column)

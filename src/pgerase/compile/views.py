@@ -188,7 +188,7 @@ class ViewBuilder:
             conditions = [sql.disjunction(ways)]
             if not group.include_inactive:
                 conditions += self.in_force(people, env)
-            query = sql.select(f"p.{key}", [f"{self.person} p"], _texts(conditions))
+            query = sql.select(f"p.{key}", [f"{self.person} p"], texts(conditions))
             views.append(self.view(self.naming.view("group", group.name), query, f"Members of group {group.name}."))
         return tuple(views)
 
@@ -227,8 +227,8 @@ class ViewBuilder:
         presented = key_from_text(f"(select {ident(self.naming.api)}.current_viewer())", people.key.base_type)
         if presented is None:
             raise InternalError(f"unsupported key type {people.key.base_type} was not refused when binding")
-        in_force = _texts(self.in_force(people, env))
-        living = _texts(self.not_erased(people, env))
+        in_force = texts(self.in_force(people, env))
+        living = texts(self.not_erased(people, env))
         below = None if people.manager is None else self.below(people.manager, env)
         columns = sorted(self.facts.person_columns)
         listed = ", ".join(f"p.{ident(column)}" for column in columns)
@@ -324,7 +324,7 @@ def _all_columns(keys: set[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(sorted({column for key in keys for column in key}))
 
 
-def _texts(formulas: list[sql.Formula]) -> list[str]:
+def texts(formulas: list[sql.Formula]) -> list[str]:
     """Formulas as texts that are safe next to AND."""
     made: list[str] = []
     for formula in formulas:

@@ -105,6 +105,28 @@ class Meaning:
         may_touch = row is None or self._may_touch(asker, found, action, Row(table, row))
         return may_touch and (new is None or self._may_leave(asker, found, action, Row(table, new)))
 
+    def may_hand_over(self, session: Session, resource: str, column: str, to: str, row: Values) -> bool:
+        """Whether the session may put the person `to` (the key as text) into `column` of that row, whatever rules grant him.
+
+        It takes the right to update the row as it is, the column named under `hand_over`, an active person, and what is
+        required of reading and updating on the row as it will be (point 38). Raises PgeraseError as `decide` does.
+        """
+        found = self._structure.resource(resource)
+        asker = self._asker(session)
+        if not isinstance(asker, Row) or column not in {one.column for one in found.hand_over}:
+            return False
+        people = self._known_people()
+        person = people.identify(to)
+        if person is None or not people.is_active(person):
+            return False
+        table = self._structure.table(found)
+        if not self._may_touch(asker, found, Action.UPDATE, Row(table, row)):
+            return False
+        new = Row(table, {**row, column: people.key(person).value})
+        return all(
+            self._requirements_hold(_Question(asker, found, action, new)) for action in (Action.UPDATE, Action.READ)
+        )
+
     def visible(self, session: Session, resource: str, action: Action = Action.READ) -> list[Values]:
         """The resource's rows to which the session may do that, in the order given; for insert: as if each were new."""
         found = self._structure.resource(resource)

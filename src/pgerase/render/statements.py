@@ -66,6 +66,7 @@ def create_view(view: DesiredView) -> str:
         name=view.name,
         query=Expr(view.query.strip().rstrip(";")),
         readers=view.readers,
+        updatable=view.updatable,
         comment=view.comment,
     )
 

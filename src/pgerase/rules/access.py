@@ -235,6 +235,14 @@ class ColumnGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOver:
+    """A column with a viewer's key (an owner) that may be given to any active person by whoever may update the row."""
+
+    column: str
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """A table with access rules."""
 
@@ -248,6 +256,7 @@ class Resource:
     combine: tuple[Combine, ...]
     columns: tuple[ColumnRight, ...]
     at: Position
+    hand_over: tuple[HandOver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,9 @@ def _check_viewers_given(rules: AccessRules, reading: Reading) -> None:
             if not isinstance(rule.who, IsRole):
                 message = f"the rule {rule.name} is for viewers, and there are none"
                 reading.error("no-viewers", message, rule.at, hint)
+        for handed in resource.hand_over:
+            message = f"{handed.column} is handed over to viewers, and there are none"
+            reading.error("no-viewers", message, handed.at, hint)
         for entry in (*resource.require, *resource.combine):
             if entry.who is not None:
                 message = f"who of {entry.name} is about viewers, and there are none"
@@ -171,6 +174,11 @@ def _check_resource(resource: Resource, known: set[str], passing: set[str], read
         if entry.who is None:
             message = f"{entry.name} holds for everybody, so what follows is never reached"
             reading.error("unreachable", message, entry.at, "put the entry without who last")
+    given: set[str] = set()
+    for handed in resource.hand_over:
+        if handed.column in given:
+            reading.error("duplicate-name", f"{handed.column} is handed over twice", handed.at)
+        given.add(handed.column)
     if not resource.combine:
         return
     # Whether a passing resource is a parent here shows only in the catalog: it is one through a foreign key.

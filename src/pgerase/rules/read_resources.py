@@ -7,7 +7,17 @@ from dataclasses import replace
 from pgerase.errors import Position
 from pgerase.rules import access, check_access
 from pgerase.rules import logic as expressions
-from pgerase.rules.access import ColumnGrant, ColumnRight, Combine, Everyone, Inherit, Requirement, Resource, Rule
+from pgerase.rules.access import (
+    ColumnGrant,
+    ColumnRight,
+    Combine,
+    Everyone,
+    HandOver,
+    Inherit,
+    Requirement,
+    Resource,
+    Rule,
+)
 from pgerase.rules.basics import NAME, STEP, TABLE
 from pgerase.rules.conditions import Action, IsRole
 from pgerase.rules.read_conditions import ConditionShape
@@ -23,6 +33,7 @@ from pgerase.rules.shapes import (
     Mapped,
     MappingOf,
     Nullable,
+    OneOrMany,
     Record,
     Schema,
     Shape,
@@ -198,6 +209,13 @@ _COLUMNS = defaulted(
     (),
     'Restrictions on columns; "*" is every column not named.',
 )
+_HANDED_OVER = Mapped(NAME, lambda column, at, _: HandOver(column, at))
+_HAND_OVER = defaulted(
+    "hand_over",
+    OneOrMany(_HANDED_OVER),
+    (),
+    "Columns with a person's key that whoever may update a row can give to any active person, by the function hand_over_….",
+)
 
 
 def _resource(fields: Fields) -> Resource:
@@ -212,9 +230,12 @@ def _resource(fields: Fields) -> Resource:
         combine=fields[_COMBINE],
         columns=tuple(replace(column.value, column=column.key, at=column.at) for column in fields[_COLUMNS]),
         at=fields.at,
+        hand_over=fields[_HAND_OVER],
     )
 
 
 RESOURCE = Record(
-    "a resource", (_TABLE, _EVERYONE, _PASSES_ON, _RULES, _REQUIRE, _INHERITS, _COMBINE, _COLUMNS), _resource
+    "a resource",
+    (_TABLE, _EVERYONE, _PASSES_ON, _RULES, _REQUIRE, _INHERITS, _COMBINE, _COLUMNS, _HAND_OVER),
+    _resource,
 )

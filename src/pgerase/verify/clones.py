@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name, Table, Trigger
+from pgerase.compile.naming import Naming
 from pgerase.database import Database, identifier, with_parameters
+from pgerase.errors import Refused
 from pgerase.install.borrow import acting_as
 from pgerase.render.environment import render
-from pgerase.render.fragments import Expr, quote_identifier
+from pgerase.render.fragments import Expr, quote_identifier, quote_literal
 from pgerase.verify.blind import ROW_ID
 from pgerase.verify.guard_shape import FIRES
 
@@ -70,6 +72,24 @@ class Clone:
     def _columns(self) -> tuple[str, str]:
         names = [identifier(column.name) for column in self.table.columns]
         return ", ".join(names), ", ".join(f"(w.r).{name}" for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class HandOvers:
+    """The functions that hand rows of a clone over: by column, and how the column's type is spelled."""
+
+    schema: str
+    functions: dict[str, tuple[str, str]]
+
+    def call(self, clone: Clone, column: str) -> str:
+        """Hand the row that is the wanted row with the number $1 to the person with the key $2."""
+        name, spelled = self.functions[column]
+        keys = ", ".join(f"(w.r).{identifier(key)}" for key in clone.table.primary_key)
+        source = f"{identifier(clone.wanted.schema, clone.wanted.name)} as w"
+        function = identifier(self.schema, name)
+        return (
+            f"select {function}({keys}, $2::pg_catalog.text::{spelled}) from {source} where w.n = $1::pg_catalog.int4"
+        )
 
 
 class Workshop:
@@ -135,6 +155,43 @@ class Workshop:
                 self._database.run(_moved(trigger, clone), what=f"trigger {trigger.name}")
         return clone
 
+    def with_hand_over(self, clone: Clone, resource: str, columns: Sequence[str]) -> HandOvers:
+        """The live functions that hand rows over, and the view they write to, moved to the clone.
+
+        The lookup role's rights are borrowed meanwhile. Raises DatabaseFailed, and Refused where one is not there.
+        """
+        naming = Naming(self._prefix)
+        live = naming.view("hand_over", resource)
+        view = Name(clone.name.schema, live.name)
+        functions: dict[str, tuple[str, str]] = {}
+        schema, lookup = identifier(clone.name.schema), identifier(self._lookup)
+        self._database.run(f"grant create on schema {schema} to {lookup}")
+        with acting_as(self._database, self._lookup):
+            query = self._definition(_VIEW, live).replace(_sql(clone.table.name), clone.sql)
+            self._database.run(f"create view {_sql(view)} as {query}", what=f"view {live}")
+            self._database.run(f"grant select, update on table {_sql(view)} to public")
+            for column in columns:
+                name = naming.hand_over(resource, column)
+                moved = Name(clone.name.schema, name.name)
+                definition = self._definition(_FUNCTION, name)
+                for old, new in (
+                    (_sql(name), _sql(moved)),
+                    (_sql(live), _sql(view)),
+                    (f"{quote_literal(_sql(clone.table.name))}::", f"{quote_literal(clone.sql)}::"),
+                ):
+                    definition = definition.replace(old, new)
+                self._database.run(definition, what=f"function {name}")
+                found = clone.table.column(column)
+                functions[column] = (name.name, "" if found is None else found.type)
+        return HandOvers(clone.name.schema, functions)
+
+    def _definition(self, statement: str, name: Name) -> str:
+        """How the server spells something live of ours. Raises Refused where it is not there."""
+        found = self._database.value(statement, [name.schema, name.name])
+        if found is None:
+            raise Refused(f"{name} is not there", hint="See what drift says.")
+        return str(found)
+
     def _wish(self, table: Table, sql: str, wishes: Name, places: Sequence[str], wanted: Sequence[Wanted]) -> None:
         """Fill the table of rows to write, with one statement for every set of columns that is changed."""
         groups: dict[tuple[str, ...], list[tuple[int, Wanted]]] = {}
@@ -157,6 +214,25 @@ class Workshop:
                     [None if wish.donor is None else places[wish.donor] for _, wish in members],
                 ],
             )
+
+
+_VIEW = """
+    select pg_catalog.pg_get_viewdef(c.oid)
+    from pg_catalog.pg_class as c
+        join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+    where n.nspname = %s and c.relname = %s
+"""
+_FUNCTION = """
+    select pg_catalog.pg_get_functiondef(p.oid)
+    from pg_catalog.pg_proc as p
+        join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+    where n.nspname = %s and p.proname = %s
+"""
+
+
+def _sql(name: Name) -> str:
+    """A name as the server spells it."""
+    return f"{quote_identifier(name.schema)}.{quote_identifier(name.name)}"
 
 
 def _moved(trigger: Trigger, clone: Clone) -> str:

@@ -22,9 +22,11 @@ from pgerase.rules.access import AccessRules, IdentityKind
 from pgerase.rules.pack import AcceptedDoor, Mode, Pack
 from pgerase.verify.assume import Actor, Cast
 from pgerase.verify.blind import Blind, Rows, sample_rows
-from pgerase.verify.clones import Clone, Workshop
+from pgerase.verify.clones import Clone, HandOvers, Workshop
 from pgerase.verify.collect import Collector
 from pgerase.verify.guards import Authority, GuardDesign, GuardProbes, design_guard, guard_viewers, guarded_columns
+from pgerase.verify.hand_over import WHAT as HAND_OVER
+from pgerase.verify.hand_over import HandOverDesign, HandOverProbes, design_hand_over
 from pgerase.verify.live import Identity, Live
 from pgerase.verify.model import Sample, ShadowCount, Verdict, VerifyReport, unseen
 from pgerase.verify.needs import Needs, find_needs
@@ -123,6 +125,7 @@ class _Prepared:
     tables: tuple[Governed, ...]
     writes: tuple[tuple[Design, Clone, Actor], ...]
     guards: tuple[tuple[GuardDesign, Clone, Actor], ...]
+    handed: tuple[tuple[HandOverDesign, Clone, HandOvers, Actor], ...]
     authority: Authority | None
     locked: dict[str, frozenset[str]]
 
@@ -274,6 +277,9 @@ class _Run:
                 tables,
                 tuple(self._clones(workshop, blind, cast, tables, needs, expectations)),
                 () if authority is None else tuple(self._guard_clones(workshop, blind, catalog, cast, needs, read)),
+                ()
+                if population is None
+                else tuple(self._handed(workshop, blind, cast, tables, population, expectations)),
                 authority,
                 {str(one.name): blind.locked(one.name) for one in tables},
             )
@@ -365,6 +371,36 @@ class _Run:
                 self.collector.unseen(unseen(str(name), f"no clone: {error.message}"), "guard")
         return made
 
+    def _handed(
+        self,
+        workshop: Workshop,
+        blind: Blind,
+        cast: Cast,
+        tables: Sequence[Governed],
+        population: Population,
+        expectations: Expectations,
+    ) -> list[tuple[HandOverDesign, Clone, HandOvers, Actor]]:
+        """Clones of the tables whose rows are handed over; one that no role may write to was reported with its writes."""
+        made: list[tuple[HandOverDesign, Clone, HandOvers, Actor]] = []
+        for governed in tables:
+            actor = cast.actor_for_clone(governed.table)
+            if actor is None:
+                continue
+            planned = design_hand_over(
+                self._access, governed, population, self._viewers, expectations, self._sample, actor.role
+            )
+            if planned is None:
+                continue
+            reader = blind.reader_of(governed.name) or ""
+            try:
+                with self._database.transaction():
+                    clone = workshop.clone(governed.table, reader, [row.id for row in planned.rows], planned.wanted)
+                    functions = workshop.with_hand_over(clone, governed.resource, planned.columns)
+                    made.append((planned, workshop.with_policies(clone), functions, actor))
+            except (DatabaseFailed, Refused) as error:
+                self.collector.unseen(unseen(str(governed.name), f"no clone: {error.message}"), HAND_OVER)
+        return made
+
     def _let_logins_be_presented(self) -> None:
         """Where people are their logins, nobody can become anybody: until the rollback, let the transaction say who it is."""
         with acting_as(self._database, self._names.secret):
@@ -382,6 +418,9 @@ class _Run:
         probes = Probes(self._database, statements, cast, identity, prepared.expectations, self.collector)
         for planned, clone, actor in prepared.writes:
             probes.carry_out(planned, clone, actor)
+        hand_overs = HandOverProbes(self._database, statements, cast, identity, prepared.expectations, self.collector)
+        for handed, clone, functions, actor in prepared.handed:
+            hand_overs.carry_out(handed, clone, functions, actor)
         if prepared.authority is not None:
             columns = {planned.table.name: planned.columns for planned, _, _ in prepared.guards}
             writers = guard_viewers(prepared.viewers, prepared.authority, columns, self._sample)

@@ -68,6 +68,10 @@ class Expectations:
         """`Meaning.decide` about a write; never for sessions that are nobody's."""
         return session is not None and self._meaning.decide(session, governed.resource, action, row=row, new=new)
 
+    def may_hand_over(self, session: Session | None, governed: Governed, column: str, to: str, row: Values) -> bool:
+        """`Meaning.may_hand_over`; never for sessions that are nobody's."""
+        return session is not None and self._meaning.may_hand_over(session, governed.resource, column, to, row)
+
     def because(self, session: Session | None, governed: Governed, action: Action, row: Values) -> tuple[str, ...]:
         """What grants it; empty where nothing does."""
         return () if session is None else self._meaning.granted_by(session, governed.resource, action, row)

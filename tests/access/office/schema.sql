@@ -19,6 +19,23 @@ create table office.document (
 );
 create index on office.document (owner_id);
 
+-- What a developer wrote: a history, kept with the rights of whoever changes a document.
+create table office.history (document_id int not null, by_role name not null, note text);
+create function office.keep_history() returns trigger language plpgsql as $$
+begin
+    insert into office.history values (new.id, current_user, 'now of ' || new.owner_id);
+    return new;
+end;
+$$;
+create trigger keep_history before update on office.document for each row execute function office.keep_history();
+create table office.part (
+    document_id int references office.document,
+    number int,
+    checker_id bigint references office.person,
+    author_id bigint not null references office.person,
+    primary key (document_id, number)
+);
+
 -- 1 ← 2 ← 3; 1 ← 4, which nobody has, ← 5; 6 and 7 lead to each other; 8, its own parent, ← 9.
 insert into office.role values
     (1, null, 'Director'), (2, 1, 'Sales lead'), (3, 2, 'Sales'), (4, 1, 'Support lead'), (5, 4, 'Support'),
@@ -31,3 +48,8 @@ insert into office.person (id, role_id, status) values
     (99, null, 'ACTIVE');
 insert into office.person (id, role_id, is_admin) values (1, null, true);
 insert into office.document (id, owner_id) select p.id, p.id from office.person as p where p.id <> 1;
+insert into office.person (id, role_id, tenant) values (100, 1, 2), (101, 3, 2);
+insert into office.document (id, owner_id, tenant) values (100, 100, 2), (101, 101, 2);
+insert into office.document (id, owner_id, state) values (200, 20, 'final'), (201, 20, 'draft');
+insert into office.document (id, owner_id, secret) values (202, 20, true);
+insert into office.part values (20, 1, null, 20), (20, 2, 32, 20);
