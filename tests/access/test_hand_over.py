@@ -166,7 +166,7 @@ def test_the_owner_of_the_view_may_write_the_column_alone_and_only_within_the_de
             select c.relname, a.attname
             from pg_class as c join pg_attribute as a on a.attrelid = c.oid
             where c.relnamespace = 'office'::regnamespace and c.relkind = 'r' and a.attnum > 0
-                and has_column_privilege(%s, c.oid, a.attname, 'update, insert')
+                and has_column_privilege(%s, c.oid, a.attname, 'update')
             order by 1, 2
             """,
             [lookup],

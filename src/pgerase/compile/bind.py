@@ -17,7 +17,7 @@ from pgerase.compile.types import key_from_text, type_of
 from pgerase.errors import Finding, Severity
 from pgerase.rules import access, conditions
 from pgerase.rules.access import AccessRules
-from pgerase.rules.conditions import Action
+from pgerase.rules.conditions import Action, Operator
 
 
 def bind(rules: AccessRules, catalog: Catalog) -> tuple[bound.BoundRules, tuple[Finding, ...]]:
@@ -189,7 +189,47 @@ class _Binder(ConditionBinder):
             where = self.condition(group.members.where, Scope(Side.MEMBER, members))
             member_table, value = members.name, column.name
         criteria = None if group.criteria is None else self.condition(group.criteria, Scope(Side.PERSON, table))
-        return bound.BoundGroup(group.name, criteria, keys, member_table, value, where, group.include_inactive)
+        managed = None
+        if group.managed_by is not None and isinstance(group.members, access.MemberRelation):
+            managed = self.bind_managed(group, group.managed_by, group.members, where)
+        return bound.BoundGroup(group.name, criteria, keys, member_table, value, where, group.include_inactive, managed)
+
+    def bind_managed(
+        self,
+        group: access.Group,
+        managed_by: access.ManagedBy,
+        relation: access.MemberRelation,
+        where: bound.BoundCondition,
+    ) -> bound.ManagedMembers:
+        """Members by hand: `where` has to say, column by column, what a member's row holds."""
+        members = self.table(relation.table, relation.at)
+        value = self.column(members, relation.value, relation.at)
+        terms = where.terms if isinstance(where, bound.BAll) else (where,)
+        fixed: dict[str, str] = {}
+        for term in terms:
+            match term:
+                case bound.BTest(
+                    bound.ColumnValue(hops=(), column=column), Operator.EQ, bound.Constant(items=(text,), type=kind)
+                ) if not kind.many and column not in (value.name, *fixed):
+                    fixed[column] = text
+                case _:
+                    raise self.fail(
+                        "managed-group", group.name, f"where of {group.name} does not say what a member's row holds", relation.at,
+                        "To be managed by hand it has to give columns one value each: where: {group_name: sales}.",
+                    )  # fmt: skip
+        if members.kind == "f":
+            raise self.fail(
+                "managed-group", group.name, f"{members.name} is a foreign table: no guard stands on it", relation.at
+            )
+        for column in members.columns:
+            filled = column.name in (value.name, *fixed) or column.default or column.generated or column.identity
+            if column.not_null and not filled:
+                message = f"{members.name}.{column.name} needs a value that neither where nor a default gives"
+                raise self.fail("managed-group", group.name, message, relation.at)
+        who = None
+        if managed_by.who is not None:
+            who = self.condition(managed_by.who, Scope(Side.PERSON, self.people_table(managed_by.at)))
+        return bound.ManagedMembers(who, members, value, tuple(fixed.items()), managed_by.at)
 
     def bind_table(self, resource: access.Resource) -> None:
         table = self.table(resource.table, resource.at)

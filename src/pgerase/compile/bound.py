@@ -245,6 +245,20 @@ class BoundResource:
 
 
 @dataclass(frozen=True, slots=True)
+class ManagedMembers:
+    """Members that are added and removed by hand: by super admins and those whom `who` holds for.
+
+    A member's row holds the person's key in `value` and the constants `fixed` (column, finished SQL), and nothing else.
+    """
+
+    who: BoundCondition | None
+    table: Table
+    value: Column
+    fixed: tuple[tuple[str, str], ...]
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
 class BoundGroup:
     """A group. `member_table`/`member_value`/`member_where` describe members listed in a table."""
 
@@ -255,6 +269,7 @@ class BoundGroup:
     member_value: str
     member_where: BoundCondition
     include_inactive: bool
+    managed: ManagedMembers | None = None
 
 
 @dataclass(frozen=True, slots=True)

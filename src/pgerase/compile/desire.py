@@ -19,6 +19,7 @@ from pgerase.compile.erasure import Erasure, compile_erasure
 from pgerase.compile.erasure.code import UserCode, code_findings
 from pgerase.compile.guards import guards
 from pgerase.compile.hand_over import hand_over_objects
+from pgerase.compile.members import member_objects, read_members
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import formula_text
 from pgerase.compile.surroundings import (
@@ -59,17 +60,21 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     policies = [policy for resource in governed for policy in _policies(resource, decisions, naming)]
     handing, problems = hand_over_objects(rules, governed, decisions, ViewBuilder(rules, catalog, facts))
     findings += problems
+    read_members(rules, emitter)
     # Twice: views decide which columns are guarded, and what guards read has to be in the views.
     ViewBuilder(rules, catalog, facts).build()
     guard_functions, guard_triggers, notes = guards(rules, catalog, emitter)
     views = ViewBuilder(rules, catalog, facts).build()
     tables = tuple(resource.table.name for resource in governed)
+    by_hand, problems = member_objects(rules, tables, ViewBuilder(rules, catalog, facts))
+    findings += problems
     objects: list[DesiredObject] = [
         *members(pack, rules, catalog, naming),
         *lookup_grants(catalog, facts, rules, naming, tables),
         *views,
         *handing,
         *guard_functions,
+        *by_hand,
         *guard_triggers,
         *exempt(pack, catalog, naming, tables),
         *policies,

@@ -35,7 +35,7 @@ class DesiredGrant:
 class DesiredView:
     """A view of pgerase's own, owned by `owner`; `readers` get SELECT. `query` has no trailing semicolon.
 
-    `updatable` are columns that the readers may also update through it.
+    `privileges` are what else the readers have on it, as GRANT spells it: `update ("owner_id")`, `delete`.
     """
 
     name: Name
@@ -43,7 +43,7 @@ class DesiredView:
     query: str
     readers: tuple[str, ...]
     comment: str
-    updatable: tuple[str, ...] = ()
+    privileges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,12 @@ def guards(
         # Besides super admins, who may write every guarded column.
         named = [] if entry.who is None else [_holder(entry.who, emitter)]
         authorities[f"{entry.table}.{entry.column}"] = sql.block("(", "\nor ".join([super_admin, *named]), ")")
+    managed = [group for group in rules.groups if group.managed is not None]
+    for group in managed:
+        assert group.managed is not None
+        # Besides super admins, here as everywhere.
+        named = [] if group.managed.who is None else [_holder(group.managed.who, emitter)]
+        authorities[managers(group)] = sql.block("(", "\nor ".join([super_admin, *named]), ")")
     functions: list[DesiredFunction] = []
     triggers: list[DesiredTrigger] = []
     findings: list[Finding] = []
@@ -55,7 +61,8 @@ def guards(
             message = f"{name} decides about people but is a foreign table, which no trigger can guard"
             findings.append(Finding("unguarded", Severity.WARNING, str(name), message, "Guard it where it lives."))
             continue
-        function, trigger = _guard(table, guarded, naming)
+        here = [group for group in managed if group.member_table == name]
+        function, trigger = _guard(table, guarded, here, emitter)
         functions.append(function)
         # Partitions get it from their parent. Children that inherit do not, and their rows are written through it all the same.
         heirs = [leaf for leaf in catalog.leaves(name) if not catalog.tables[leaf].is_partition]
@@ -67,9 +74,14 @@ def guards(
         if column not in emitter.facts.authority.get(table_name, set()):
             message = f"authority names {table_name}.{column}, which no decision about people reads"
             findings.append(Finding("idle-authority", Severity.WARNING, f"{table_name}.{column}", message))
-    if not functions:
+    if not functions and not managed:
         return (), (), tuple(findings)
     return (_has_authority(authorities, naming), *functions), tuple(triggers), tuple(findings)
+
+
+def managers(group: bound.BoundGroup) -> str:
+    """What has_authority calls those who manage a group's members."""
+    return f"members of {group.name}"
 
 
 def _holder(who: bound.BoundCondition | None, emitter: Emitter) -> str:
@@ -110,15 +122,18 @@ def _has_authority(authorities: Mapping[str, str], naming: Naming) -> DesiredFun
     return DesiredFunction(name, "text", naming.lookup, definition, (naming.viewer,), comment)
 
 
-def _guard(table: Table, guarded: tuple[_Guard, ...], naming: Naming) -> tuple[DesiredFunction, DesiredTrigger]:
-    """The trigger function of one table and its trigger."""
+def _guard(
+    table: Table, guarded: tuple[_Guard, ...], managed: list[bound.BoundGroup], emitter: Emitter
+) -> tuple[DesiredFunction, DesiredTrigger]:
+    """The trigger function of one table and its trigger. `managed` are the groups whose members by hand stand in it."""
+    naming = emitter.naming
     name = Name(naming.api, fit_name(f"guard_{table.name.schema}_{table.name.name}"))
     by_authority: dict[str, list[str]] = {}
     for guard in guarded:
         by_authority.setdefault(guard.authority, []).append(guard.column.name)
     columns = {guard.column.name: guard.column for guard in guarded}
     checks = "\n".join(
-        _check(table, authority, [columns[column] for column in names], naming)
+        _check(table, authority, [columns[column] for column in names], managed, emitter)
         for authority, names in by_authority.items()
     )
     body = f"""
@@ -169,8 +184,25 @@ def _trigger(table: Table, function: DesiredFunction, naming: Naming) -> Desired
     return DesiredTrigger(table.name, name, trigger, function.comment)
 
 
-def _check(table: Table, authority: str, columns: list[Column], naming: Naming) -> str:
-    """Refuse to write columns without the authority they stand under."""
+def _managed(managed: list[bound.BoundGroup], emitter: Emitter) -> str:
+    """An expression: what is written are rows of groups whose members the viewer manages; empty where there are none."""
+    sides: list[str] = []
+    for row, absent in (("old", "INSERT"), ("new", "DELETE")):
+        ways: list[str] = []
+        for group in managed:
+            held = emitter.conjuncts(group.member_where, Env(member=row), positive=True)
+            asked = f"{ident(emitter.naming.api)}.has_authority({text_literal(managers(group)).strip()})"
+            ways.append(" and ".join([*(text for text in held if text != "true"), asked]))
+        sides.append(f"(tg_op = '{absent}' or {' or '.join(ways)})")
+    return " and ".join(sides) if managed else ""
+
+
+def _check(
+    table: Table, authority: str, columns: list[Column], managed: list[bound.BoundGroup], emitter: Emitter
+) -> str:
+    """Refuse to write columns without the authority they stand under, or that over the members who are written."""
+    naming = emitter.naming
+    by_hand = _managed(managed, emitter)
     inserted = " or ".join(f"new.{ident(column.name)} is distinct from {_harmless(column)}" for column in columns)
     updated = " or ".join(f"new.{ident(column.name)} is distinct from old.{ident(column.name)}" for column in columns)
     named = ", ".join(column.name for column in columns)
@@ -182,7 +214,8 @@ def _check(table: Table, authority: str, columns: list[Column], naming: Naming) 
         f"            or tg_op = 'UPDATE' and ({updated})\n"
         "        )\n"
         f"        and not {ident(naming.api)}.has_authority({text_literal(authority).strip()})\n"
-        "    then\n"
+        + (f"        and not coalesce({by_hand}, false)\n" if by_hand else "")
+        + "    then\n"
         "        raise exception using\n"
         "            errcode = 'insufficient_privilege',\n"
         f"            message = {message},\n"

@@ -60,9 +60,9 @@ def _view(resource: bound.BoundResource, naming: Naming) -> DesiredView:
     listed = ", ".join(f"t.{ident(name)}" for name in (*keys, *handed))
     query = sql.select(listed, [f"{qualified(resource.table.name)} t"], [])
     comment = f"Rows of {resource.name} to be handed over. [pgerase hand_over]"
-    return DesiredView(
-        naming.view("hand_over", resource.name), naming.lookup, query, (naming.viewer,), comment, tuple(handed)
-    )
+    writes = f"update ({', '.join(map(ident, handed))})"
+    name = naming.view("hand_over", resource.name)
+    return DesiredView(name, naming.lookup, query, (naming.viewer,), comment, (writes,))
 
 
 def _policies(resource: bound.BoundResource, decisions: DecisionEmitter) -> tuple[DesiredPolicy, DesiredPolicy]:

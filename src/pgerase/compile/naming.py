@@ -79,6 +79,14 @@ class Naming:
         """The function that hands a row over."""
         return Name(self.api, fit_name(f"hand_over_{resource}_{column}"))
 
+    def add_to(self, group: str) -> Name:
+        """The function that makes somebody a member by hand."""
+        return Name(self.api, fit_name(f"add_to_{group}"))
+
+    def remove_from(self, group: str) -> Name:
+        """The function that takes a member by hand away."""
+        return Name(self.api, fit_name(f"remove_from_{group}"))
+
     def keys(self, view: Name, column: str) -> Name:
         """The function that gives all values of a column of such a view."""
         return self.view(view.name, "by", column)

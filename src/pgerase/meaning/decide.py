@@ -127,6 +127,17 @@ class Meaning:
             self._requirements_hold(_Question(asker, found, action, new)) for action in (Action.UPDATE, Action.READ)
         )
 
+    def may_change_members(self, session: Session, group: str) -> bool:
+        """Whether the session may add and remove members of that group by hand (point 39). Raises PgeraseError as `decide` does."""
+        asker = self._asker(session)
+        return isinstance(asker, Row) and self._known_people().manages(asker, group)
+
+    def is_removable(self, group: str, person: str) -> bool:
+        """Whether one with that key (as text) can be taken off the group's list: not who fits its criteria (point 39)."""
+        people = self._known_people()
+        found = people.identify(person)
+        return found is None or not people.fits(found, group)
+
     def visible(self, session: Session, resource: str, action: Action = Action.READ) -> list[Values]:
         """The resource's rows to which the session may do that, in the order given; for insert: as if each were new."""
         found = self._structure.resource(resource)

@@ -250,10 +250,24 @@ class People:
 
         Raises PgeraseError for a group that is not declared.
         """
-        for name in names:
-            if name not in self._groups:
-                raise PgeraseError(f"there is no group {name}")
-        return any(self._is_member_of(person, self._groups[name]) for name in names)
+        groups = [self._group(name) for name in names]
+        return any(self._is_member_of(person, group) for group in groups)
+
+    def manages(self, person: Row, name: str) -> bool:
+        """Whether the person adds and removes members of the group by hand (point 39). Raises PgeraseError without the group."""
+        managed = self._group(name).managed_by
+        return managed is not None and (
+            self.is_super_admin(person) or (managed.who is not None and self.who(person, managed.who) is True)
+        )
+
+    def fits(self, person: Row, name: str) -> bool:
+        """Whether the person fits the criteria of the group, active or not. Raises PgeraseError without the group."""
+        return self._fits(person, self._group(name))
+
+    def _group(self, name: str) -> Group:
+        if name not in self._groups:
+            raise PgeraseError(f"there is no group {name}")
+        return self._groups[name]
 
     def _is_member_of(self, person: Row, group: Group) -> bool:
         if (person, group.name) not in self._members:

@@ -66,7 +66,7 @@ def create_view(view: DesiredView) -> str:
         name=view.name,
         query=Expr(view.query.strip().rstrip(";")),
         readers=view.readers,
-        updatable=view.updatable,
+        privileges=tuple(Expr(privilege) for privilege in view.privileges),
         comment=view.comment,
     )
 

@@ -133,6 +133,14 @@ class MemberRelation:
 
 
 @dataclass(frozen=True, slots=True)
+class ManagedBy:
+    """Who adds and removes members by hand, besides super admins: `who`, or with None nobody else."""
+
+    who: Condition | None
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """A set of people: those who fit `criteria` and those listed."""
 
@@ -141,6 +149,7 @@ class Group:
     members: MemberKeys | MemberRelation | None
     include_inactive: bool
     at: Position
+    managed_by: ManagedBy | None = None
 
 
 @dataclass(frozen=True, slots=True)

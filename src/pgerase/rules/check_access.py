@@ -91,6 +91,7 @@ def _conditions(rules: AccessRules) -> Iterator[Condition]:
         wheres = [item.where for item in viewers.attributes if isinstance(item, RelationAttribute)]
         yield from _given(viewers.active, viewers.erased, viewers.super_admin, *wheres)
     yield from _given(*(group.criteria for group in rules.groups), *(item.who for item in rules.authority))
+    yield from _given(*(group.managed_by.who for group in rules.groups if group.managed_by is not None))
     for resource in rules.resources:
         for rule in resource.rules:
             yield from _given(rule.who, rule.rows, rule.becomes)

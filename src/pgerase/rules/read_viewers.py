@@ -11,6 +11,7 @@ from pgerase.rules.access import (
     Identity,
     IdentityKind,
     LookupAttribute,
+    ManagedBy,
     ManagerColumn,
     ManagerTree,
     MemberKeys,
@@ -21,7 +22,7 @@ from pgerase.rules.access import (
 from pgerase.rules.basics import FORWARD_PATH, NAME, TABLE, TABLE_COLUMNS
 from pgerase.rules.read_conditions import ConditionShape
 from pgerase.rules.reading import Reading
-from pgerase.rules.scopes import CRITERIA, MEMBERS, PERSON, RELATION
+from pgerase.rules.scopes import CRITERIA, MEMBERS, PERSON, RELATION, WHO
 from pgerase.rules.shapes import (
     ByKind,
     Choice,
@@ -156,12 +157,29 @@ _MEMBERS: Shape[MemberKeys | MemberRelation] = ByKind(
 )
 _GROUP_MEMBERS = optional("members", _MEMBERS, "Members by key, or from a table.")
 _INCLUDE_INACTIVE = defaulted("include_inactive", Flag(), False, "Whether inactive people are members too.")
+_SUPER_ADMIN_ALONE = Choice({"super_admin": None})
+_MANAGED_BY_WHO = ConditionShape(WHO)
+_MANAGED_BY: Shape[ManagedBy] = ByKind(
+    "super_admin, or a condition on the viewer",
+    scalar=Mapped(_SUPER_ADMIN_ALONE, lambda who, at, _: ManagedBy(who, at)),
+    mapping=Mapped(_MANAGED_BY_WHO, lambda who, at, _: ManagedBy(who, at)),
+)
+_GROUP_MANAGED_BY = optional(
+    "managed_by",
+    _MANAGED_BY,
+    "Who, besides super admins, adds and removes members by the functions add_to_… and remove_from_….",
+)
 
 
 def _group(fields: Fields) -> Group:
     if not fields.has(_CRITERIA) and not fields.has(_GROUP_MEMBERS):
         fields.reading.fail("empty-group", "a group needs criteria, members or both", fields.at)
-    return Group("", fields[_CRITERIA], fields[_GROUP_MEMBERS], fields[_INCLUDE_INACTIVE], fields.at)
+    if fields.has(_GROUP_MANAGED_BY) and not isinstance(fields[_GROUP_MEMBERS], MemberRelation):
+        message = "members that are managed by hand stand in a table, and this group has none"
+        fields.reading.error("managed-group", message, fields.at_key(_GROUP_MANAGED_BY), "members: {from: …, value: …}")
+    return Group(
+        "", fields[_CRITERIA], fields[_GROUP_MEMBERS], fields[_INCLUDE_INACTIVE], fields.at, fields[_GROUP_MANAGED_BY]
+    )
 
 
-GROUP = Record("a group", (_CRITERIA, _GROUP_MEMBERS, _INCLUDE_INACTIVE), _group)
+GROUP = Record("a group", (_CRITERIA, _GROUP_MEMBERS, _INCLUDE_INACTIVE, _GROUP_MANAGED_BY), _group)

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from pgerase.catalog.model import Catalog, Name, Table
 from pgerase.database import Database
 from pgerase.errors import DatabaseFailed
+from pgerase.meaning.conditions import where_scope
+from pgerase.meaning.decide import Values
 from pgerase.meaning.paths import Facts, Row
-from pgerase.rules.access import AccessRules
+from pgerase.rules.access import AccessRules, MemberRelation
+from pgerase.rules.conditions import Condition
 from pgerase.verify.assume import Actor, Cast
 from pgerase.verify.blind import SeenRow
 from pgerase.verify.clones import Clone, Wanted
@@ -56,6 +59,11 @@ class Authority:
         facts = Facts(catalog, access.references, {})
         self._entries = {(facts.table(entry.table).name, entry.column): entry for entry in access.authority}
         self._people = population.people
+        self._by_hand: dict[Name, list[tuple[MemberRelation, Condition | None]]] = {}
+        for group in access.groups:
+            if group.managed_by is not None and isinstance(group.members, MemberRelation):
+                name = facts.table(group.members.table).name
+                self._by_hand.setdefault(name, []).append((group.members, group.managed_by.who))
 
     def may(self, viewer: Viewer, table: Name, column: str) -> bool:
         """Whether the viewer, who has to be known and active, may write the column."""
@@ -68,6 +76,38 @@ class Authority:
         )
         return named or self._people.is_super_admin(person)
 
+    def by_hand(self, table: Table, rows: Sequence[SeenRow]) -> list[SeenRow]:
+        """A row of each group whose members are managed by hand in that table."""
+        found = (
+            next((row for row in rows if self._is_of(relation, table, row.values)), None)
+            for relation, _ in self._by_hand.get(table.name, ())
+        )
+        return [row for row in found if row is not None]
+
+    def _is_of(self, relation: MemberRelation, table: Table, row: Values) -> bool:
+        return self._people.conditions.holds(relation.where, where_scope(Row(table, row), None, None)) is True
+
+    def managed(self, viewer: Viewer) -> tuple[bool, ...]:
+        """Which of the groups whose members are managed by hand the viewer manages, in the order of the file."""
+        person = self._person(viewer)
+        return tuple(
+            person is not None and who is not None and self._people.who(person, who) is True
+            for groups in self._by_hand.values()
+            for _, who in groups
+        )
+
+    def manages(self, viewer: Viewer, table: Table, rows: Sequence[Values]) -> bool:
+        """Whether each of these rows is that of a member by hand of a group that the viewer manages."""
+        person = self._person(viewer)
+        if person is None:
+            return False
+        mine = [
+            relation
+            for relation, who in self._by_hand.get(table.name, ())
+            if self._people.is_super_admin(person) or (who is not None and self._people.who(person, who) is True)
+        ]
+        return all(any(self._is_of(relation, table, row) for relation in mine) for row in rows)
+
     def _person(self, viewer: Viewer) -> Row | None:
         if viewer.session is None or not viewer.session.identity:
             return None
@@ -75,9 +115,13 @@ class Authority:
         return person if person is not None and self._people.is_active(person) else None
 
 
-def design_guard(table: Table, columns: tuple[str, ...], rows: Sequence[SeenRow]) -> GuardDesign:
-    """A change of every guarded column: to another row's value, or to null where all rows have the same."""
+def design_guard(table: Table, columns: tuple[str, ...], rows: Sequence[SeenRow], authority: Authority) -> GuardDesign:
+    """A change of every guarded column: to another row's value, or to null where all rows have the same.
+
+    Of each group whose members are managed by hand one row is there, if any is.
+    """
     chosen = _different(columns, rows)
+    chosen += [row for row in authority.by_hand(table, rows) if row not in chosen]
     nullable = {column.name for column in table.columns if not column.not_null}
     wanted: list[Wanted] = []
     changes: list[tuple[str, int, int]] = []
@@ -151,20 +195,30 @@ class GuardProbes:
 
     def _all(self, plan: GuardDesign, clone: Clone, viewer: Viewer) -> int:
         may = {column: self._authority.may(viewer, plan.table.name, column) for column in plan.columns}
+
+        def by_hand(*rows: Values) -> bool:
+            return self._authority.manages(viewer, plan.table, rows)
+
         for column, base, new in plan.changes:
-            self._compare(plan, clone.update, viewer, f"update of {column}", may[column], new, clone.places[base])
+            wish, old = plan.wanted[new], plan.rows[base].values
+            value = None if wish.donor is None else plan.rows[wish.donor].values[column]
+            allowed = may[column] or by_hand(old, {**old, column: value})
+            self._compare(plan, clone.update, viewer, f"update of {column}", allowed, new, clone.places[base])
         if plan.rows:
-            self._compare(plan, clone.delete, viewer, "delete", all(may.values()), clone.places[0])
             copied = plan.rows[0].values
+            everything = all(may.values()) or by_hand(copied)
+            for row, place in zip(plan.rows, clone.places, strict=True):
+                allowed = all(may.values()) or by_hand(row.values)
+                self._compare(plan, clone.delete, viewer, "delete", allowed, place)
             # What a row would hold anyway needs no authority: only values that no default explains are asked about.
             telling = [
                 column.name
                 for column in plan.table.columns
                 if column.name in may and column.default is None and copied[column.name] is not None
             ]
-            if all(may.values()) or any(not may[column] for column in telling):
+            if everything or any(not may[column] for column in telling):
                 copy = len(plan.wanted) - 1
-                self._compare(plan, clone.insert, viewer, "insert", all(may.values()), copy)
+                self._compare(plan, clone.insert, viewer, "insert", everything, copy)
         return len(plan.changes)
 
     def _compare(
@@ -197,7 +251,10 @@ def guard_viewers(
     """A super admin, everybody's kind of authority once, a few without any, and sessions that are nobody's."""
     kinds: dict[tuple[bool, ...], Viewer] = {}
     for viewer in viewers:
-        kind = tuple(authority.may(viewer, table, column) for table, columns in tables.items() for column in columns)
+        kind = (
+            *(authority.may(viewer, table, column) for table, columns in tables.items() for column in columns),
+            *authority.managed(viewer),
+        )
         kinds.setdefault(kind, viewer)
     chosen = list(kinds.values())
     others = [viewer for viewer in viewers if viewer not in chosen and viewer.role is None]

@@ -102,6 +102,10 @@ class _Reader:
                 self._resource(resource)
         for entry in self._access.authority:
             self._of_person(entry.who)
+        for group in self._access.groups:
+            if group.managed_by is not None:
+                self._of_person(group.managed_by.who)
+                self._group(group.name)
         return Needs(
             _frozen(self._columns),
             frozenset(self._facts),

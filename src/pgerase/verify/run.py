@@ -276,7 +276,9 @@ class _Run:
                 self._viewers,
                 tables,
                 tuple(self._clones(workshop, blind, cast, tables, needs, expectations)),
-                () if authority is None else tuple(self._guard_clones(workshop, blind, catalog, cast, needs, read)),
+                ()
+                if authority is None
+                else tuple(self._guard_clones(workshop, blind, catalog, cast, needs, read, authority)),
                 ()
                 if population is None
                 else tuple(self._handed(workshop, blind, cast, tables, population, expectations)),
@@ -353,6 +355,7 @@ class _Run:
         cast: Cast,
         needs: Needs,
         read: dict[Name, Rows],
+        authority: Authority,
     ) -> list[tuple[GuardDesign, Clone, Actor]]:
         made: list[tuple[GuardDesign, Clone, Actor]] = []
         for name, guarded in guarded_columns(self._access, catalog, needs).items():
@@ -361,7 +364,7 @@ class _Run:
             unwanted = bool(self._tables) and str(name) not in self._tables
             if unwanted or table.kind == "f" or actor is None:
                 continue
-            planned = design_guard(table, guarded, read[name].rows)
+            planned = design_guard(table, guarded, read[name].rows, authority)
             reader = blind.reader_of(name) or ""
             try:
                 with self._database.transaction():

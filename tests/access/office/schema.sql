@@ -36,6 +36,14 @@ create table office.part (
     primary key (document_id, number)
 );
 
+create table office.member (
+    group_name text not null,
+    person_id bigint not null references office.person,
+    since date default '2025-01-01',
+    primary key (group_name, person_id)
+);
+create table office.guest (person_id bigint, list text, number int generated always as identity);
+
 -- 1 ← 2 ← 3; 1 ← 4, which nobody has, ← 5; 6 and 7 lead to each other; 8, its own parent, ← 9.
 insert into office.role values
     (1, null, 'Director'), (2, 1, 'Sales lead'), (3, 2, 'Sales'), (4, 1, 'Support lead'), (5, 4, 'Support'),
@@ -53,3 +61,8 @@ insert into office.document (id, owner_id, tenant) values (100, 100, 2), (101, 1
 insert into office.document (id, owner_id, state) values (200, 20, 'final'), (201, 20, 'draft');
 insert into office.document (id, owner_id, secret) values (202, 20, true);
 insert into office.part values (20, 1, null, 20), (20, 2, 32, 20);
+insert into office.person (id, role_id, region) values (110, 5, 'north'), (111, 5, 'south');
+insert into office.member (group_name, person_id) values ('readers', 99), ('readers', 110), ('readers', 30), ('board', 10);
+insert into office.guest (person_id, list) values (99, 'guests');
+create table office.notice (id int primary key, kind text not null);
+insert into office.notice values (1, 'reader'), (2, 'board'), (3, 'guest');

@@ -1,7 +1,8 @@
-"""Points 11 to 23, 33 to 35 and 37 of docs/meaning.md: decisions. Expected keys are worked out by hand."""
+"""Points 11 to 23, 33 to 35 and 37 to 39 of docs/meaning.md: decisions. Expected keys are worked out by hand."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +10,10 @@ import pytest
 
 from pgerase.errors import PgeraseError
 from pgerase.meaning import Meaning, Session
-from pgerase.rules.access import AccessRules, ExpressionAnd, ExpressionOr
+from pgerase.rules.access import AccessRules, ExpressionAnd, ExpressionOr, HandOver, ManagedBy
 from pgerase.rules.conditions import Action
 from tests.unit.meaning.build import (
+    AT,
     NOW,
     World,
     access,
@@ -25,7 +27,9 @@ from tests.unit.meaning.build import (
     expression,
     group,
     has,
+    in_group,
     is_role,
+    listed,
     no,
     reference,
     requirement,
@@ -851,3 +855,61 @@ def test_one_u_for_groups_and_rows_and_places():
     )
     # 1 reaches 2, whose company 2 has its own number as owner: the requirement fails. 1's own company is not granted.
     assert sees(meaning, 1, "company") == []
+
+
+# -- handing over and members by hand ----------------------------------------------------------------------------------
+
+
+def test_point_38_handing_over_asks_for_the_old_row_s_right_and_what_is_required_of_the_new_one():
+    people = viewers(active=eq("active", True), manager="boss")
+    world = World().add(
+        "person",
+        "id integer, boss integer, tenant integer, active boolean",
+        (1, None, 1, True), (2, 1, 1, True), (3, None, 1, True), (4, None, 2, True), (5, None, 1, False),
+    ).add("paper", "id integer, owner integer, frozen boolean", (10, 2, False), (20, 2, True), (30, 3, False), keys={"owner": "person.id"})  # fmt: skip
+    papers = resource(
+        "paper",
+        rule("owner", rows=OWNER, may="read update"),
+        require=[
+            requirement(eq("frozen", False), may="update", name="frozen"),
+            requirement(eq("owner.tenant", viewer("tenant")), may="read", name="tenant"),
+        ],
+    )
+
+    def found(column: str = "owner", **more: Any) -> list[tuple[int, int, str]]:
+        rules = access(replace(papers, **more), people=people)
+        meaning = world.meaning(rules)
+        rows = {row["id"]: row for row in world.data[world.tables[1].name]}
+        return [
+            (viewer_key, key, to)
+            for viewer_key in range(1, 6)
+            for key, row in rows.items()
+            for to in ("1", "2", "3", "4", "5", "6", "x")
+            if meaning.may_hand_over(as_viewer(viewer_key), "paper", column, to, row)
+        ]
+
+    mine = [(1, 10, to) for to in "123"] + [(2, 10, to) for to in "123"] + [(3, 30, to) for to in "123"]
+    assert found(hand_over=(HandOver("owner", AT),)) == mine
+    assert found() == []  # unless it is said, nobody may
+    assert found("id", hand_over=(HandOver("owner", AT),)) == []
+
+
+def test_point_39_members_by_hand_are_managed_by_those_who_are_named_and_super_admins():
+    world = World().add(
+        "person", "id integer, kind text, region text", (1, "lead", None), (2, "staff", "north"), (3, "admin", None)
+    ).add("member", "who integer, list text", (2, "g"), primary="")  # fmt: skip
+    people = viewers(super_admin=eq("kind", "admin"))
+    by_hand = group("g", eq("region", "north"), listed("member", "who", eq("list", "g")))
+    managed = {
+        "leads": ManagedBy(eq("kind", "lead"), AT),
+        "members": ManagedBy(in_group("g"), AT),
+        "nobody else": ManagedBy(None, AT),
+        "not by hand": None,
+    }
+    found: dict[str, list[int]] = {}
+    for name, one in managed.items():
+        meaning = world.meaning(access(people=people, groups=[replace(by_hand, managed_by=one)]))
+        found[name] = [key for key in range(1, 5) if meaning.may_change_members(as_viewer(key), "g")]
+        assert not meaning.may_change_members(Session(None, "app"), "g")
+        assert [meaning.is_removable("g", key) for key in ("1", "2", "3", "4")] == [True, False, True, True]
+    assert found == {"leads": [1, 3], "members": [2, 3], "nobody else": [3], "not by hand": []}
