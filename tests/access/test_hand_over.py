@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from pgerase.apply.execute import apply_plan
 from pgerase.apply.ledger import read_state
 from pgerase.compile import compile_pack
 from pgerase.compile.desired import DesiredFunction, DesiredPolicy
@@ -275,3 +276,43 @@ def put_back(site: Site) -> None:
                 case _:
                     pass
     assert site.plan().pending == ()
+
+
+def test_what_is_handed_over_can_change_and_go(office: Site):
+    rules = office.folder / "access.yaml"
+    text = rules.read_text(encoding="utf-8")
+    part = "hand_over_part_checker_id"
+    try:
+        for old, new, document, checker in (
+            ("hand_over: [checker_id, author_id]", "hand_over: author_id", "done", "gone"),
+            ("    hand_over: owner_id\n", "", "gone", "done"),
+            ("    hand_over: owner_id\n", "    hand_over: [owner_id]\n", "done", "done"),
+        ):
+            assert old in text
+            rules.write_text(text.replace(old, new), encoding="utf-8")
+            apply(office)
+            assert office.plan().pending == ()
+            for arguments, function, expected in (
+                ((20, 50), "hand_over_document_owner_id", document),
+                ((20, 1, 50), part, checker),
+            ):
+                try:
+                    found = hand_over(office, 20, *arguments, function=function)
+                except psycopg.errors.UndefinedFunction:
+                    found = "gone"
+                assert found == expected, (new, function)
+        with office.database.connect_admin() as admin:
+            left = admin.execute(
+                "select count(*) from pg_policy where polname like %s and polrelid = 'office.document'::regclass",
+                [f"{office.prefix}_hand_over%"],
+            ).fetchone()
+        assert left == (2,)
+    finally:
+        rules.write_text(text, encoding="utf-8")
+        apply(office)
+
+
+def apply(site: Site) -> None:
+    """Apply the site's rules, also where something goes."""
+    with Database.open(site.database.dsn()) as database:
+        apply_plan(database, site.plan(), allow_drop=True)

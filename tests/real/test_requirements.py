@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from pgerase.errors import RuleFileError
 from pgerase.rules.read import read_pack
@@ -135,6 +136,65 @@ def test_p8_members_by_hand_by_criteria_and_inactive_ones_only_when_asked(own_cu
         assert 17 not in seen(deployment, "130")
         admin.execute("update cs.app_user set status = 'ACTIVE' where user_id = 208")
         assert 17 in seen(deployment, "130")
+
+
+def test_p8_the_list_is_kept_by_hand_through_functions_and_who_fits_stays(customer_success: Deployment):
+    def change(connection: psycopg.Connection, what: str, person: int) -> bool:
+        call = sql.SQL("select {}(%s)").format(sql.Identifier(customer_success.prefix, f"{what}_csm_us_east"))
+        with connection.transaction():
+            return connection.execute(call, [person]).fetchone() == (True,)
+
+    churning = "select count(*) from cs.company where company_id = 15"
+    # Oscar, of CS Operations, keeps the list. Carla fits the criteria, Celine (emea) is a member by hand alone.
+    with customer_success.session("203") as connection:
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="fits the criteria of csm_us_east"):
+            change(connection, "remove_from", 1001)
+        assert change(connection, "remove_from", 1023)
+        assert not change(connection, "remove_from", 1023)
+        customer_success.become(connection, "1023")
+        assert connection.execute(churning).fetchone() == (0,)
+        customer_success.become(connection, "203")
+        assert change(connection, "add_to", 1023)
+        customer_success.become(connection, "1023")
+        assert connection.execute(churning).fetchone() == (1,)
+    for viewer in (CARLA, MARA, NOBODY):
+        with (
+            customer_success.session(viewer) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege, match="you do not manage the members of csm_us_east"),
+        ):
+            change(connection, "add_to", 1013)
+
+
+def test_p7_a_task_goes_to_somebody_out_of_reach_which_no_update_can_do(customer_success: Deployment):
+    hand_over = sql.SQL("select {}(%s, %s)").format(sql.Identifier(customer_success.prefix, "hand_over_cta_owner_id"))
+    with customer_success.database.connect_admin() as admin:
+        # On accounts that Carla does not see: there the task is hers because she owns it, and for no other reason.
+        mine, his = (
+            admin.execute(
+                "select min(cta_id) from cs.call_to_action where owner_id = %s and company_id not in (1, 2, 3, 9, 11, 15, 19, 25, 27, 34)",
+                [owner],
+            ).fetchone()[0]
+            for owner in (1001, 1013)
+        )
+    given = sql.SQL("update cs.call_to_action set owner_id = 1013 where cta_id = {}").format(mine)
+    assert outcome(customer_success, CARLA, given) == "refused"
+    with customer_success.session(CARLA) as connection:
+        for cta, person in ((mine, 1003), (mine, 4242), (his, 1001)):
+            # To Ines, who is inactive; to nobody known; and what is Connor's.
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                connection.execute(hand_over, [cta, person])
+        connection.execute(hand_over, [mine, 1013])
+        customer_success.become(connection, "1013")
+        found = connection.execute("select owner_id from cs.call_to_action where cta_id = %s", [mine]).fetchall()
+        assert found == [(1013,)]
+    # One of another tenant has no part in the account, whatever he is given.
+    with customer_success.session(CARLA) as connection:
+        connection.execute(hand_over, [mine, 502])
+        customer_success.become(connection, "502")
+        assert connection.execute("select 1 from cs.call_to_action where cta_id = %s", [mine]).fetchall() == []
+    # A partner writes his tasks only where he writes the account (combine), and 25 is not his to write.
+    with customer_success.session(PAVEL) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(hand_over, [253, 302])
 
 
 def test_p9_lookup_and_relation_attributes_work_in_advices(companies):

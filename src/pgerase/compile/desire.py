@@ -101,6 +101,7 @@ def adoption(pack: Pack, rules: bound.BoundRules, catalog: Catalog) -> tuple[dic
     findings: list[Finding] = []
     named: dict[Name, Mode] = {}
     resources = {resource.table.name: resource for resource in rules.resources}
+    written = [] if pack.access is None else [resource.table for resource in pack.access.resources]
     for entry in pack.settings.tables:
         found = [name for name in catalog.tables if matches(entry.table, name)]
         if len(found) != 1:
@@ -114,6 +115,8 @@ def adoption(pack: Pack, rules: bound.BoundRules, catalog: Catalog) -> tuple[dic
                     entry.at,
                 )
             )
+        elif found[0] not in resources and any(matches(one, found[0]) for one in written):
+            continue  # its rules could not be bound, which was said
         elif found[0] not in resources and entry.mode is not Mode.OFF:
             message = f"{found[0]} is adopted but access.yaml has no resource for it"
             findings.append(Finding("adopted-without-rules", Severity.ERROR, str(found[0]), message, "", entry.at))
