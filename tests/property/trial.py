@@ -18,6 +18,7 @@ import psycopg
 from pgerase.errors import PgeraseError
 from tests.property.draw_data import Data, DataDrawer, Pools, json_key
 from tests.property.draw_rules import Drawn, RuleDrawer
+from tests.property.explained import explained
 from tests.property.laboratory import (
     Compiled,
     Expectation,
@@ -211,6 +212,7 @@ class Trials:
                                 expected = expectation.outcome(viewer, table)
                                 self.tally.note(viewer, expected, stored, table)
                                 mismatches += differences(viewer, table, outcomes[table], expected)
+                                mismatches += explained(expectation, viewer, table, self.tally.cases)
                             yield Tried(place, case, outcomes, mismatches)
         except (psycopg.Error, PgeraseError) as error:
             message = f"{type(error).__name__} {error}"

@@ -197,6 +197,14 @@ class Conditions:
             case SubjectRef():
                 raise PgeraseError(f"{operand.at}: subject stands in data maps only")
 
+    def sides(self, test: Test, scope: Scope) -> tuple[Found | None, ...]:
+        """What a test compares: what is tested, then the operand, or both ends of a range. Raises as `holds` does."""
+        left = self._tested(test.path, scope)
+        if left is None or test.operand is None:
+            return (left,)
+        ends = (test.operand.low, test.operand.high) if isinstance(test.operand, Range) else (test.operand,)
+        return (left, *(self._operand(end, left.kind, scope) for end in ends))
+
 
 Node: TypeAlias = Condition | Operand
 

@@ -11,10 +11,12 @@ from datetime import datetime
 from typing import TypeAlias
 
 from pgerase.catalog.model import Catalog, Name
-from pgerase.errors import PgeraseError
+from pgerase.errors import InternalError, PgeraseError
 from pgerase.meaning.conditions import Conditions, May, names_viewer, rows_scope, walk
+from pgerase.meaning.explain import Explainer
 from pgerase.meaning.paths import Facts, Row
 from pgerase.meaning.people import Nobody, People
+from pgerase.meaning.reasons import Reason
 from pgerase.meaning.structure import OWN, Parent, Structure, parent_action, roles_of
 from pgerase.rules.access import AccessRules, Expression, ExpressionAnd, ExpressionOr, Requirement, Resource, Rule, Term
 from pgerase.rules.conditions import Action, ViewerRef
@@ -168,6 +170,37 @@ class Meaning:
             parent.resource.name for parent in self._restricting(question) if self._parent_grants(question, parent)
         ]
         return tuple(names)
+
+    def explain(
+        self,
+        session: Session,
+        resource: str,
+        action: Action,
+        *,
+        row: Values | None = None,
+        new: Values | None = None,
+        values: bool = False,
+    ) -> Reason:
+        """`decide` with its reasons. No `row` where the action takes one: there is none. `values`: tell what was compared.
+
+        Raises ValueError and PgeraseError as `decide` does, InternalError where the reasons come to another decision.
+        """
+        inserts = action is Action.INSERT
+        if (inserts and (new is None or row is not None)) or (
+            new is not None and action in (Action.READ, Action.DELETE)
+        ):
+            raise ValueError(f"{action} was asked about with a row too few or too many")
+        found = self._structure.resource(resource)
+        table = self._structure.table(found)
+        explainer = Explainer(self._structure, self._facts, self._people, self._conditions, values=values)
+        here, there = (None if one is None else Row(table, one) for one in (row, new))
+        reason = explainer.explain(session.identity, session.current_user, found, action, here, there)
+        decided = False if row is None and not inserts else self.decide(session, resource, action, row=row, new=new)
+        if reason.truth is not decided:
+            raise InternalError(
+                f"{resource}: the reasons for {action} come to {reason.truth}, the decision to {decided}"
+            )
+        return reason
 
     def _asker(self, session: Session) -> _Asker | None:
         """None for an identity that is invalid or unknown, and for viewers who are not active: they see nothing."""

@@ -395,6 +395,52 @@ class People:
                     waiting.append(known_as)
         return list(found.values())
 
+    # -- what explaining asks ------------------------------------------------------------------------------------------
+
+    @property
+    def viewers(self) -> Viewers:
+        """What the rule file says about people."""
+        return self._viewers
+
+    def group(self, name: str) -> Group:
+        """The group of that name. Raises PgeraseError where there is none."""
+        if name not in self._groups:
+            raise PgeraseError(f"there is no group {name}")
+        return self._groups[name]
+
+    def is_listed(self, person: Row, group: Group) -> bool:
+        """Whether the person is listed as a member, active or not."""
+        return self._is_listed(person, group)
+
+    def declared(self, name: str) -> Attribute | None:
+        """The declared attribute of that name; None for a mere column."""
+        return self._attributes.get(name)
+
+    def row_with(self, person: Row, ref: ViewerRef, resource_row: Row | None, value: Found) -> Row | None:
+        """A row of a relation that holds a value equal to (one of) `value`; None where none does by itself."""
+        declared = self._attributes.get(ref.attribute)
+        if not isinstance(declared, RelationAttribute):
+            return None
+        for row in self._relation(person, declared):
+            own = self._facts.read(row, declared.value)
+            if not own.stand_ins(value.kind) & value.stand_ins(own.kind):
+                continue
+            if self._conditions.holds(ref.where, where_scope(row, person, resource_row)) is True:
+                return row
+        return None
+
+    def chains(self, viewer: Row) -> dict[Row, tuple[Row, ...]]:
+        """Everyone within reach, nearest first, with the managers above, from the nearest to the viewer himself."""
+        within = set(self.reach(viewer))
+        above: dict[Row, tuple[Row, ...]] = {viewer: ()}
+        waiting = [viewer]
+        for person in waiting:
+            for report in self._direct_reports().get(person, []):
+                if report not in above:
+                    above[report] = (person, *above[person])
+                    waiting.append(report)
+        return {person: chain for person, chain in above.items() if person in within}
+
 
 def _printed_alike(presented: str, kind: Kind) -> object | None:
     """The key that PostgreSQL prints exactly so; None where there is none."""
