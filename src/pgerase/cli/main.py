@@ -37,6 +37,7 @@ COMMANDS = {
     "off": Entry("pgerase.cli.plan:off", "Stop governing one table, now."),
     "drift": Entry("pgerase.cli.plan:drift", "Compare what was applied with what is there."),
     "verify": Entry("pgerase.cli.verify:verify", "Compare what the database does with what the rules mean."),
+    "explain": Entry("pgerase.cli.explain:explain", "May somebody do that to a row, and why or why not?"),
     "render": Entry("pgerase.cli.plan:render", "Write the plan as SQL files for psql, Flyway and the like."),
     "request": Entry("pgerase.cli.request:request", "What people asked for: open, list, close."),
     "subject": Entry("pgerase.cli.subject:subject", "People: status, deactivate, activate, erase, prove, history."),

@@ -430,7 +430,13 @@ class People:
         return None
 
     def chains(self, viewer: Row) -> dict[Row, tuple[Row, ...]]:
-        """Everyone within reach, nearest first, with the managers above, from the nearest to the viewer himself."""
+        """Everyone within reach, nearest first, with the managers above, from the nearest to the viewer himself.
+
+        In a tree of roles nobody stands between the viewer and those below.
+        """
+        if isinstance(self._viewers.manager, ManagerTree):
+            others = [person for person in self.reach(viewer) if person is not viewer]
+            return {viewer: (), **dict.fromkeys(others, (viewer,))}
         within = set(self.reach(viewer))
         above: dict[Row, tuple[Row, ...]] = {viewer: ()}
         waiting = [viewer]

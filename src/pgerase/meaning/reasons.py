@@ -152,7 +152,7 @@ def follows(reason: Reason) -> bool:
     return reason.truth is expected
 
 
-_WEIGHTS = {Kind.WHO: 4, Kind.ROLE: 40, Kind.VIEWER: 40, Kind.ACTION: 2, Kind.SUPER_ADMIN: 6}
+_WEIGHTS = {Kind.WHO: 4, Kind.ROLE: 40, Kind.VIEWER: 40, Kind.ACTION: 2, Kind.SUPER_ADMIN: 60}
 """What somebody is changes less often than what a row holds, and what a rule gives least of all."""
 
 

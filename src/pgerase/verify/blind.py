@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name, Table
-from pgerase.database import Database, identifier
+from pgerase.database import Database, identifier, with_parameters
 from pgerase.errors import DatabaseFailed, Finding
 from pgerase.install.borrow import acting_as
 from pgerase.plan.foreign import roles_bound_as
@@ -66,9 +66,7 @@ class Blind:
         """
         reader = self.reader_of(name)
         if reader is None:
-            why = f"neither {self._catalog.current_user} nor {self._lookup} is proven to see every row of it"
-            hint = "See what `pgerase drift` finds: a policy that binds the lookup role, or a privilege that is gone."
-            return unseen(str(name), why, hint)
+            return self._nobody_sees(name)
         table = identifier(name.schema, name.name)
         try:
             with self._database.transaction(), self._as(reader):
@@ -80,6 +78,31 @@ class Blind:
         except DatabaseFailed as error:
             return unseen(str(name), f"{reader} could not read it: {error.message}")
         return Rows(rows, total)
+
+    def look_up(self, name: Name, columns: Collection[str], key: Mapping[str, object]) -> Rows | Finding:
+        """The rows of a table whose columns have these values, none of them null; `total` counts them.
+
+        Text stands for a value of the column's type. Inside the block in which the lookup role is borrowed. Raises
+        DatabaseFailed where a text is no value of that type.
+        """
+        reader = self.reader_of(name)
+        if reader is None:
+            return self._nobody_sees(name)
+        tests = " and ".join(f"t.{with_parameters(identifier(column))} = %s" for column in key)
+        wanted = sorted(columns)
+        listed = "".join(f", t.{identifier(column)} as c{number}" for number, column in enumerate(wanted))
+        statement = f"select {ROW_ID} as id{listed} from {identifier(name.schema, name.name)} as t where "
+        with self._as(reader):
+            found = self._database.rows(with_parameters(statement) + tests, list(key.values()))
+        rows = tuple(
+            SeenRow(row["id"], {column: row[f"c{number}"] for number, column in enumerate(wanted)}) for row in found
+        )
+        return Rows(rows, len(rows))
+
+    def _nobody_sees(self, name: Name) -> Finding:
+        why = f"neither {self._catalog.current_user} nor {self._lookup} is proven to see every row of it"
+        hint = "See what `pgerase drift` finds: a policy that binds the lookup role, or a privilege that is gone."
+        return unseen(str(name), why, hint)
 
     def locked(self, name: Name) -> frozenset[str]:
         """Rows that another transaction in progress has locked or is changing."""

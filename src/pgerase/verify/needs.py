@@ -38,7 +38,8 @@ from pgerase.rules.names import Path
 class Needs:
     """`columns`: what has to be read of every table. `facts`: tables of which a sample would not do. `guarded`: authority.
 
-    `groups` and `relations` are those that some rule asks for.
+    `groups` and `relations` are those that some rule asks for. `followed`: lookups from a row that is decided about, and on from
+    what they lead to; `whole`: facts that are looked through, so that no part of them would do.
     """
 
     columns: Mapping[Name, frozenset[str]]
@@ -46,6 +47,8 @@ class Needs:
     guarded: Mapping[Name, frozenset[str]]
     groups: tuple[str, ...]
     relations: tuple[str, ...]
+    followed: frozenset[tuple[Name, Lookup]] = frozenset()
+    whole: frozenset[Name] = frozenset()
 
 
 def find_needs(access: AccessRules, catalog: Catalog, governed: Collection[Name]) -> Needs:
@@ -69,6 +72,8 @@ class _Reader:
         self._columns: dict[Name, set[str]] = {}
         self._guarded: dict[Name, set[str]] = {}
         self._facts: set[Name] = set()
+        self._followed: set[tuple[Name, Lookup]] = set()
+        self._whole: set[Name] = set()
         self._seen: set[str] = set()
         self._group_names: set[str] = set()
         self._waiting: list[Resource] = []
@@ -78,7 +83,7 @@ class _Reader:
         viewers, people = self._viewers, self._people
         if viewers is not None and people is not None:
             self._take(people.name, {viewers.key}, decides=True)
-            self._facts.add(people.name)
+            self._look_through(people.name)
             match viewers.manager:
                 case None:
                     pass
@@ -87,7 +92,7 @@ class _Reader:
                 case ManagerTree(through=through, up=up):
                     self._lookups(through, people, decides=True)
                     tree = self._rows.target(people, through.steps)
-                    self._facts.add(tree.name)
+                    self._look_through(tree.name)
                     self._take(tree.name, {up}, decides=True)
             for condition in (viewers.active, viewers.erased, viewers.super_admin):
                 self._of_person(condition)
@@ -112,7 +117,13 @@ class _Reader:
             _frozen(self._guarded),
             tuple(sorted(self._group_names)),
             tuple(sorted(name for name in self._seen if isinstance(self._attributes.get(name), RelationAttribute))),
+            frozenset(self._followed),
+            frozenset(self._whole),
         )
+
+    def _look_through(self, table: Name) -> None:
+        self._facts.add(table)
+        self._whole.add(table)
 
     def _take(self, table: Name, columns: Collection[str], *, decides: bool) -> None:
         self._columns.setdefault(table, set()).update(columns)
@@ -205,6 +216,11 @@ class _Reader:
         self._take(table.name, {source for source, _ in lookup.pairs}, decides=decides)
         self._take(lookup.target, {target for _, target in lookup.pairs}, decides=decides)
         self._facts.add(lookup.target)
+        if decides:
+            # From rows of a table that is looked through: they may lead anywhere.
+            self._whole.add(lookup.target)
+        else:
+            self._followed.add((table.name, lookup))
 
     # -- people --------------------------------------------------------------------------------------------------------
 
@@ -221,12 +237,12 @@ class _Reader:
                 self._path(path, people, decides=True)
             case RelationAttribute(table=source, where=where, value=value, below=below):
                 table = self._rows.table(source)
-                self._facts.add(table.name)
+                self._look_through(table.name)
                 self._take(table.name, {value}, decides=True)
                 self._condition(where, table, about_person=False, decides=True, row=None)
                 if below is not None:
                     tree = self._rows.table(below.table)
-                    self._facts.add(tree.name)
+                    self._look_through(tree.name)
                     self._take(tree.name, {*below.columns, *tree.primary_key}, decides=True)
 
     def _group(self, name: str) -> None:
@@ -237,7 +253,7 @@ class _Reader:
         self._of_person(group.criteria)
         if isinstance(group.members, MemberRelation):
             table = self._rows.table(group.members.table)
-            self._facts.add(table.name)
+            self._look_through(table.name)
             self._take(table.name, {group.members.value}, decides=True)
             self._condition(group.members.where, table, about_person=False, decides=True, row=None)
 

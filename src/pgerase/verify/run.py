@@ -286,7 +286,7 @@ class _Run:
                 {str(one.name): blind.locked(one.name) for one in tables},
             )
             if by_login:
-                self._let_logins_be_presented()
+                let_logins_be_presented(self._database, self._names)
         return prepared
 
     def _read(self, blind: Blind, needs: Needs, governed: Sequence[Name]) -> dict[Name, Rows] | None:
@@ -404,12 +404,6 @@ class _Run:
                 self.collector.unseen(unseen(str(governed.name), f"no clone: {error.message}"), HAND_OVER)
         return made
 
-    def _let_logins_be_presented(self) -> None:
-        """Where people are their logins, nobody can become anybody: until the rollback, let the transaction say who it is."""
-        with acting_as(self._database, self._names.secret):
-            for routine in read_sources(IdentityKind.SETTING).routines:
-                self._database.run(localize(routine.script, self._names), what=routine.name)
-
     def _behaviour(self, catalog: Catalog, cast: Cast, prepared: _Prepared) -> None:
         """Look and try, as everybody who was chosen."""
         identity = Identity(self._database, self._names.api)
@@ -499,6 +493,16 @@ class _Run:
             self._access, population, tables, needs, self._sample, _key_type(self._access, population)
         )
         return expectations, self._governed(catalog, read, tables)
+
+
+def let_logins_be_presented(database: Database, names: Names) -> None:
+    """Where people are their logins, nobody can become anybody: until the rollback, let the transaction say who it is.
+
+    Inside the block in which `P_secret` is borrowed. Raises DatabaseFailed.
+    """
+    with acting_as(database, names.secret):
+        for routine in read_sources(IdentityKind.SETTING).routines:
+            database.run(localize(routine.script, names), what=routine.name)
 
 
 def _key_type(access: AccessRules, population: Population | None) -> str:

@@ -1,0 +1,136 @@
+"""Reads what one decision is about: the row, what its lookups lead to, and whole only the tables that rules look through.
+
+Large tables are not read for the sake of one row. Rules look through people, relations and members of groups; these tables are held
+in memory as far as they fit, and refused by name where they do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pgerase.catalog.model import Catalog, Name, Table
+from pgerase.database import Database, identifier, with_parameters
+from pgerase.errors import DatabaseFailed, Finding, Refused, UsageError
+from pgerase.install.borrow import acting_as
+from pgerase.meaning.paths import Lookup
+from pgerase.verify.blind import Blind, Rows, SeenRow
+from pgerase.verify.model import Sample
+from pgerase.verify.needs import Needs
+
+Values = Mapping[str, object]
+
+_NO_VALUE = "22"
+"""SQLSTATE class: a text is no value of the type."""
+_BREAKS_A_CHECK = "23"
+"""SQLSTATE class: a value that its domain does not allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Every row that deciding about one row reads. `row` None: there is none with that key; `id` is its place."""
+
+    data: Mapping[Name, Sequence[Values]]
+    row: Values | None
+    id: str
+    new: Values | None
+
+
+class Loader:
+    """Reads in the snapshot of the open transaction, inside the block in which the lookup role is borrowed."""
+
+    def __init__(self, database: Database, catalog: Catalog, blind: Blind, needs: Needs, *, hold: int) -> None:
+        """`hold`: the most rows of one table that are kept."""
+        self._database = database
+        self._catalog = catalog
+        self._blind = blind
+        self._needs = needs
+        self._hold = hold
+        self._found: dict[Name, dict[str, Values]] = {}
+
+    def load(self, table: Table, key: Mapping[str, str] | None, new: str | None) -> Loaded:
+        """What decides about the row with this key, and about the new one that `new`, a JSON object, makes.
+
+        Raises Refused where nobody sees all rows or they are too many, UsageError for a key or value that is none.
+        """
+        for name in sorted(self._needs.whole):
+            self._found[name] = self._whole(name)
+        row: SeenRow | None = None
+        if key is not None:
+            try:
+                matches = self._rows(table.name, key)
+            except DatabaseFailed as error:
+                if error.sqlstate.startswith(_NO_VALUE):
+                    raise UsageError(f"that is no key of {table.name}: {error.message}") from error
+                raise
+            row = matches[0] if matches else None
+        made = None if new is None else self._new(table, key, new)
+        waiting = [(table.name, one) for one in (None if row is None else row.values, made) if one is not None]
+        if row is not None and table.name not in self._needs.whole:
+            self._found.setdefault(table.name, {})[row.id] = row.values
+        self._follow(waiting)
+        data = {name: tuple(rows.values()) for name, rows in self._found.items()}
+        for name in {*self._needs.columns, table.name}:
+            data.setdefault(name, ())
+        values, place = (None, "") if row is None else (row.values, row.id)
+        if row is not None and table.name in self._needs.whole:
+            values = self._found[table.name].get(row.id, row.values)
+        return Loaded(data, values, place, made)
+
+    def _columns(self, name: Name) -> frozenset[str]:
+        """What is needed of a table, and its key, by which people name its rows."""
+        table = self._catalog.tables[name]
+        return self._needs.columns.get(name, frozenset()) | frozenset(table.primary_key)
+
+    def _whole(self, name: Name) -> dict[str, Values]:
+        found = self._blind.read(name, self._columns(name), Sample(hold=self._hold), is_fact=True)
+        if isinstance(found, Finding):
+            raise Refused(f"{name}, which the rules look through as a whole: {found.message}", hint=found.hint)
+        return {row.id: row.values for row in found.rows}
+
+    def _rows(self, name: Name, key: Mapping[str, object]) -> tuple[SeenRow, ...]:
+        found = self._blind.look_up(name, self._columns(name), key)
+        if isinstance(found, Rows):
+            return found.rows
+        raise Refused(f"{name}: {found.message}", hint=found.hint)
+
+    def _follow(self, waiting: list[tuple[Name, Values]]) -> None:
+        """Read what lookups lead to, and where these lead on."""
+        seen: set[tuple[Lookup, tuple[object, ...]]] = set()
+        while waiting:
+            here, values = waiting.pop()
+            for source, lookup in self._needs.followed:
+                key = {target: values.get(column) for column, target in lookup.pairs}
+                memo = (lookup, tuple(map(repr, key.values())))
+                if source != here or lookup.target in self._needs.whole or None in key.values() or memo in seen:
+                    continue
+                seen.add(memo)
+                known = self._found.setdefault(lookup.target, {})
+                for row in self._rows(lookup.target, key):
+                    if row.id not in known:
+                        known[row.id] = row.values
+                        waiting.append((lookup.target, row.values))
+
+    def _new(self, table: Table, key: Mapping[str, str] | None, new: str) -> Values | None:
+        """The new row: of an update the row as it is with the values given, of an insert these alone, the rest null."""
+        wanted = sorted(self._columns(table.name))
+        listed = ", ".join(f"r.{identifier(column)} as c{number}" for number, column in enumerate(wanted))
+        name = with_parameters(identifier(table.name.schema, table.name.name))
+        parameters: list[object] = [new]
+        if key is None:
+            source = f"pg_catalog.jsonb_populate_record(null::{name}, %s::pg_catalog.jsonb) as r"
+        else:
+            tests = " and ".join(f"t.{with_parameters(identifier(column))} = %s" for column in key)
+            source = f"{name} as t, pg_catalog.jsonb_populate_record(t, %s::pg_catalog.jsonb) as r where {tests}"
+            parameters += key.values()
+        reader = self._blind.reader_of(table.name)
+        if reader is None:
+            raise Refused(f"nobody is proven to see every row of {table.name}")
+        try:
+            with acting_as(self._database, reader):
+                found = self._database.rows(f"select {with_parameters(listed)} from {source}", parameters)
+        except DatabaseFailed as error:
+            if error.sqlstate.startswith((_NO_VALUE, _BREAKS_A_CHECK)):
+                raise UsageError(f"the new row is none of {table.name}: {error.message}") from error
+            raise
+        return {column: found[0][f"c{number}"] for number, column in enumerate(wanted)} if found else None

@@ -1,0 +1,275 @@
+"""explain: the rules' decision about one row with its reasons, beside what the database does, in one transaction that is rolled back."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import cast
+
+from pgerase.catalog.model import Catalog, Table
+from pgerase.catalog.read import read_catalog
+from pgerase.compile.bind import bind
+from pgerase.compile.desire import adoption
+from pgerase.database import Database
+from pgerase.errors import Finding, InternalError, Refused, RuleFileError, Severity, UsageError
+from pgerase.explain.ask import Asking
+from pgerase.explain.load import Loaded, Loader
+from pgerase.explain.model import Answer, Asked, Enforcement, EnforcingPolicy, Question
+from pgerase.install.borrow import borrowed
+from pgerase.install.names import Names
+from pgerase.meaning import Meaning, Session
+from pgerase.meaning.reasons import Reason
+from pgerase.plan.foreign import roles_bound_as
+from pgerase.rules.access import AccessRules, IdentityKind, Resource
+from pgerase.rules.conditions import Action
+from pgerase.rules.pack import Mode, Pack
+from pgerase.verify.assume import Actor, Cast
+from pgerase.verify.blind import Blind
+from pgerase.verify.clones import Clone, Workshop
+from pgerase.verify.live import Identity
+from pgerase.verify.model import Sample
+from pgerase.verify.needs import find_needs
+from pgerase.verify.run import let_logins_be_presented
+
+_WAIT = "5s"
+_COMMANDS = {
+    Action.READ: ("SELECT",),
+    Action.INSERT: ("INSERT",),
+    Action.UPDATE: ("UPDATE", "SELECT"),
+    Action.DELETE: ("DELETE", "SELECT"),
+}
+
+
+def explain(database: Database, pack: Pack, question: Question, *, hold: int = Sample().hold) -> Answer:
+    """Why a viewer may or may not do something to a row, and whether the database says the same.
+
+    `hold`: the most rows of one table that are kept in memory. Raises UsageError for a question that cannot be asked (an unknown
+    resource or column, a key that is none), Refused where the rows cannot be read, RuleFileError for rules that do not fit
+    the database, DatabaseFailed.
+    """
+    if database.in_transaction:
+        raise InternalError("explain opens a transaction of its own")
+    if pack.access is None:
+        raise Refused("the pack has no access rules: there is nothing to explain", hint="Add access.yaml to the pack.")
+    if (question.viewer is None) is (question.role is None):
+        raise UsageError("say who asks: a viewer or a role, not both", hint="Give --viewer KEY, or --role NAME.")
+    with database.own_statements(), database.trial(isolation="repeatable read"):
+        database.run(f"set local lock_timeout = '{_WAIT}'")
+        database.run("set local row_security = on")
+        return _Explaining(database, pack, pack.access, question, hold).answer()
+
+
+class _Explaining:
+    """One question about one database."""
+
+    def __init__(self, database: Database, pack: Pack, access: AccessRules, question: Question, hold: int) -> None:
+        self._database = database
+        self._pack = pack
+        self._access = access
+        self._question = question
+        self._hold = hold
+        self._names = Names(pack.settings.prefix)
+        self._catalog = read_catalog(database)
+        self._resource = resource_named(access, question.resource)
+        self._table = table_of(self._catalog, self._resource)
+        self._key = _key(self._table, question)
+        self._new = self._new_row()
+
+    def answer(self) -> Answer:
+        """The reasons, then what the database says."""
+        mode = modes_of(self._pack, self._access, self._catalog)[self._resource.name]
+        installed = is_installed(self._catalog, self._names)
+        cast = Cast(
+            self._database,
+            self._catalog,
+            self._names.viewer,
+            self._pack.settings.app or (self._catalog.current_user,),
+            installed=installed,
+        )
+        asking = Asking(self._database, self._catalog, cast, Identity(self._database, self._names.api), self._table)
+        actor = asking.actor(self._question) if installed and mode is Mode.ON else _why_not(mode)
+        clone: Clone | None = None
+        if not installed:
+            loaded = self._load()
+        else:
+            by_login = self._pack.identity is IdentityKind.ROLE
+            private = (self._names.lookup, self._names.secret) if by_login else (self._names.lookup,)
+            with borrowed(self._database, *private):
+                loaded = self._load()
+                if isinstance(actor, Actor):
+                    clone = self._clone(asking, loaded)
+                    if by_login:
+                        let_logins_be_presented(self._database, self._names)
+        reason = self._reason(loaded, actor)
+        if isinstance(actor, Actor):
+            asked = asking.ask(self._question, actor, self._key, clone, missing=loaded.row is None)
+        else:
+            asked = Asked(None, "", actor)
+        role = actor.role if isinstance(actor, Actor) else self._names.viewer
+        enforcement = self._enforcement(mode, role, installed=installed)
+        answer = Answer(
+            self._pack.name,
+            self._catalog.database,
+            self._question,
+            str(self._table.name),
+            reason,
+            enforcement,
+            asked,
+            (),
+        )
+        return replace(answer, findings=tuple(_findings(answer)))
+
+    # -- parts ---------------------------------------------------------------------------------------------------------
+
+    def _new_row(self) -> str | None:
+        """The values of the new row as a JSON object. Raises UsageError for a column that is none."""
+        new = self._question.new
+        if new is None:
+            return None
+        names = [column.name for column in self._table.columns]
+        for name in new:
+            column = self._table.column(name)
+            if column is None:
+                raise UsageError(f"{self._table.name} has no column {name}", hint=_nearest(name, names))
+            if column.generated:
+                raise UsageError(f"{self._table.name}.{name} is generated: its value cannot be given")
+        return json.dumps(dict(new))
+
+    def _load(self) -> Loaded:
+        blind = Blind(self._database, self._catalog, self._names.lookup)
+        needs = find_needs(self._access, self._catalog, {self._table.name})
+        loader = Loader(self._database, self._catalog, blind, needs, hold=self._hold)
+        return loader.load(self._table, self._key, self._new)
+
+    def _clone(self, asking: Asking, loaded: Loaded) -> Clone | None:
+        blind = Blind(self._database, self._catalog, self._names.lookup)
+        workshop = Workshop(self._database, self._catalog, self._names.prefix, self._names.lookup)
+        return asking.clone(workshop, blind.reader_of(self._table.name) or "", self._question, loaded.id, self._new)
+
+    def _reason(self, loaded: Loaded, actor: Actor | str) -> Reason:
+        now: datetime = self._database.value("select pg_catalog.statement_timestamp()")
+        role = self._question.role or (actor.role if isinstance(actor, Actor) else self._catalog.current_user)
+        return Meaning(self._access, self._catalog, loaded.data, now).explain(
+            Session(self._question.viewer, role),
+            self._resource.name,
+            self._question.action,
+            row=loaded.row,
+            new=loaded.new,
+            values=self._question.values,
+        )
+
+    def _enforcement(self, mode: Mode, role: str, *, installed: bool) -> Enforcement:
+        bound = roles_bound_as(self._catalog, role, self._names.viewer)
+        commands = _COMMANDS[self._question.action]
+        policies = tuple(
+            EnforcingPolicy(
+                policy.name, policy.command.lower(), policy.permissive, policy.name.startswith(f"{self._names.prefix}_")
+            )
+            for policy in sorted(self._table.policies, key=lambda one: (not one.permissive, one.name))
+            if policy.command in {*commands, "ALL"} and bound & set(policy.roles)
+        )
+        active = self._table.rls_enabled and self._table.rls_forced
+        return Enforcement(str(self._table.name), mode, installed, active, policies)
+
+
+def resource_named(access: AccessRules, name: str) -> Resource:
+    """The resource of that name. Raises UsageError naming the nearest where there is none."""
+    known = {resource.name: resource for resource in access.resources}
+    if name not in known:
+        raise UsageError(f"there is no resource {name}", hint=_nearest(name, list(known)))
+    return known[name]
+
+
+def table_of(catalog: Catalog, resource: Resource) -> Table:
+    """The resource's table. Raises UsageError where the database does not have it, or has several."""
+    wanted = resource.table
+    found = [
+        table
+        for name, table in catalog.tables.items()
+        if name.name == wanted.name and wanted.schema in (None, name.schema)
+    ]
+    if len(found) != 1:
+        raise UsageError(f"{wanted} has to be exactly one table of {catalog.database}, and is {len(found)}")
+    return found[0]
+
+
+def modes_of(pack: Pack, access: AccessRules, catalog: Catalog) -> Mapping[str, Mode]:
+    """How far each resource's table has been adopted. Raises RuleFileError where the rules do not fit the database."""
+    rules, problems = bind(access, catalog)
+    modes, more = adoption(pack, rules, catalog)
+    errors = tuple(finding for finding in (*problems, *more) if finding.severity is Severity.ERROR)
+    if errors:
+        raise RuleFileError("the rules do not fit this database", errors, hint="See `pgerase check --bound`.")
+    return modes
+
+
+def is_installed(catalog: Catalog, names: Names) -> bool:
+    """Whether pgerase is in the database."""
+    return names.lookup in catalog.roles and names.lookups in catalog.schemas
+
+
+def _key(table: Table, question: Question) -> Mapping[str, str] | None:
+    """The row's key by column. Raises UsageError where it is missing, one too many, or not of as many columns."""
+    if question.action is Action.INSERT:
+        if question.key is not None:
+            raise UsageError("an insert has no row yet, and so no key", hint="Give its values: --set COLUMN=VALUE.")
+        if question.new is None:
+            raise UsageError("an insert needs the new row", hint="Give its values: --set COLUMN=VALUE, or --new FILE.")
+        return None
+    if question.new is not None and question.action is not Action.UPDATE:
+        raise UsageError(f"a {question.action} leaves no new row", hint="Leave --set and --new out.")
+    columns = table.primary_key
+    if question.key is None:
+        hint = f"Give its {', '.join(columns) or 'key'} after {question.resource}."
+        raise UsageError(f"which row? {question.action} needs its key", hint=hint)
+    if not columns:
+        raise UsageError(f"{table.name} has no primary key, so that no row of it can be named")
+    if len(columns) == 1:
+        return {columns[0]: question.key}
+    parts = _parts(question.key)
+    if len(parts) != len(columns):
+        hint = f"Write it as '[\"…\", …]', the values of {', '.join(columns)}."
+        raise UsageError(f"a key of {table.name} is a JSON array of {len(columns)} texts", hint=hint)
+    return dict(zip(columns, parts, strict=True))
+
+
+def _parts(key: str) -> list[str]:
+    """The texts of a composite key; empty where it is none."""
+    try:
+        found = json.loads(key)
+    except ValueError:
+        return []
+    texts = cast("list[object]", found) if isinstance(found, list) else []
+    return [str(text) for text in texts if isinstance(text, str | int)]
+
+
+def _why_not(mode: Mode) -> str:
+    if mode is Mode.ON:
+        return "pgerase is not installed in this database"
+    return f"the table is in mode {mode}: the rules are not in force there"
+
+
+def _findings(answer: Answer) -> Iterator[Finding]:
+    name = answer.table
+    if answer.agrees is False:
+        says, does = ("allow", "refuses") if answer.allowed else ("deny", "allows")
+        yield Finding(
+            "explain-disagrees",
+            Severity.ERROR,
+            name,
+            f"the rules {says} it, and the database {does} it ({answer.asked.how}, as {answer.asked.role})",
+            "Run `pgerase drift` and `pgerase plan`; if they find nothing, the generated SQL is wrong: please report it.",
+        )
+    elif answer.agrees is None and answer.enforcement.mode is Mode.ON:
+        yield Finding("could-not-ask", Severity.WARNING, name, f"the database was not asked: {answer.asked.how}")
+    if answer.enforcement.mode is Mode.ON and answer.enforcement.installed and not answer.enforcement.row_security:
+        hint = "Run `pgerase plan` and `pgerase apply`."
+        yield Finding("not-enforced", Severity.ERROR, name, "row security is not enabled and forced on it", hint)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]}?" if near else f"There is: {', '.join(known)}."

@@ -1,0 +1,5 @@
+"""Findings, explanations and matrices as text for people, and as data for machines. Decides nothing."""
+
+from pgerase.report.findings import format_findings, printable
+
+__all__ = ["format_findings", "printable"]
