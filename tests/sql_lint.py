@@ -182,3 +182,21 @@ def template_faults(text: str) -> Iterator[str]:
         yield "defines a body: a template calls routines"
     if re.search(r"^\s*(begin|commit|rollback)\b", text, re.MULTILINE | re.IGNORECASE):
         yield "begins or ends a transaction, which is apply's business"
+
+
+def page_faults(text: str) -> Iterator[str]:
+    """What holds for an HTML template: layout alone, escaped by Jinja, and nothing is fetched or run."""
+    if len(text.splitlines()) > 80:
+        yield "has more than 80 lines"
+    for word in re.findall(r"{%-?\s*(\w+)", text):
+        if word not in {"if", "elif", "else", "endif", "for", "endfor"}:
+            yield f"uses {word}: a template decides nothing"
+    for word in re.findall(r"\|\s*(\w+)", text):
+        if word != "length":
+            yield f"uses the filter {word}"
+    if re.search(r"<script|\son\w+\s*=|javascript:", text, re.IGNORECASE):
+        yield "runs a script"
+    if re.search(r"//|@import|url\(|\ssrc\s*=|<link", text, re.IGNORECASE):
+        yield "fetches something"
+    if re.search(r"=\s*{{", text):
+        yield "prints an attribute without quotes"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pgerase.errors import SQLSTATES
-from tests.sql_lint import file_faults, migration_faults, routine_faults, template_faults
+from tests.sql_lint import file_faults, migration_faults, page_faults, routine_faults, template_faults
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -29,6 +29,7 @@ _SQL = _tracked("sql/*.sql")
 _ROUTINES = [name for name in _SQL if name.startswith("sql/routines/")]
 _MIGRATIONS = [name for name in _SQL if name.startswith("sql/migrations/")]
 _TEMPLATES = _tracked("templates/*.j2")
+_PAGES = [name for name in _TEMPLATES if name.endswith(".html.j2")]
 # Most modules are far shorter; the bound is where one can no longer be read at once.
 _MODULES = _tracked("src/*.py")
 
@@ -62,10 +63,15 @@ def test_migrations_are_numbered_without_gaps():
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-@pytest.mark.parametrize("name", _TEMPLATES)
+@pytest.mark.parametrize("name", [name for name in _TEMPLATES if name not in _PAGES])
 def test_template_is_layout_alone(name: str):
     assert name.endswith(".sql.j2")
     assert list(template_faults(_text(name))) == []
+
+
+@pytest.mark.parametrize("name", _PAGES)
+def test_page_is_layout_alone_and_needs_nothing_but_itself(name: str):
+    assert list(page_faults(_text(name))) == []
 
 
 @pytest.mark.parametrize("name", _MODULES)
@@ -204,3 +210,20 @@ def test_a_breach_in_a_migration_is_noticed(stem: str, text: str, fault: str):
 )
 def test_a_breach_in_a_template_is_noticed(text: str, fault: str):
     assert any(fault in found for found in template_faults(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("{% set x = 1 %}\n", "set"),
+        ("{{ x|safe }}\n", "safe"),
+        ("{% autoescape false %}\n", "autoescape"),
+        ("<script>1</script>\n", "script"),
+        ('<img src="https://example.org/x.png">\n', "fetches"),
+        ("<style>@import url(x.css)</style>\n", "fetches"),
+        ("<td title={{ x }}>\n", "quotes"),
+        ("<p>\n" * 81, "80 lines"),
+    ],
+)
+def test_a_breach_in_a_page_is_noticed(text: str, fault: str):
+    assert any(fault in found for found in page_faults(text))

@@ -38,6 +38,7 @@ COMMANDS = {
     "drift": Entry("pgerase.cli.plan:drift", "Compare what was applied with what is there."),
     "verify": Entry("pgerase.cli.verify:verify", "Compare what the database does with what the rules mean."),
     "explain": Entry("pgerase.cli.explain:explain", "May somebody do that to a row, and why or why not?"),
+    "matrix": Entry("pgerase.cli.matrix:matrix", "Who may do what, as counts of rows."),
     "render": Entry("pgerase.cli.plan:render", "Write the plan as SQL files for psql, Flyway and the like."),
     "request": Entry("pgerase.cli.request:request", "What people asked for: open, list, close."),
     "subject": Entry("pgerase.cli.subject:subject", "People: status, deactivate, activate, erase, prove, history."),

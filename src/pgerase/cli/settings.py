@@ -57,13 +57,20 @@ debug_option = click.option(
     callback=_keep,
     help="Show tracebacks.",
 )
-format_option = click.option(
-    "--format",
-    type=click.Choice(["text", "json"]),
-    expose_value=False,
-    callback=_keep,
-    help="How to print results; text by default.",
-)
+
+
+def formats(*names: str) -> Callable[[_Function], _Function]:
+    """A `--format` with these choices."""
+    return click.option(
+        "--format",
+        type=click.Choice(names),
+        expose_value=False,
+        callback=_keep,
+        help="How to print results; text by default.",
+    )
+
+
+format_option = formats("text", "json")
 _pack_option = click.option(
     "--pack",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -83,6 +90,15 @@ _dsn_option = click.option(
 
 def common_options(function: _Function) -> _Function:
     """Give a command `--dsn`, `--pack`, `--format` and `--debug`. They go to Settings, not to the function."""
-    for option in (debug_option, format_option, _pack_option, _dsn_option):
-        function = option(function)
-    return function
+    return common_options_with(format_option)(function)
+
+
+def common_options_with(format_option: Callable[[_Function], _Function]) -> Callable[[_Function], _Function]:
+    """The same for a command that prints in other formats."""
+
+    def give(function: _Function) -> _Function:
+        for option in (debug_option, format_option, _pack_option, _dsn_option):
+            function = option(function)
+        return function
+
+    return give

@@ -82,3 +82,66 @@ class Answer:
         if self.asked.allowed is None or self.enforcement.mode is not Mode.ON:
             return None
         return self.asked.allowed is self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixQuestion:
+    """For whom to count, and what. Without viewers and groups: a sample by strata, as verify draws it.
+
+    `members`: the most members of a group that are counted for. `expected`: count by the reference evaluation too.
+    """
+
+    viewers: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = (Action.READ, Action.UPDATE)
+    sample: int = 12
+    members: int = 5
+    seed: int = 1
+    hold: int = 200_000
+    expected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceColumn:
+    """A resource, its table, and how many rows that has."""
+
+    resource: str
+    table: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Whom is counted for: `kind` is "viewer", "group", or the stratum of a sampled viewer; `looked` of `people` were asked as."""
+
+    kind: str
+    name: str
+    looked: int
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """How many rows: the fewest and the most of all who are counted for; None where nobody could count, or nobody is in it."""
+
+    low: int | None
+    high: int | None
+    expected_low: int | None = None
+    expected_high: int | None = None
+    differs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Counts. `cells` has a tuple a line, with one cell for every resource and action, in the order of `columns` and `actions`."""
+
+    pack: str
+    database: str
+    actions: tuple[Action, ...]
+    columns: tuple[ResourceColumn, ...]
+    lines: tuple[Line, ...]
+    cells: tuple[tuple[Cell, ...], ...]
+    not_in_force: tuple[tuple[str, str], ...]
+    """Resources that are not counted, with their mode."""
+    findings: tuple[Finding, ...]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
-from pgerase.catalog.model import Catalog, Table
+from pgerase.catalog.model import Table
 from pgerase.catalog.read import read_catalog
-from pgerase.compile.bind import bind
-from pgerase.compile.desire import adoption
 from pgerase.database import Database
-from pgerase.errors import Finding, InternalError, Refused, RuleFileError, Severity, UsageError
+from pgerase.errors import Finding, InternalError, Refused, Severity, UsageError
 from pgerase.explain.ask import Asking
+from pgerase.explain.common import is_installed, modes_of, nearest, resource_named, table_of
 from pgerase.explain.load import Loaded, Loader
 from pgerase.explain.model import Answer, Asked, Enforcement, EnforcingPolicy, Question
 from pgerase.install.borrow import borrowed
@@ -23,7 +21,7 @@ from pgerase.install.names import Names
 from pgerase.meaning import Meaning, Session
 from pgerase.meaning.reasons import Reason
 from pgerase.plan.foreign import roles_bound_as
-from pgerase.rules.access import AccessRules, IdentityKind, Resource
+from pgerase.rules.access import AccessRules, IdentityKind
 from pgerase.rules.conditions import Action
 from pgerase.rules.pack import Mode, Pack
 from pgerase.verify.assume import Actor, Cast
@@ -133,7 +131,7 @@ class _Explaining:
         for name in new:
             column = self._table.column(name)
             if column is None:
-                raise UsageError(f"{self._table.name} has no column {name}", hint=_nearest(name, names))
+                raise UsageError(f"{self._table.name} has no column {name}", hint=nearest(name, names))
             if column.generated:
                 raise UsageError(f"{self._table.name}.{name} is generated: its value cannot be given")
         return json.dumps(dict(new))
@@ -173,42 +171,6 @@ class _Explaining:
         )
         active = self._table.rls_enabled and self._table.rls_forced
         return Enforcement(str(self._table.name), mode, installed, active, policies)
-
-
-def resource_named(access: AccessRules, name: str) -> Resource:
-    """The resource of that name. Raises UsageError naming the nearest where there is none."""
-    known = {resource.name: resource for resource in access.resources}
-    if name not in known:
-        raise UsageError(f"there is no resource {name}", hint=_nearest(name, list(known)))
-    return known[name]
-
-
-def table_of(catalog: Catalog, resource: Resource) -> Table:
-    """The resource's table. Raises UsageError where the database does not have it, or has several."""
-    wanted = resource.table
-    found = [
-        table
-        for name, table in catalog.tables.items()
-        if name.name == wanted.name and wanted.schema in (None, name.schema)
-    ]
-    if len(found) != 1:
-        raise UsageError(f"{wanted} has to be exactly one table of {catalog.database}, and is {len(found)}")
-    return found[0]
-
-
-def modes_of(pack: Pack, access: AccessRules, catalog: Catalog) -> Mapping[str, Mode]:
-    """How far each resource's table has been adopted. Raises RuleFileError where the rules do not fit the database."""
-    rules, problems = bind(access, catalog)
-    modes, more = adoption(pack, rules, catalog)
-    errors = tuple(finding for finding in (*problems, *more) if finding.severity is Severity.ERROR)
-    if errors:
-        raise RuleFileError("the rules do not fit this database", errors, hint="See `pgerase check --bound`.")
-    return modes
-
-
-def is_installed(catalog: Catalog, names: Names) -> bool:
-    """Whether pgerase is in the database."""
-    return names.lookup in catalog.roles and names.lookups in catalog.schemas
 
 
 def _key(table: Table, question: Question) -> Mapping[str, str] | None:
@@ -268,8 +230,3 @@ def _findings(answer: Answer) -> Iterator[Finding]:
     if answer.enforcement.mode is Mode.ON and answer.enforcement.installed and not answer.enforcement.row_security:
         hint = "Run `pgerase plan` and `pgerase apply`."
         yield Finding("not-enforced", Severity.ERROR, name, "row security is not enabled and forced on it", hint)
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"Did you mean {near[0]}?" if near else f"There is: {', '.join(known)}."

@@ -79,6 +79,14 @@ class Blind:
             return unseen(str(name), f"{reader} could not read it: {error.message}")
         return Rows(rows, total)
 
+    def count(self, name: Name) -> int | Finding:
+        """How many rows a table has. Inside the block in which the lookup role is borrowed. Raises DatabaseFailed."""
+        reader = self.reader_of(name)
+        if reader is None:
+            return self._nobody_sees(name)
+        with self._as(reader):
+            return int(self._database.value(f"select pg_catalog.count(*) from {identifier(name.schema, name.name)}"))
+
     def look_up(self, name: Name, columns: Collection[str], key: Mapping[str, object]) -> Rows | Finding:
         """The rows of a table whose columns have these values, none of them null; `total` counts them.
 

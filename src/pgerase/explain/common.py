@@ -1,0 +1,56 @@
+"""What both questions ask of a pack and a catalog: resources and their tables by name, and what is in force."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+from pgerase.catalog.model import Catalog, Table
+from pgerase.compile.bind import bind
+from pgerase.compile.desire import adoption
+from pgerase.errors import RuleFileError, Severity, UsageError
+from pgerase.install.names import Names
+from pgerase.rules.access import AccessRules, Resource
+from pgerase.rules.pack import Mode, Pack
+
+
+def resource_named(access: AccessRules, name: str) -> Resource:
+    """The resource of that name. Raises UsageError naming the nearest where there is none."""
+    known = {resource.name: resource for resource in access.resources}
+    if name not in known:
+        raise UsageError(f"there is no resource {name}", hint=nearest(name, list(known)))
+    return known[name]
+
+
+def table_of(catalog: Catalog, resource: Resource) -> Table:
+    """The resource's table. Raises UsageError where the database does not have it, or has several."""
+    wanted = resource.table
+    found = [
+        table
+        for name, table in catalog.tables.items()
+        if name.name == wanted.name and wanted.schema in (None, name.schema)
+    ]
+    if len(found) != 1:
+        raise UsageError(f"{wanted} has to be exactly one table of {catalog.database}, and is {len(found)}")
+    return found[0]
+
+
+def modes_of(pack: Pack, access: AccessRules, catalog: Catalog) -> Mapping[str, Mode]:
+    """How far each resource's table has been adopted. Raises RuleFileError where the rules do not fit the database."""
+    rules, problems = bind(access, catalog)
+    modes, more = adoption(pack, rules, catalog)
+    errors = tuple(finding for finding in (*problems, *more) if finding.severity is Severity.ERROR)
+    if errors:
+        raise RuleFileError("the rules do not fit this database", errors, hint="See `pgerase check --bound`.")
+    return modes
+
+
+def is_installed(catalog: Catalog, names: Names) -> bool:
+    """Whether pgerase is in the database."""
+    return names.lookup in catalog.roles and names.lookups in catalog.schemas
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A hint for a name that is none: the nearest one, else all there are."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {near[0]}?" if near else f"There is: {', '.join(known) or 'none'}."
