@@ -60,14 +60,12 @@ class Asking:
         ):
             return None
         clone = workshop.clone(self._table, reader, [place] if place else [], ())
-        sql = identifier(clone.wanted.schema, clone.wanted.name)
-        if new is not None and place:
-            statement = f"insert into {sql} (n, r) select 0, pg_catalog.jsonb_populate_record(t, %s::pg_catalog.jsonb) from {clone.sql} as t"
-        else:
-            statement = f"insert into {sql} (n, r) select 0, pg_catalog.jsonb_populate_record(null::{clone.sql}, %s::pg_catalog.jsonb)"
         if new is not None:
-            before, after = statement.split("%s")
-            self._database.rows(f"{with_parameters(before)}%s{with_parameters(after)}", [new])
+            wanted = with_parameters(identifier(clone.wanted.schema, clone.wanted.name))
+            sql = with_parameters(clone.sql)
+            base, source = ("t", f" from {sql} as t") if place else (f"null::{sql}", "")
+            made = f"pg_catalog.jsonb_populate_record({base}, %s::pg_catalog.jsonb)"
+            self._database.rows(f"insert into {wanted} (n, r) select 0, {made}{source}", [new])
         return workshop.with_policies(clone)
 
     def ask(

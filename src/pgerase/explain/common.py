@@ -11,6 +11,7 @@ from pgerase.compile.desire import adoption
 from pgerase.errors import RuleFileError, Severity, UsageError
 from pgerase.install.names import Names
 from pgerase.rules.access import AccessRules, Resource
+from pgerase.rules.names import TableName
 from pgerase.rules.pack import Mode, Pack
 
 
@@ -22,9 +23,8 @@ def resource_named(access: AccessRules, name: str) -> Resource:
     return known[name]
 
 
-def table_of(catalog: Catalog, resource: Resource) -> Table:
-    """The resource's table. Raises UsageError where the database does not have it, or has several."""
-    wanted = resource.table
+def named_table(catalog: Catalog, wanted: TableName) -> Table:
+    """The table of that name. Raises UsageError where the database does not have it, or has several."""
     found = [
         table
         for name, table in catalog.tables.items()

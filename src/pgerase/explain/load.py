@@ -48,13 +48,18 @@ class Loader:
         self._hold = hold
         self._found: dict[Name, dict[str, Values]] = {}
 
-    def load(self, table: Table, key: Mapping[str, str] | None, new: str | None) -> Loaded:
+    def load(
+        self, table: Table, key: Mapping[str, str] | None, new: str | None, viewer: tuple[Name, str, str] | None
+    ) -> Loaded:
         """What decides about the row with this key, and about the new one that `new`, a JSON object, makes.
 
-        Raises Refused where nobody sees all rows or they are too many, UsageError for a key or value that is none.
+        `viewer` is the people's table with the key's column and the text presented. Raises Refused where nobody sees all rows
+        or they are too many, UsageError for a key or value that is none.
         """
         for name in sorted(self._needs.whole):
             self._found[name] = self._whole(name)
+        if viewer is not None and viewer[0] not in self._needs.whole:
+            self._found[viewer[0]] = self._viewer(*viewer)
         row: SeenRow | None = None
         if key is not None:
             try:
@@ -87,6 +92,16 @@ class Loader:
         if isinstance(found, Finding):
             raise Refused(f"{name}, which the rules look through as a whole: {found.message}", hint=found.hint)
         return {row.id: row.values for row in found.rows}
+
+    def _viewer(self, name: Name, column: str, presented: str) -> dict[str, Values]:
+        """The person of that key; nobody where the text is no key at all."""
+        try:
+            with self._database.transaction():
+                return {row.id: row.values for row in self._rows(name, {column: presented})}
+        except DatabaseFailed as error:
+            if error.sqlstate.startswith(_NO_VALUE):
+                return {}
+            raise
 
     def _rows(self, name: Name, key: Mapping[str, object]) -> tuple[SeenRow, ...]:
         found = self._blind.look_up(name, self._columns(name), key)

@@ -16,7 +16,7 @@ from pgerase.catalog.model import Catalog, Name, Table
 from pgerase.catalog.read import read_catalog
 from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed, Finding, InternalError, Refused, Severity, UsageError
-from pgerase.explain.common import is_installed, modes_of, nearest, resource_named, table_of
+from pgerase.explain.common import is_installed, modes_of, named_table, nearest, resource_named
 from pgerase.explain.model import Cell, Line, Matrix, MatrixQuestion, ResourceColumn
 from pgerase.install.borrow import borrowed
 from pgerase.install.names import Names
@@ -146,7 +146,7 @@ class _Counting:
         return found
 
     def _sized(self, blind: Blind, resource: Resource) -> _Governed:
-        table = table_of(self._catalog, resource)
+        table = named_table(self._catalog, resource.table)
         total = blind.count(table.name)
         if isinstance(total, Finding):
             raise Refused(f"{table.name}: {total.message}", hint=total.hint)
@@ -156,11 +156,13 @@ class _Counting:
         self, blind: Blind, needs: Needs, governed: Sequence[_Governed]
     ) -> tuple[Mapping[Name, Sequence[Values]], datetime]:
         """What choosing people takes; where counts are expected everything that deciding takes."""
-        tables: Iterable[Name] = ()
+        tables: frozenset[Name] = frozenset()
         if self._question.expected:
-            tables = {*needs.columns, *(one.table.name for one in governed)}
+            tables = frozenset((*needs.columns, *(one.table.name for one in governed)))
         elif not self._question.viewers or self._question.groups:
             tables = needs.whole
+            if self._access.viewers is not None:
+                tables |= {named_table(self._catalog, self._access.viewers.table).name}
         data: dict[Name, Sequence[Values]] = {}
         for name in sorted(tables):
             self._progress(f"reading {name}")

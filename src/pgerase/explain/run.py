@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
-from pgerase.catalog.model import Table
+from pgerase.catalog.model import Name, Table
 from pgerase.catalog.read import read_catalog
 from pgerase.database import Database
 from pgerase.errors import Finding, InternalError, Refused, Severity, UsageError
 from pgerase.explain.ask import Asking
-from pgerase.explain.common import is_installed, modes_of, nearest, resource_named, table_of
+from pgerase.explain.common import is_installed, modes_of, named_table, nearest, resource_named
 from pgerase.explain.load import Loaded, Loader
 from pgerase.explain.model import Answer, Asked, Enforcement, EnforcingPolicy, Question
 from pgerase.install.borrow import borrowed
@@ -72,7 +72,7 @@ class _Explaining:
         self._names = Names(pack.settings.prefix)
         self._catalog = read_catalog(database)
         self._resource = resource_named(access, question.resource)
-        self._table = table_of(self._catalog, self._resource)
+        self._table = named_table(self._catalog, self._resource.table)
         self._key = _key(self._table, question)
         self._new = self._new_row()
 
@@ -140,7 +140,11 @@ class _Explaining:
         blind = Blind(self._database, self._catalog, self._names.lookup)
         needs = find_needs(self._access, self._catalog, {self._table.name})
         loader = Loader(self._database, self._catalog, blind, needs, hold=self._hold)
-        return loader.load(self._table, self._key, self._new)
+        viewer: tuple[Name, str, str] | None = None
+        if self._access.viewers is not None and self._question.viewer is not None:
+            people = named_table(self._catalog, self._access.viewers.table)
+            viewer = (people.name, self._access.viewers.key, self._question.viewer)
+        return loader.load(self._table, self._key, self._new, viewer)
 
     def _clone(self, asking: Asking, loaded: Loaded) -> Clone | None:
         blind = Blind(self._database, self._catalog, self._names.lookup)

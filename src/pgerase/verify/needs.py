@@ -83,7 +83,9 @@ class _Reader:
         viewers, people = self._viewers, self._people
         if viewers is not None and people is not None:
             self._take(people.name, {viewers.key}, decides=True)
-            self._look_through(people.name)
+            self._facts.add(people.name)
+            if viewers.manager is not None:
+                self._look_through(people.name)  # for who reports to whom; else one person is enough
             match viewers.manager:
                 case None:
                     pass
