@@ -39,20 +39,23 @@ def explained(expectation: Expectation, viewer: Viewer, table: str, start: int) 
             wrong.append(f"explained as {reason.truth}")
         if decided and len(rows) == 1:
             (row,) = rows.values()
-            named = _grants(reason)
-            unnamed = {*expectation.meaning.granted_by(session, name, action, row)} - named
-            wrong += [f"{grant} is not named among {sorted(named)}" for grant in sorted(unnamed)]
+            named, combined = _grants(reason)
+            granting = {*expectation.meaning.granted_by(session, name, action, row)}
+            # What `combine` did not need is told by granted_by alone.
+            if named - granting or (not combined and named != granting):
+                wrong.append(f"{sorted(named)} is said to grant it, and {sorted(granting)} does")
         for fault in wrong:
             yield Mismatch(viewer, table, "explain", f"{action} {sorted(rows)}: {fault}", "no fault")
 
 
 def faults(answer: Reason) -> Iterator[str]:
     """What is wrong with a tree of reasons by itself."""
+    distances = Distances()
     for reason in walk(answer):
         if not follows(reason):
             yield f"{reason.kind} {reason.name} does not follow from its parts"
-        if (Distances().of(reason) == 0) is not (reason.truth is True):
-            yield f"{reason.kind} {reason.name} is {Distances().of(reason)} away from true and {reason.truth}"
+        if (distances.of(reason) == 0) is not (reason.truth is True):
+            yield f"{reason.kind} {reason.name} is {distances.of(reason)} away from true and {reason.truth}"
     if answer.truth is True and not any(reason.kind in GRANTS for reason in _true_chain(answer)):
         yield "allowed, and nothing is said to grant it"
     if answer.truth is not True and not any(_ends(reason) for reason in _failing(answer)):
@@ -79,22 +82,27 @@ def _ends(reason: Reason) -> bool:
     return reason.join is Join.FACT or reason.join is Join.NOT or not reason.parts
 
 
-def _grants(answer: Reason) -> set[str]:
-    """What is said to grant, in the words of `granted_by`, by the first decision about the row itself."""
+def _grants(answer: Reason) -> tuple[set[str], bool]:
+    """What is said to grant, in the words of `granted_by`, by the first decision about the row itself; and whether `combine` chose."""
     decision = next(reason for reason in walk(answer) if reason.kind is Kind.DECISION)
     found: set[str] = set()
+    combined: list[Reason] = []
 
     def collect(reason: Reason) -> None:
+        if reason.kind is Kind.COMBINE:
+            combined.append(reason)
         match reason.kind:
-            case Kind.SUPER_ADMIN:
+            case Kind.SUPER_ADMIN if reason.truth is True:
                 found.add("super admin")
-            case Kind.EVERYONE:
+            case Kind.EVERYONE if reason.truth is True:
                 found.add("everyone")
-            case Kind.RULE | Kind.PARENT:
+            case Kind.RULE | Kind.PARENT if reason.truth is True:
                 found.add(reason.name)
-            case _:
+            case Kind.GRANT | Kind.UNION | Kind.OWN | Kind.COMBINE | Kind.EXPRESSION:
                 for part in reason.parts:
                     collect(part)
+            case _:
+                return
 
     collect(decision.parts[-1])
-    return found
+    return found, bool(combined)
