@@ -101,7 +101,7 @@ def test_p11_a_key_of_too_few_parts_is_refused(chinook_deployed: Deployment, cap
 def test_p11_an_administrator_is_told_why_carla_does_not_see_the_other_account(
     customer_success: Deployment, capsys: pytest.CaptureFixture[str]
 ):
-    """What test_requirements.py shows to be nothing for her (CLARA's 13 of company, 131 of tasks) has its reasons."""
+    """What test_requirements.py shows to be nothing for her (company 13) has its reasons."""
     with Database.open(customer_success.database.dsn()) as database:
         answer = explain(database, read_pack(customer_success.folder), Question(Action.READ, "company", "13", "1001"))
     assert (answer.allowed, answer.agrees) == (False, True)
