@@ -27,7 +27,7 @@ SQLSTATES: Mapping[str, str] = MappingProxyType(
     {
         "ZE001": "`become` was given no viewer",
         "ZE002": "`become` was called outside a transaction",
-        "ZE003": "viewers are identified by their login",
+        "ZE003": "viewers are identified by their login, or by claims",
         "ZE101": "erasing came to other numbers than planned",
         "ZE102": "the eraser is not blind to row security",
         "ZE103": "user code that erasing would run is not acknowledged, or changed",

@@ -33,6 +33,7 @@ PLAIN = {
     "version": 1,
     "prefix": "p",
     "identity": "role",
+    "claim": "k",
     "installer": "i",
     "separate_options": True,
 }
@@ -60,9 +61,9 @@ GOLDEN = {
         "    source_sha256 = excluded.source_sha256,\n    made_at = excluded.made_at;\n"
     ),
     "record_installation": (
-        "insert into s.t as installation (prefix, version, identity, installer)\nvalues ('p', '1', 'role', 'i')\n"
+        "insert into s.t as installation (prefix, version, identity, claim, installer)\nvalues ('p', '1', 'role', 'k', 'i')\n"
         "on conflict (prefix) do update\nset\n    version = excluded.version,\n    identity = excluded.identity,\n"
-        "    installer = excluded.installer,\n    upgraded_at = excluded.upgraded_at;\n"
+        "    claim = excluded.claim,\n    installer = excluded.installer,\n    upgraded_at = excluded.upgraded_at;\n"
     ),
 }
 

@@ -68,7 +68,7 @@ class Deployment:
         """Install, plan and apply as the owner; the plan that was carried out. Fails on any finding that refuses."""
         with Database.open(self.database.dsn()) as database:
             pack = read_pack(self.folder)
-            install(database, self.prefix, identity=pack.identity)
+            install(database, self.prefix, identity=pack.identity, claim=pack.claim)
             plan = self._prepared(database, pack)
             assert plan.refusals == (), "\n".join(
                 f"{each.code} {each.subject}: {each.message}" for each in plan.refusals

@@ -11,7 +11,6 @@ from pgerase.errors import Refused
 from pgerase.install.run import plan_install
 from pgerase.plan.model import Ledger, Plan
 from pgerase.plan.whole import plan_whole
-from pgerase.rules.access import IdentityKind
 from pgerase.rules.pack import Pack
 
 
@@ -32,8 +31,7 @@ def prepare(database: Database, pack: Pack) -> Prepared:
     """
     prefix = pack.settings.prefix
     catalog, ledger = read_state(database, prefix)
-    identity = pack.identity if pack.identity in (IdentityKind.SETTING, IdentityKind.ROLE) else None
-    if plan_install(database, prefix, identity=identity, must_exist=True):
+    if plan_install(database, prefix, identity=pack.identity, claim=pack.claim, must_exist=True):
         raise Refused(
             "what is installed in this database is not what this pack and this version of pgerase need",
             hint="Run `pgerase upgrade` with the same --pack first: it shows what it changes.",

@@ -13,7 +13,7 @@ from pgerase.errors import Refused
 from pgerase.install import Mark, Names, Report, Step, plan_install, plan_uninstall, roles_sql
 from pgerase.install import install as run_install
 from pgerase.install import uninstall as run_uninstall
-from pgerase.rules.access import IdentityKind
+from pgerase.install.sources import DEFAULT_CLAIM
 from pgerase.rules.pack import Pack
 
 _prefix = click.option("--prefix", metavar="NAME", help="Instead of the pack's prefix, or `pgerase` without a pack.")
@@ -39,7 +39,7 @@ def install(settings: Settings, prefix: str | None, yes: bool, roles_only: bool)
             script = roles_sql(database, name)
         print_result(settings, [script.rstrip("\n")], {"command": "install", "roles_sql": script})
         return
-    _bring_up(settings, "install", name, pack.identity if pack is not None else None, yes=yes)
+    _bring_up(settings, "install", name, pack, yes=yes)
 
 
 @click.command("upgrade")
@@ -50,8 +50,7 @@ def install(settings: Settings, prefix: str | None, yes: bool, roles_only: bool)
 def upgrade(settings: Settings, prefix: str | None, yes: bool) -> None:
     """Bring what is installed to this version: pending migrations, changed or altered functions."""
     pack = settings.read_pack()
-    identity = pack.identity if pack is not None else None
-    _bring_up(settings, "upgrade", _chosen_prefix(prefix, pack), identity, yes=yes, must_exist=True)
+    _bring_up(settings, "upgrade", _chosen_prefix(prefix, pack), pack, yes=yes, must_exist=True)
 
 
 @click.command("uninstall")
@@ -75,16 +74,17 @@ def _bring_up(
     settings: Settings,
     command: str,
     prefix: str,
-    identity: IdentityKind | None,
+    pack: Pack | None,
     *,
     yes: bool,
     must_exist: bool = False,
 ) -> None:
+    identity, claim = (pack.identity, pack.claim) if pack is not None else (None, DEFAULT_CLAIM)
     with settings.open_database() as database:
-        steps = plan_install(database, prefix, identity=identity, must_exist=must_exist)
+        steps = plan_install(database, prefix, identity=identity, claim=claim, must_exist=must_exist)
 
         def do() -> Report:
-            return run_install(database, prefix, identity=identity, must_exist=must_exist)
+            return run_install(database, prefix, identity=identity, claim=claim, must_exist=must_exist)
 
         _carry_out(settings, command, prefix, steps, do, yes=yes)
 

@@ -96,7 +96,7 @@ class _Binder(ConditionBinder):
                 f"{table.name}.{key.name} is not unique: one row a person is needed",
                 viewers.at,
             )
-        if viewers.identity.kind in (access.IdentityKind.CLAIMS, access.IdentityKind.TOKEN):
+        if viewers.identity.kind is access.IdentityKind.TOKEN:
             self.not_yet(f"identity: {viewers.identity.kind}", viewers.identity.at)
         self.viewers_table = table
         for attribute in viewers.attributes:
@@ -111,7 +111,7 @@ class _Binder(ConditionBinder):
             erased=None if viewers.erased is None else self.condition(viewers.erased, scope),
             super_admin=None if viewers.super_admin is None else self.condition(viewers.super_admin, scope),
             manager=self.bind_manager(viewers.manager, table, key),
-            become=viewers.identity.kind is not access.IdentityKind.ROLE,
+            become=viewers.identity.kind in (access.IdentityKind.SETTING, access.IdentityKind.TOKEN),
         )
 
     def bind_manager(

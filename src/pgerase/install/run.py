@@ -13,7 +13,7 @@ from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed, Refused
 from pgerase.install.borrow import NOT_ALLOWED, acting_as, borrowed
 from pgerase.install.names import Names
-from pgerase.install.sources import read_sources
+from pgerase.install.sources import DEFAULT_CLAIM, read_sources
 from pgerase.install.steps import (
     ROLE,
     ROUTINE,
@@ -43,21 +43,31 @@ class Report:
 
 
 def plan_install(
-    database: Database, prefix: str, *, identity: IdentityKind | None = None, must_exist: bool = False
+    database: Database,
+    prefix: str,
+    *,
+    identity: IdentityKind | None = None,
+    claim: str = DEFAULT_CLAIM,
+    must_exist: bool = False,
 ) -> tuple[Step, ...]:
     """What `install` would do now. Changes nothing. Raises what `install` raises before it changes anything."""
     names = Names(prefix)
     with database.transaction(isolation="repeatable read", read_only=True):
-        return _decide(survey(database, names), names, identity, must_exist=must_exist)
+        return _decide(survey(database, names), names, identity, claim, must_exist=must_exist)
 
 
 def install(
-    database: Database, prefix: str, *, identity: IdentityKind | None = None, must_exist: bool = False
+    database: Database,
+    prefix: str,
+    *,
+    identity: IdentityKind | None = None,
+    claim: str = DEFAULT_CLAIM,
+    must_exist: bool = False,
 ) -> Report:
     """Bring the runtime of a prefix to this version: roles, schemas, ledger, functions. A second time does nothing.
 
-    `identity` None keeps what is installed, `setting` where nothing is. `must_exist` makes it an upgrade. Any number may run
-    at once, in one database or in several of a cluster.
+    `identity` None keeps what is installed, `setting` where nothing is; `claim` is the one that names the viewer, where it is
+    claims. `must_exist` makes it an upgrade. Any number may run at once, in one database or in several of a cluster.
 
     Raises UsageError for an impossible prefix or identity; Refused where names are taken, the connecting role may not
     administer the roles, migrations were tampered with, or a private role has members; DatabaseFailed for anything else.
@@ -65,7 +75,7 @@ def install(
     names = Names(prefix)
     with database.transaction(isolation="read committed"):
         _lock(database, names)
-        steps = _decide(survey(database, names), names, identity, must_exist=must_exist)
+        steps = _decide(survey(database, names), names, identity, claim, must_exist=must_exist)
         if steps:
             _carry_out(database, names, steps)
             refuse_members(survey(database, names), names)
@@ -104,7 +114,9 @@ def uninstall(database: Database, prefix: str) -> Report:
     return Report((*inside, *done), left)
 
 
-def _decide(found: Survey, names: Names, identity: IdentityKind | None, *, must_exist: bool) -> tuple[Step, ...]:
+def _decide(
+    found: Survey, names: Names, identity: IdentityKind | None, claim: str, *, must_exist: bool
+) -> tuple[Step, ...]:
     if found.server_version < OLDEST_SERVER:
         raise Refused(f"PostgreSQL {found.server_version // 10000} is too old", hint="pgerase needs 15 or later")
     installed = found.ledger.installation
@@ -112,7 +124,8 @@ def _decide(found: Survey, names: Names, identity: IdentityKind | None, *, must_
         raise Refused(f"nothing is installed for the prefix {names.prefix}", hint="run `pgerase install`")
     if identity is None:
         identity = IdentityKind(installed.identity) if installed else IdentityKind.SETTING
-    steps = install_steps(found, names, read_sources(identity), identity)
+        claim = (installed.claim if installed else None) or DEFAULT_CLAIM
+    steps = install_steps(found, names, read_sources(identity, claim), identity, claim)
     missing = [step.name for step in steps if step.kind == ROLE]
     if missing and not (found.superuser or found.createrole):
         raise Refused(

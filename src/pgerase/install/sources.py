@@ -9,16 +9,40 @@ from functools import cache
 
 from pgerase import resources
 from pgerase.errors import InternalError, UsageError
-from pgerase.install.names import Home
+from pgerase.install.localize import localize
+from pgerase.install.names import Home, Names
+from pgerase.render.fragments import quote_literal
 from pgerase.rules.access import IdentityKind
 
 ROUTINES = {
-    # Those that sessions and policies call, in the order they are made: which file, for each way of identifying viewers.
-    "presented_viewer": {IdentityKind.SETTING: "presented_viewer_setting", IdentityKind.ROLE: "presented_viewer_role"},
-    "current_viewer": {IdentityKind.SETTING: "current_viewer_setting", IdentityKind.ROLE: "current_viewer_role"},
-    "become": {IdentityKind.SETTING: "become_setting", IdentityKind.ROLE: "become_role"},
-    "forget": {IdentityKind.SETTING: "forget", IdentityKind.ROLE: "forget"},
+    # Those that sessions and policies call, in the order they are made: which file, for each way of identifying viewers that
+    # needs it.
+    "is_json": {IdentityKind.CLAIMS: "is_json"},
+    "claimed_viewer": {IdentityKind.CLAIMS: "claimed_viewer"},
+    "presented_viewer": {
+        IdentityKind.SETTING: "presented_viewer_setting",
+        IdentityKind.ROLE: "presented_viewer_role",
+        IdentityKind.CLAIMS: "presented_viewer_claims",
+    },
+    "current_viewer": {
+        IdentityKind.SETTING: "current_viewer_setting",
+        IdentityKind.ROLE: "current_viewer_role",
+        IdentityKind.CLAIMS: "current_viewer_claims",
+    },
+    "become": {
+        IdentityKind.SETTING: "become_setting",
+        IdentityKind.ROLE: "become_role",
+        IdentityKind.CLAIMS: "become_claims",
+    },
+    "forget": {
+        IdentityKind.SETTING: "forget",
+        IdentityKind.ROLE: "forget",
+        IdentityKind.CLAIMS: "forget_claims",
+    },
 }
+
+DEFAULT_CLAIM = "sub"
+"""The claim of a JWT that names its subject (RFC 7519), as the routines for claims spell it."""
 
 INTERNAL_ROUTINES = {
     # Those that operators call, and helpers of these, in the order they are made: whether the installing role may call it.
@@ -53,7 +77,10 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class RoutineSource:
-    """A routine and the script that makes it, again and again. `for_installer`: the installing role may call it."""
+    """A routine and the script that makes it, again and again. `for_installer`: the installing role may call it.
+
+    `claim` takes the place of the default one in it.
+    """
 
     home: Home
     name: str
@@ -61,6 +88,12 @@ class RoutineSource:
     script: str
     checksum: str
     for_installer: bool = False
+    claim: str = DEFAULT_CLAIM
+
+    def written(self, names: Names) -> str:
+        """The script with the names of a prefix, and with the claim."""
+        # After the names, none of which may be found in the claim.
+        return localize(self.script, names).replace(quote_literal(DEFAULT_CLAIM), quote_literal(self.claim))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +105,19 @@ class Sources:
 
 
 @cache
-def read_sources(identity: IdentityKind) -> Sources:
-    """What this version installs. Raises UsageError for an identity kind the runtime does not know yet."""
-    if identity not in (IdentityKind.SETTING, IdentityKind.ROLE):
+def read_sources(identity: IdentityKind, claim: str = DEFAULT_CLAIM) -> Sources:
+    """What this version installs. Raises UsageError for an identity kind or a claim that the runtime cannot have."""
+    if identity is IdentityKind.TOKEN:
         raise UsageError(
             f"viewers.identity {identity} cannot be installed by this version",
-            hint=f"use {IdentityKind.SETTING} or {IdentityKind.ROLE}",
+            hint=f"use {IdentityKind.SETTING}, {IdentityKind.ROLE} or {IdentityKind.CLAIMS}",
         )
-    return Sources(migrations=_migrations(), routines=_routines(identity))
+    if not claim.isprintable() or not claim or "$$" in claim:
+        raise UsageError(
+            f"the claim {claim!r} cannot be installed",
+            hint="a claim's name is printable text without two dollar signs in a row",
+        )
+    return Sources(migrations=_migrations(), routines=_routines(identity, claim))
 
 
 def checksum(text: str) -> str:
@@ -100,14 +138,22 @@ def _migrations() -> tuple[Migration, ...]:
     return tuple(found)
 
 
-def _routines(identity: IdentityKind) -> tuple[RoutineSource, ...]:
+def _routines(identity: IdentityKind, claim: str) -> tuple[RoutineSource, ...]:
     return (
-        *(_routine(Home.API, name, variants[identity]) for name, variants in ROUTINES.items()),
+        *(
+            _routine(Home.API, name, variants[identity], claim=claim)
+            for name, variants in ROUTINES.items()
+            if identity in variants
+        ),
         *(_routine(Home.INTERNAL, name, name, for_installer=allowed) for name, allowed in INTERNAL_ROUTINES.items()),
     )
 
 
-def _routine(home: Home, name: str, stem: str, *, for_installer: bool = False) -> RoutineSource:
+def _routine(
+    home: Home, name: str, stem: str, *, for_installer: bool = False, claim: str = DEFAULT_CLAIM
+) -> RoutineSource:
     file = f"{stem}.sql"
     text = resources.read_text("sql", "routines", file)
-    return RoutineSource(home, name, file, text, checksum(text), for_installer)
+    if claim == DEFAULT_CLAIM or quote_literal(DEFAULT_CLAIM) not in text:
+        return RoutineSource(home, name, file, text, checksum(text), for_installer)
+    return RoutineSource(home, name, file, text, checksum(f"{text}{claim}"), for_installer, claim)

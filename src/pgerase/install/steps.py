@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pgerase import __version__
 from pgerase.errors import Refused
 from pgerase.install.localize import localize
 from pgerase.install.names import Home, Names
-from pgerase.install.sources import INTERNAL_ROUTINES, ROUTINES, Migration, RoutineSource, Sources
-from pgerase.install.survey import LEDGER_TABLES, RoutineState, Survey
+from pgerase.install.sources import DEFAULT_CLAIM, INTERNAL_ROUTINES, ROUTINES, Migration, RoutineSource, Sources
+from pgerase.install.survey import LEDGER_TABLES, Installation, RoutineState, Survey
 from pgerase.render.environment import Expr, Ident, render
 from pgerase.rules.access import IdentityKind
 
@@ -49,12 +49,15 @@ class Step:
         return f"{self.mark} {self.kind} {self.name}"
 
 
+CLAIMS = IdentityKind.CLAIMS
 ROLE = "role"
 ROUTINE = "routine"
 SCHEMA = "schema"
 
 
-def install_steps(found: Survey, names: Names, sources: Sources, identity: IdentityKind) -> tuple[Step, ...]:
+def install_steps(
+    found: Survey, names: Names, sources: Sources, identity: IdentityKind, claim: str = DEFAULT_CLAIM
+) -> tuple[Step, ...]:
     """Everything that is missing or different. Empty where nothing is.
 
     Raises Refused where a role or schema of that name is somebody else's, a private role has members or powers, or the
@@ -70,8 +73,9 @@ def install_steps(found: Survey, names: Names, sources: Sources, identity: Ident
         *_privilege_steps(found, names),
     ]
     installed = found.ledger.installation
-    if steps or installed is None or (installed.version, installed.identity) != (__version__, identity.value):
-        steps.append(_installation_step(found, names, identity, is_new=installed is None))
+    wanted = Installation(__version__, identity.value, found.installer, claim if identity is CLAIMS else None)
+    if steps or installed is None or replace(installed, installer=found.installer) != wanted:
+        steps.append(_installation_step(names, wanted, is_new=installed is None))
     return tuple(steps)
 
 
@@ -256,7 +260,7 @@ def _routine_steps(found: Survey, names: Names, sources: tuple[RoutineSource, ..
 
 
 def _routine_step(names: Names, source: RoutineSource, existing: RoutineState | None, grantee: str | None) -> Step:
-    script = localize(source.script, names) + "\n\n"
+    script = source.written(names) + "\n\n"
     if grantee is not None:
         script += render(
             "install/grant_routine", routine=Ident((names.home(source.home), source.name)), grantee=grantee
@@ -317,17 +321,19 @@ def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
         yield Step(Mark.CREATE, "grant", what, (Part(script, names.owner_of(schema)),))
 
 
-def _installation_step(found: Survey, names: Names, identity: IdentityKind, *, is_new: bool) -> Step:
+def _installation_step(names: Names, wanted: Installation, *, is_new: bool) -> Step:
     script = render(
         "install/record_installation",
         table=Ident((names.internal, "installation")),
         prefix=names.prefix,
-        version=__version__,
-        identity=identity.value,
-        installer=found.installer,
+        version=wanted.version,
+        identity=wanted.identity,
+        claim=wanted.claim,
+        installer=wanted.installer,
     )
     mark = Mark.CREATE if is_new else Mark.ALTER
-    what = f"of pgerase {__version__}, identity {identity.value}"
+    claim = "" if wanted.claim is None else f", claim {wanted.claim}"
+    what = f"of pgerase {wanted.version}, identity {wanted.identity}{claim}"
     return Step(mark, "record", what, (Part(script, names.secret),))
 
 

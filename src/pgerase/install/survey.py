@@ -93,6 +93,8 @@ class Installation:
     version: str
     identity: str
     installer: str
+    claim: str | None = None
+    """The claim that names the viewer, where `identity` is claims."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,11 @@ def _ledger(database: Database, names: Names) -> Ledger:
             "select coalesce(pg_catalog.to_jsonb(routine) ->> 'home', 'api') as home, name, source, source_sha256, deparsed"
             f" from {table['routine']} as routine"
         )
-        installations = database.rows(f"select version, identity, installer from {table['installation']}")
+        # Before migration 0003 there were no claims.
+        installations = database.rows(
+            "select version, identity, installer, pg_catalog.to_jsonb(installation) ->> 'claim' as claim"
+            f" from {table['installation']} as installation"
+        )
         governed = database.value(f"select pg_catalog.count(*) from {table['applied_object']}")
     except DatabaseFailed as error:
         if error.sqlstate != NOT_ALLOWED:
@@ -225,7 +231,8 @@ def _ledger(database: Database, names: Names) -> Ledger:
             for row in routines
         },
         installation=next(
-            (Installation(row["version"], row["identity"], row["installer"]) for row in installations), None
+            (Installation(row["version"], row["identity"], row["installer"], row["claim"]) for row in installations),
+            None,
         ),
         governed=governed,
     )

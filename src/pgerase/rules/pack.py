@@ -121,3 +121,9 @@ class Pack:
         """How viewers are identified; None without viewers."""
         viewers = self.access.viewers if self.access is not None else None
         return viewers.identity.kind if viewers is not None else None
+
+    @property
+    def claim(self) -> str:
+        """The claim that names the viewer, where viewers are identified by claims; "sub" otherwise."""
+        viewers = self.access.viewers if self.access is not None else None
+        return viewers.identity.claim if viewers is not None else "sub"

@@ -20,7 +20,7 @@ from pgerase.verify.assume import Actor, Cast
 from pgerase.verify.blind import SeenRow
 from pgerase.verify.clones import Clone, Wanted
 from pgerase.verify.collect import Collector
-from pgerase.verify.live import Identity
+from pgerase.verify.identity import Identity
 from pgerase.verify.model import Counterexample, Sample, unseen
 from pgerase.verify.needs import Needs
 from pgerase.verify.probes import attempt

@@ -17,6 +17,7 @@ from pgerase.rules.conditions import Action
 from pgerase.verify.assume import Actor, Cast
 from pgerase.verify.blind import ROW_ID
 from pgerase.verify.collect import Collector
+from pgerase.verify.identity import Identity
 from pgerase.verify.model import unseen
 from pgerase.verify.savepoint import taken_back
 from pgerase.verify.statements import Statements
@@ -25,24 +26,6 @@ from pgerase.verify.viewers import Viewer
 
 _LOCKED = "55P03"
 _CHANGED = "40001"
-
-
-class Identity:
-    """Says on whose behalf the transaction runs, as applications do."""
-
-    def __init__(self, database: Database, api: str) -> None:
-        self._database = database
-        self._api = api
-
-    def present(self, viewer: Viewer) -> None:
-        """Present the viewer's identity, or none."""
-        if viewer.presented is None:
-            self._database.rows(f"select {identifier(self._api, 'forget')}()")
-        elif viewer.stamped:
-            self._database.rows(f"select {identifier(self._api, 'become')}(%s)", [viewer.presented])
-        else:
-            setting = f"{self._api}.viewer"
-            self._database.rows("select pg_catalog.set_config(%s, %s, true)", [setting, viewer.presented])
 
 
 class Live:
@@ -209,15 +192,17 @@ class Live:
     # -- other roles -----------------------------------------------------------------------------------------------------
 
     def _role_sessions(self, tables: Sequence[Governed], viewers: Sequence[Viewer]) -> None:
-        """Sessions without identity, of the roles that rules name."""
-        for viewer in viewers:
-            role = viewer.role or ""
+        """Sessions of the roles that rules name, without identity and with an invalid one."""
+        for role in dict.fromkeys(viewer.role or "" for viewer in viewers):
             if not self._cast.may_assume(role):
                 reason = f"the connecting role may not act as {role}, and rules are for that role"
                 hint = f"grant {identifier(role)} to the connecting role with inherit false, set true"
                 self._collector.unseen(unseen(f"role {role}", reason, hint), "role session")
                 continue
-            self._session(Actor(role), viewer, tables, "role session")
+            for viewer in viewers:
+                if viewer.role == role:
+                    what = "role session" if viewer.presented is None else "invalid identity"
+                    self._session(Actor(role), viewer, tables, what)
 
     def _other_logins(self, tables: Sequence[Governed], people: Sequence[Viewer]) -> None:
         """Further logins of the application: each as nobody and as a few people, since a policy may be for one of them."""
@@ -232,7 +217,7 @@ class Live:
 
     def _session(self, actor: Actor, viewer: Viewer, tables: Sequence[Governed], what: str) -> None:
         """One session of one role on every table it may select from."""
-        subject = f"{'role' if what == 'role session' else 'login'} {actor.role}"
+        subject = f"{'role' if viewer.role is not None else 'login'} {actor.role}"
         count = 0
         before = self._collector.disagreements
         try:

@@ -19,7 +19,7 @@ from pgerase.verify.assume import Actor, Cast
 from pgerase.verify.blind import SeenRow
 from pgerase.verify.clones import Clone, Wanted
 from pgerase.verify.collect import Collector
-from pgerase.verify.live import Identity
+from pgerase.verify.identity import Identity
 from pgerase.verify.model import Sample, unseen
 from pgerase.verify.savepoint import taken_back
 from pgerase.verify.statements import Statements

@@ -14,7 +14,6 @@ from pgerase.compile.desired import Desired
 from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed, Finding, InternalError, PgeraseError, Refused, Severity
 from pgerase.install.borrow import acting_as, borrowed
-from pgerase.install.localize import localize
 from pgerase.install.names import Names
 from pgerase.install.sources import read_sources
 from pgerase.meaning import Meaning
@@ -27,7 +26,8 @@ from pgerase.verify.collect import Collector
 from pgerase.verify.guards import Authority, GuardDesign, GuardProbes, design_guard, guard_viewers, guarded_columns
 from pgerase.verify.hand_over import WHAT as HAND_OVER
 from pgerase.verify.hand_over import HandOverDesign, HandOverProbes, design_hand_over
-from pgerase.verify.live import Identity, Live
+from pgerase.verify.identity import Identity
+from pgerase.verify.live import Live
 from pgerase.verify.model import Sample, ShadowCount, Verdict, VerifyReport, unseen
 from pgerase.verify.needs import Needs, find_needs
 from pgerase.verify.probes import Design, Probes, design
@@ -406,7 +406,7 @@ class _Run:
 
     def _behaviour(self, catalog: Catalog, cast: Cast, prepared: _Prepared) -> None:
         """Look and try, as everybody who was chosen."""
-        identity = Identity(self._database, self._names.api)
+        identity = Identity(self._database, self._names.api, self._identity(), self._pack.claim)
         self._progress(f"looking as {len(self._viewers)} viewers at {len(prepared.tables)} tables")
         statements = Statements(self._database)
         live = Live(self._database, statements, catalog, cast, identity, prepared.expectations, self.collector)
@@ -502,7 +502,7 @@ def let_logins_be_presented(database: Database, names: Names) -> None:
     """
     with acting_as(database, names.secret):
         for routine in read_sources(IdentityKind.SETTING).routines:
-            database.run(localize(routine.script, names), what=routine.name)
+            database.run(routine.written(names), what=routine.name)
 
 
 def _key_type(access: AccessRules, population: Population | None) -> str:

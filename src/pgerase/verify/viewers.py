@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,19 +29,21 @@ _ASKED = 100
 """People of whom groups, relations and every `who` are evaluated to find these; drawn, where there are more."""
 _RELATED = 50
 _LIKELY = 5
+_NO_IDENTITY = "{"
+"""Neither claims nor a stamped key nor a proof."""
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """A session to look with. `presented` None presents no identity; one that is not `stamped` is a leftover of another
-    transaction. `session` is what the rules are asked about; None where such a session may see nothing at all.
+    """A session to look with. `presented` None presents no identity; where it is not `valid` it is what the setting holds, but no
+    identity. `session` is what the rules are asked about; None where such a session may see nothing at all.
     """
 
     stratum: str
     label: str
     presented: str | None
     session: Session | None
-    stamped: bool = True
+    valid: bool = True
     role: str | None = None
     """The role to be, where the session is known by its role alone."""
 
@@ -149,8 +152,8 @@ def sample_viewers(
 
 
 def _sessions_without_person(access: AccessRules, population: Population | None, key_type: str) -> Iterator[Viewer]:
-    by_login = access.viewers is not None and access.viewers.identity.kind is IdentityKind.ROLE
-    if not by_login:
+    kind = IdentityKind.SETTING if access.viewers is None else access.viewers.identity.kind
+    if kind is not IdentityKind.ROLE:
         # Where people are their logins somebody is always presented.
         yield Viewer("nobody", "(nobody)", None, Session(None, ""))
     if population is None:
@@ -162,9 +165,18 @@ def _sessions_without_person(access: AccessRules, population: Population | None,
         if text not in known:
             yield Viewer("garbage", f"(garbage {text!r})", text, Session(text, ""))
     active = next((row for row in population.rows if population.people.is_active(row)), None)
-    if active is not None and not by_login:
-        key = population.key(active)
-        yield Viewer("leftover of another transaction", f"(leftover of {key})", key, None, stamped=False)
+    if active is None:
+        return
+    key = population.key(active)
+    match kind:
+        case IdentityKind.CLAIMS:
+            yield Viewer(
+                "malformed claims", f"(malformed claims of {key})", json.dumps({"sub": key})[:-1], None, valid=False
+            )
+        case IdentityKind.SETTING | IdentityKind.TOKEN:
+            yield Viewer("leftover of another transaction", f"(leftover of {key})", key, None, valid=False)
+        case IdentityKind.ROLE:
+            pass
 
 
 def _unknown(key_type: str, known: set[str]) -> Iterator[str]:
@@ -178,14 +190,19 @@ def _unknown(key_type: str, known: set[str]) -> Iterator[str]:
 
 
 def _roles(access: AccessRules) -> Iterator[Viewer]:
-    """A session of every role that a rule is for."""
+    """Sessions of every role that a rule is for."""
     names: dict[str, None] = {}
     for resource in access.resources:
         for rule in resource.rules:
             for name in roles_of(rule) or ():
                 names[name] = None
+    by_login = access.viewers is not None and access.viewers.identity.kind is IdentityKind.ROLE
     for name in names:
         yield Viewer(f"role {name}", f"(role {name})", None, Session(None, name), role=name)
+        if not by_login:
+            # Whoever presents something that is no identity is no visitor either (docs/meaning.md, 12).
+            invalid = f"role {name}, invalid identity"
+            yield Viewer(invalid, f"({invalid})", _NO_IDENTITY, None, valid=False, role=name)
 
 
 def _is_role(condition: object) -> bool:
