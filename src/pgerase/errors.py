@@ -28,6 +28,8 @@ SQLSTATES: Mapping[str, str] = MappingProxyType(
         "ZE001": "`become` was given no viewer",
         "ZE002": "`become` was called outside a transaction",
         "ZE003": "viewers are identified by their login, or by claims",
+        "ZE020": "two signing keys are valid already",
+        "ZE021": "a signing key is not as it has to be, or there is none of this id",
         "ZE101": "erasing came to other numbers than planned",
         "ZE102": "the eraser is not blind to row security",
         "ZE103": "user code that erasing would run is not acknowledged, or changed",

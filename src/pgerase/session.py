@@ -5,10 +5,11 @@ It only says who the viewer is. What the viewer may see is decided in the databa
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
+import json
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
-from typing import Any, TypeAlias, overload
-from uuid import UUID
+from dataclasses import dataclass
+from typing import Any, overload
 
 import psycopg
 from psycopg import sql
@@ -16,89 +17,109 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg.rows import tuple_row
 
 from pgerase.errors import UsageError
+from pgerase.tokens import Key, viewer_text
 
-Key: TypeAlias = str | int | UUID
+_CLAIMS = "request.jwt.claims"
 
 
 @overload
 def as_viewer(
-    connection: psycopg.Connection[Any], key: Key, *, prefix: str = "pgerase"
+    connection: psycopg.Connection[Any],
+    key: Key | None = None,
+    *,
+    token: str | None = None,
+    claims: Mapping[str, Any] | None = None,
+    prefix: str = "pgerase",
 ) -> AbstractContextManager[None]: ...
 
 
 @overload
 def as_viewer(
-    connection: psycopg.AsyncConnection[Any], key: Key, *, prefix: str = "pgerase"
+    connection: psycopg.AsyncConnection[Any],
+    key: Key | None = None,
+    *,
+    token: str | None = None,
+    claims: Mapping[str, Any] | None = None,
+    prefix: str = "pgerase",
 ) -> AbstractAsyncContextManager[None]: ...
 
 
 def as_viewer(
-    connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any], key: Key, *, prefix: str = "pgerase"
+    connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any],
+    key: Key | None = None,
+    *,
+    token: str | None = None,
+    claims: Mapping[str, Any] | None = None,
+    prefix: str = "pgerase",
 ) -> AbstractContextManager[None] | AbstractAsyncContextManager[None]:
-    """Run what is in the block as the viewer with this key, in a transaction of its own or a savepoint of the open one.
+    """Run what is in the block as one viewer, in a transaction of its own or a savepoint of the open one.
 
-    The identity ends with the block: with the transaction, or by giving the enclosing block's identity back. An exception
-    rolls back. Use `with` for a connection and `async with` for an asynchronous one::
+    The viewer is given by `key`, by a signed `token` or by `claims`, as `viewers.identity` wants it. The identity ends with the
+    block: with the transaction, or by giving the enclosing block's identity back. An exception rolls back. Use `with` for a
+    connection and `async with` for an asynchronous one::
 
         with pgerase.as_viewer(connection, 42):
             connection.execute("select …")
 
-    The key travels as a bind parameter. Raises UsageError for an empty key, and on entry for a connection that is busy, in
-    a failed transaction, in a pipeline or closed; psycopg's errors otherwise.
+    It travels as a bind parameter. A token that is not valid is no error: the block sees nothing. Raises UsageError for an
+    empty key or token or none at all, and on entry for a connection that is busy, in a failed transaction, in a pipeline
+    or closed; psycopg's errors otherwise.
     """
-    text = _text(key)
+    if sum(given is not None for given in (key, token, claims)) != 1:
+        raise UsageError("as_viewer takes one of key, token and claims")
+    if claims is not None:
+        presented = _Presented(sql.SQL(_SET), (_CLAIMS, json.dumps(dict(claims))), _CLAIMS)
+    else:
+        if token is not None and not token:
+            raise UsageError("an empty token", hint="without a viewer, do not use as_viewer at all")
+        value = token if token is not None else viewer_text(key if key is not None else "")
+        become = sql.SQL("select {}(%s)").format(sql.Identifier(prefix, "become"))
+        presented = _Presented(become, (value,), f"{prefix}.viewer")
     if isinstance(connection, psycopg.AsyncConnection):
-        return _async_viewer(connection, text, prefix)
-    return _sync_viewer(connection, text, prefix)
+        return _async_viewer(connection, presented)
+    return _sync_viewer(connection, presented)
+
+
+@dataclass(frozen=True, slots=True)
+class _Presented:
+    """The statement that presents an identity, with its parameters, and the setting that keeps it."""
+
+    statement: sql.SQL | sql.Composed
+    parameters: tuple[str, ...]
+    setting: str
 
 
 @contextmanager
-def _sync_viewer(connection: psycopg.Connection[Any], key: str, prefix: str) -> Generator[None]:
+def _sync_viewer(connection: psycopg.Connection[Any], presented: _Presented) -> Generator[None]:
     nested = _is_nested(connection)
     with connection.transaction():
         before = None
         if nested:
-            before = connection.cursor(row_factory=tuple_row).execute(_PRESENTED, [_setting(prefix)]).fetchone()
-        connection.execute(_become(prefix), [key])
+            before = connection.cursor(row_factory=tuple_row).execute(_KEPT, [presented.setting]).fetchone()
+        # Not the connection's own kind of cursor, which may write parameters into the statement.
+        psycopg.Cursor(connection).execute(presented.statement, presented.parameters)
         yield
         if before is not None:
-            connection.execute(_RESTORE, [_setting(prefix), before[0]])
+            connection.execute(_SET, [presented.setting, before[0]])
 
 
 @asynccontextmanager
-async def _async_viewer(connection: psycopg.AsyncConnection[Any], key: str, prefix: str) -> AsyncGenerator[None]:
+async def _async_viewer(connection: psycopg.AsyncConnection[Any], presented: _Presented) -> AsyncGenerator[None]:
     nested = _is_nested(connection)
     async with connection.transaction():
         before = None
         if nested:
             cursor = connection.cursor(row_factory=tuple_row)
-            before = await (await cursor.execute(_PRESENTED, [_setting(prefix)])).fetchone()
-        await connection.execute(_become(prefix), [key])
+            before = await (await cursor.execute(_KEPT, [presented.setting])).fetchone()
+        await psycopg.AsyncCursor(connection).execute(presented.statement, presented.parameters)
         yield
         if before is not None:
-            await connection.execute(_RESTORE, [_setting(prefix), before[0]])
+            await connection.execute(_SET, [presented.setting, before[0]])
 
 
-# The raw value with its stamp, so that giving it back makes the enclosing block's identity valid again.
-_PRESENTED = "select coalesce(pg_catalog.current_setting(%s, true), '')"
-_RESTORE = "select pg_catalog.set_config(%s, %s, true)"
-
-
-def _become(prefix: str) -> sql.Composed:
-    return sql.SQL("select {}(%s)").format(sql.Identifier(prefix, "become"))
-
-
-def _setting(prefix: str) -> str:
-    return f"{prefix}.viewer"
-
-
-def _text(key: Key) -> str:
-    if isinstance(key, bool) or not isinstance(key, (str, int, UUID)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise UsageError(f"a viewer's key is text, a whole number or a UUID, not {type(key).__name__}")
-    text = str(key)
-    if not text:
-        raise UsageError("an empty viewer's key", hint="without a viewer, do not use as_viewer at all")
-    return text
+# The raw value, with its stamp where it has one, so that giving it back makes the enclosing block's identity valid again.
+_KEPT = "select coalesce(pg_catalog.current_setting(%s, true), '')"
+_SET = "select pg_catalog.set_config(%s, %s, true)"
 
 
 def _is_nested(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:

@@ -11,6 +11,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from pgerase.database import Database
+from pgerase.install import Names
+from pgerase.operate import add_key, list_keys
+from pgerase.tokens import SigningKey, sign_token
 from tests.fix_database import FreshDatabase
 from tests.verify.conftest import Site, deploy
 
@@ -36,21 +40,41 @@ class Notes(Site):
     """A deployment of `notes`. `present` says who the viewer is, in the way of its kind, in the open transaction."""
 
     kind = ""
-    claim = CLAIM
+    key: SigningKey
+    """What tokens are signed with, in the deployment `token`."""
 
     def connect(self, role: str = "web") -> psycopg.Connection:
         return self.database.connect(self.roles[role])
 
     def sql(self, text: str) -> bytes:
         """P stands for the prefix."""
-        return text.replace("P.", f"{self.prefix}.").encode()
+        return text.replace("P.", f"{self.prefix}.").replace("P_", f"{self.prefix}_").encode()
 
     def present(self, connection: psycopg.Connection, number: int) -> None:
         match self.kind:
             case "claims":
                 self.set_local(connection, "request.jwt.claims", json.dumps({CLAIM: person(number), "role": "x"}))
+            case "token":
+                self.become(connection, sign_token(self.key, person(number)))
             case _:
                 self.become(connection, person(number))
+
+    @property
+    def names(self) -> Names:
+        return Names(self.prefix)
+
+    @contextmanager
+    def keeper(self) -> Iterator[psycopg.Connection]:
+        """A transaction with the rights of the role that keeps the keys; rolled back."""
+        with psycopg.connect(self.database.admin_dsn) as connection:
+            set_role(connection, self.names.secret)
+            yield connection
+            connection.rollback()
+
+    def keys(self) -> list[tuple[str, str]]:
+        """The ids and states of all signing keys, the newest first."""
+        with Database.open(self.database.dsn()) as database:
+            return [(known.key_id, known.state.value) for known in list_keys(database, self.prefix)]
 
     @contextmanager
     def viewer(self, connection: psycopg.Connection, number: int | None) -> Iterator[None]:
@@ -92,6 +116,8 @@ def deploy_notes(
             made[kind] = Notes(database, site.folder, site.roles)
             made[kind].accepted = site.accepted
             made[kind].kind = kind
+            with Database.open(database.dsn()) as connection:
+                made[kind].key = add_key(connection, database.prefix, tmp_path_factory.mktemp("key") / "key.json")
         return made[kind]
 
     yield make
@@ -109,7 +135,12 @@ def claims(deploy_notes) -> Notes:
     return deploy_notes("claims", f"{{claims: {CLAIM}}}")
 
 
-@pytest.fixture(params=["setting", "claims"])
+@pytest.fixture
+def token(deploy_notes) -> Notes:
+    return deploy_notes("token", "token")
+
+
+@pytest.fixture(params=["setting", "claims", "token"])
 def notes(request: pytest.FixtureRequest) -> Notes:
     """Every way in which an application says who the viewer is."""
     return request.getfixturevalue(request.param)

@@ -22,6 +22,7 @@ PLAIN = {
     "database": "d",
     "table": Ident(("s", "t")),
     "relation": Ident(("s", "t")),
+    "view": Ident(("s", "t")),
     "routine": Ident(("s", "f")),
     "home": "internal",
     "signature": Expr("s.f(integer)"),
@@ -52,6 +53,7 @@ GOLDEN = {
     "grant_routine": "grant execute on function s.f to g;\n",
     "drop_routine": "drop function s.f(integer) restrict;\n",
     "drop_table": "drop table s.t restrict;\n",
+    "drop_materialized_view": "drop materialized view s.t restrict;\n",
     "drop_schema": "drop schema s restrict;\n",
     "drop_role": "drop role r;\n",
     "record_migration": "insert into s.t (version, name, checksum)\nvalues (1, 'n', '0');\n",
@@ -94,7 +96,7 @@ def test_hostile_text_stays_a_name_or_a_constant(template) -> None:
         key: HOSTILE if isinstance(value, str) else [HOSTILE] if isinstance(value, list) else value
         for key, value in values(template).items()
     }
-    hostile |= {name: Ident((HOSTILE, "t")) for name in ("table", "relation", "routine")}
+    hostile |= {name: Ident((HOSTILE, "t")) for name in ("table", "relation", "view", "routine")}
     text = render(f"install/{template}", **hostile)
     # Whatever is not inside the quotes is what the template itself says.
     assert text.count(HOSTILE.replace('"', '""')) == text.count(QUOTED)
@@ -104,7 +106,9 @@ def test_hostile_text_stays_a_name_or_a_constant(template) -> None:
 
 
 # Those that name something by plain text; the others are given finished names.
-NAMING = [name for name in GOLDEN if not name.startswith(("record_", "drop_table", "drop_routine"))]
+NAMING = [
+    name for name in GOLDEN if not name.startswith(("record_", "drop_table", "drop_materialized_view", "drop_routine"))
+]
 
 
 @pytest.mark.parametrize("template", NAMING)

@@ -10,7 +10,7 @@ from pgerase.catalog.session import stable_deparse
 from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed, Finding, Refused
 from pgerase.install.names import Home, Names
-from pgerase.install.survey import read_routines
+from pgerase.install.survey import KEY_MASK, read_routines
 from pgerase.plan.drift import Installed, find_drift
 from pgerase.plan.model import Ledger, Recorded, decoded
 from pgerase.plan.objects import Key, Kind, canonical
@@ -117,6 +117,7 @@ def read_installed(database: Database, prefix: str) -> Installed:
                 (Name(names.home(Home(row["home"])), row["name"]), row["deparsed"]) for row in recorded
             )
         },
+        views=frozenset({Name(internal, KEY_MASK)}),
     )
 
 

@@ -96,8 +96,6 @@ class _Binder(ConditionBinder):
                 f"{table.name}.{key.name} is not unique: one row a person is needed",
                 viewers.at,
             )
-        if viewers.identity.kind is access.IdentityKind.TOKEN:
-            self.not_yet(f"identity: {viewers.identity.kind}", viewers.identity.at)
         self.viewers_table = table
         for attribute in viewers.attributes:
             self.attempt(lambda attribute=attribute: self.declare(attribute, table))

@@ -17,7 +17,8 @@ from pgerase.database import Database, connection_environment, identifier
 from pgerase.demo.casts import Cast, Measure
 from pgerase.errors import DatabaseFailed
 from pgerase.server import SUPERUSER, EmbeddedServer, ServerFailed, embedded_binaries
-from pgerase.session import Key, as_viewer
+from pgerase.session import as_viewer
+from pgerase.tokens import Key
 
 _FILES = ("schema.sql", "seed.sql", "roles.sql")
 _INSUFFICIENT_PRIVILEGE = "42501"

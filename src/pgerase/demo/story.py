@@ -18,7 +18,7 @@ from pgerase.demo.teller import Teller
 from pgerase.errors import ExitCode, PgeraseError
 from pgerase.rules.read import read_pack
 from pgerase.server import THROWAWAY, EmbeddedServer
-from pgerase.session import Key
+from pgerase.tokens import Key
 
 _LAST_LINE = ("(?!)",)
 """Matches no line: of what a command says, the last line is enough."""

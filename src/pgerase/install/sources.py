@@ -17,27 +17,33 @@ from pgerase.rules.access import IdentityKind
 ROUTINES = {
     # Those that sessions and policies call, in the order they are made: which file, for each way of identifying viewers that
     # needs it.
+    "admit": {IdentityKind.TOKEN: "admit"},
     "is_json": {IdentityKind.CLAIMS: "is_json"},
     "claimed_viewer": {IdentityKind.CLAIMS: "claimed_viewer"},
     "presented_viewer": {
         IdentityKind.SETTING: "presented_viewer_setting",
         IdentityKind.ROLE: "presented_viewer_role",
         IdentityKind.CLAIMS: "presented_viewer_claims",
+        IdentityKind.TOKEN: "presented_viewer_setting",
     },
     "current_viewer": {
         IdentityKind.SETTING: "current_viewer_setting",
         IdentityKind.ROLE: "current_viewer_role",
         IdentityKind.CLAIMS: "current_viewer_claims",
+        IdentityKind.TOKEN: "current_viewer_token",
     },
+    "present": {IdentityKind.SETTING: "present", IdentityKind.TOKEN: "present"},
     "become": {
         IdentityKind.SETTING: "become_setting",
         IdentityKind.ROLE: "become_role",
         IdentityKind.CLAIMS: "become_claims",
+        IdentityKind.TOKEN: "become_token",
     },
     "forget": {
         IdentityKind.SETTING: "forget",
         IdentityKind.ROLE: "forget",
         IdentityKind.CLAIMS: "forget_claims",
+        IdentityKind.TOKEN: "forget",
     },
 }
 
@@ -60,6 +66,15 @@ INTERNAL_ROUTINES = {
     "erase_people": True,
     "fail_person": True,
     "retry_people": True,
+    # Keys are for pgerase_secret alone: who manages them borrows its rights.
+    "token_audience": False,
+    "from_base64url": False,
+    "signatures": False,
+    "signing_keys": False,
+    "keep_signing_key": False,
+    "draw_signing_key": False,
+    "make_room_for_key": False,
+    "retire_signing_key": False,
 }
 
 _MIGRATION = re.compile(r"(?P<version>\d{4})_(?P<name>\w+)\.sql\Z")
@@ -106,12 +121,7 @@ class Sources:
 
 @cache
 def read_sources(identity: IdentityKind, claim: str = DEFAULT_CLAIM) -> Sources:
-    """What this version installs. Raises UsageError for an identity kind or a claim that the runtime cannot have."""
-    if identity is IdentityKind.TOKEN:
-        raise UsageError(
-            f"viewers.identity {identity} cannot be installed by this version",
-            hint=f"use {IdentityKind.SETTING}, {IdentityKind.ROLE} or {IdentityKind.CLAIMS}",
-        )
+    """What this version installs. Raises UsageError for a claim that no routine can hold."""
     if not claim.isprintable() or not claim or "$$" in claim:
         raise UsageError(
             f"the claim {claim!r} cannot be installed",

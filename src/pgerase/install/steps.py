@@ -11,7 +11,7 @@ from pgerase.errors import Refused
 from pgerase.install.localize import localize
 from pgerase.install.names import Home, Names
 from pgerase.install.sources import DEFAULT_CLAIM, INTERNAL_ROUTINES, ROUTINES, Migration, RoutineSource, Sources
-from pgerase.install.survey import LEDGER_TABLES, Installation, RoutineState, Survey
+from pgerase.install.survey import KEY_MASK, LEDGER_KINDS, LEDGER_TABLES, Installation, RoutineState, Survey
 from pgerase.render.environment import Expr, Ident, render
 from pgerase.rules.access import IdentityKind
 
@@ -101,7 +101,10 @@ def _drop_steps(found: Survey, names: Names) -> Iterator[Step]:
             if (routine.home, routine.name) == (home, name) and (home, name) in found.ledger.routines:
                 script = render("install/drop_routine", signature=_signature(names, routine))
                 yield Step(Mark.DROP, ROUTINE, f"{names.home(home)}.{name}", (Part(script, names.secret),))
-    there = {thing.identity for thing in found.objects if thing.kind == "table"}
+    there = {thing.identity for thing in found.objects if thing.kind in LEDGER_KINDS}
+    if str(Ident((names.internal, KEY_MASK))) in there:
+        script = render("install/drop_materialized_view", view=Ident((names.internal, KEY_MASK)))
+        yield Step(Mark.DROP, "materialized view", f"{names.internal}.{KEY_MASK}", (Part(script, names.secret),))
     for table in LEDGER_TABLES:
         # Before a later migration ran, its tables are not there.
         if str(Ident((names.internal, table))) in there:
@@ -176,12 +179,12 @@ def _refuse_history(found: Survey, sources: Sources) -> None:
 
 
 def _refuse_strange_objects(found: Survey, names: Names) -> None:
-    ours = {str(Ident((names.internal, table))) for table in LEDGER_TABLES}
+    ours = {str(Ident((names.internal, table))) for table in (*LEDGER_TABLES, KEY_MASK)}
     ours_called = {str(Ident((names.home(home), name))) for home, name in found.ledger.routines}
     for thing in found.objects:
         if not found.owns_schema(thing.schema, names):
             continue
-        if thing.kind == "table" and thing.identity in ours:
+        if thing.kind in LEDGER_KINDS and thing.identity in ours:
             continue
         if thing.kind == "function" and thing.identity.split("(")[0] in ours_called:
             continue
@@ -307,6 +310,8 @@ def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
             (names.internal, "request_person", found.installer, ("SELECT",)),
             (names.internal, "request_count", found.installer, ("SELECT",)),
             (names.internal, "erased_person", found.installer, ("SELECT",)),
+            # Of no use without the mask, which is closed to everybody; a dump that the owner takes wants it.
+            (names.internal, "signing_key", found.installer, ("SELECT",)),
         ]
     for schema, table, grantee, privileges in wanted:
         if all((schema, table, privilege, grantee) in found.privileges for privilege in privileges):

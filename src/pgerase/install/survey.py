@@ -13,6 +13,7 @@ from pgerase.install.borrow import NOT_ALLOWED
 from pgerase.install.names import Home, Names
 
 LEDGER_TABLES = (
+    "signing_key",
     "erased_person",
     "request_count",
     "request_person",
@@ -24,6 +25,9 @@ LEDGER_TABLES = (
     "migration",
 )
 """In the order they can be dropped."""
+KEY_MASK = "key_mask"
+"""The materialized view beside them."""
+LEDGER_KINDS = ("table", "materialized view")
 
 
 @dataclass(frozen=True, slots=True)

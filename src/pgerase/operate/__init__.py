@@ -5,6 +5,7 @@ functions that `compile` generates. What it shows and raises holds no value of a
 """
 
 from pgerase.operate.erase import dry_run, erase, rehearse
+from pgerase.operate.keys import KeyState, KnownKey, add_key, draw_key, import_key, list_keys, retire_key
 from pgerase.operate.model import (
     Count,
     DryRun,
@@ -29,6 +30,8 @@ __all__ = [
     "Erasure",
     "Event",
     "Failure",
+    "KeyState",
+    "KnownKey",
     "Outcome",
     "Person",
     "Progress",
@@ -37,14 +40,19 @@ __all__ = [
     "RequestKind",
     "State",
     "Violation",
+    "add_key",
     "close_request",
+    "draw_key",
     "dry_run",
     "erase",
     "history",
+    "import_key",
+    "list_keys",
     "list_requests",
     "open_request",
     "read_request",
     "rehearse",
+    "retire_key",
     "retry_request",
     "set_state",
     "status",

@@ -23,10 +23,14 @@ _LONGEST = 300
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What install recorded: who installed, and each routine as the server spelled it then and does now (None: gone)."""
+    """What install recorded: who installed, and each routine as the server spelled it then and does now (None: gone).
+
+    `views` are those that belong to the ledger.
+    """
 
     installer: str
     routines: Mapping[Name, tuple[str, str | None]]
+    views: frozenset[Name] = frozenset()
 
 
 def find_drift(catalog: Catalog, ledger: Ledger, prefix: str, installed: Installed) -> tuple[Finding, ...]:
@@ -197,6 +201,8 @@ class _Look:
             if key.kind not in {Kind.VIEW, Kind.FUNCTION} or key in self._ledger.rows:
                 continue
             if key.kind is Kind.FUNCTION and Name(*key.parts[:2]) in self._installed.routines:
+                continue
+            if key.kind is Kind.VIEW and Name(*key.parts[:2]) in self._installed.views:
                 continue
             yield _error("stranger", key, "expected nothing but what pgerase made, found: this", "Drop it.")
 

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 
 from pgerase.database import Database, identifier
 from pgerase.rules.access import IdentityKind
+from pgerase.tokens import SigningKey, sign_token
 from pgerase.verify.viewers import Viewer
 
 _CLAIMS = "request.jwt.claims"
+_LIFETIME = timedelta(days=1)
+"""Longer than anybody looks."""
 
 
 class Identity:
-    """One way of identifying viewers, in the open transaction. Logins are presented by `become` as well (see `run`)."""
+    """One way of identifying viewers, in the open transaction. Logins are presented by `become` as well (see `run`).
 
-    def __init__(self, database: Database, api: str, kind: IdentityKind, claim: str) -> None:
+    `key` signs tokens, where viewers are identified by them: one that is good until the rollback and that nobody else has.
+    """
+
+    def __init__(self, database: Database, api: str, kind: IdentityKind, claim: str, key: SigningKey | None) -> None:
         self._database = database
         self._api = api
         self._kind = kind
         self._claim = claim
+        self._key = key
 
     def present(self, viewer: Viewer) -> None:
         """Present the viewer's identity, or none. Raises DatabaseFailed."""
@@ -30,8 +38,14 @@ class Identity:
             self._set(_CLAIMS if by_claims else f"{self._api}.viewer", viewer.presented)
         elif by_claims:
             self._set(_CLAIMS, json.dumps({self._claim: viewer.presented}))
+        elif self._key is None:
+            self._become(viewer.presented)
         else:
-            self._database.rows(f"select {identifier(self._api, 'become')}(%s)", [viewer.presented])
+            now: datetime = self._database.value("select pg_catalog.statement_timestamp()")
+            self._become(sign_token(self._key, viewer.presented, lifetime=_LIFETIME, now=now))
+
+    def _become(self, key_or_token: str) -> None:
+        self._database.rows(f"select {identifier(self._api, 'become')}(%s)", [key_or_token])
 
     def _set(self, setting: str, value: str) -> None:
         self._database.rows("select pg_catalog.set_config(%s, %s, true)", [setting, value])

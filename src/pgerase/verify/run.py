@@ -17,8 +17,10 @@ from pgerase.install.borrow import acting_as, borrowed
 from pgerase.install.names import Names
 from pgerase.install.sources import read_sources
 from pgerase.meaning import Meaning
+from pgerase.operate.keys import draw_key
 from pgerase.rules.access import AccessRules, IdentityKind
 from pgerase.rules.pack import AcceptedDoor, Mode, Pack
+from pgerase.tokens import SigningKey
 from pgerase.verify.assume import Actor, Cast
 from pgerase.verify.blind import Blind, Rows, sample_rows
 from pgerase.verify.clones import Clone, HandOvers, Workshop
@@ -128,6 +130,7 @@ class _Prepared:
     handed: tuple[tuple[HandOverDesign, Clone, HandOvers, Actor], ...]
     authority: Authority | None
     locked: dict[str, frozenset[str]]
+    key: SigningKey | None
 
 
 class _Run:
@@ -251,8 +254,10 @@ class _Run:
         self, catalog: Catalog, cast: Cast, governed: Sequence[Name], wanted: Sequence[Name]
     ) -> _Prepared | None:
         """Read everything as somebody who sees it, choose what to look at, make the clones; None where facts are missing."""
-        by_login = self._identity() is IdentityKind.ROLE
-        roles = (self._names.lookup, self._names.secret) if by_login else (self._names.lookup,)
+        kind = self._identity()
+        roles = (self._names.lookup,)
+        if kind in (IdentityKind.ROLE, IdentityKind.TOKEN):
+            roles = (self._names.lookup, self._names.secret)
         with borrowed(self._database, *roles):
             blind = Blind(self._database, catalog, self._names.lookup)
             needs = find_needs(self._access, catalog, set(governed))
@@ -284,8 +289,9 @@ class _Run:
                 else tuple(self._handed(workshop, blind, cast, tables, population, expectations)),
                 authority,
                 {str(one.name): blind.locked(one.name) for one in tables},
+                self._own_key() if kind is IdentityKind.TOKEN else None,
             )
-            if by_login:
+            if kind is IdentityKind.ROLE:
                 let_logins_be_presented(self._database, self._names)
         return prepared
 
@@ -404,9 +410,14 @@ class _Run:
                 self.collector.unseen(unseen(str(governed.name), f"no clone: {error.message}"), HAND_OVER)
         return made
 
+    def _own_key(self) -> SigningKey:
+        """A key to sign tokens with until the rollback: those that applications sign with stay where they are."""
+        with acting_as(self._database, self._names.secret):
+            return draw_key(self._database, self._names)
+
     def _behaviour(self, catalog: Catalog, cast: Cast, prepared: _Prepared) -> None:
         """Look and try, as everybody who was chosen."""
-        identity = Identity(self._database, self._names.api, self._identity(), self._pack.claim)
+        identity = Identity(self._database, self._names.api, self._identity(), self._pack.claim, prepared.key)
         self._progress(f"looking as {len(self._viewers)} viewers at {len(prepared.tables)} tables")
         statements = Statements(self._database)
         live = Live(self._database, statements, catalog, cast, identity, prepared.expectations, self.collector)

@@ -42,7 +42,8 @@ def compare_statics(
     known = (*pack.settings.accepted, *accepted)
     # That the installer reads the ledger is how it was installed; that he could do anything is a door of its own.
     ledger_right = f"{installed.installer}/{prefix}_internal"
-    by_login = pack.identity is IdentityKind.ROLE
+    # Whoever acts as an application's login has no token of anybody: nobody speaks for others there either.
+    by_login = pack.identity in (IdentityKind.ROLE, IdentityKind.TOKEN)
     open_doors = doors(catalog, desired.governed, prefix, viewers=viewers, by_login=by_login)
     found = [door for door in open_doors if door.name != ledger_right]
     # The pack's own entries have to fit something; those given besides may be more than there is.
