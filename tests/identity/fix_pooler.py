@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,7 +59,8 @@ def pooled(dsn: str) -> Iterator[str]:
         process = account.start(
             [program, "pgbouncer.ini"], folder=folder, stdin=subprocess.DEVNULL, output=subprocess.PIPE
         )
-        _wait_until_up(process)
+        said = _Log(process)
+        said.wait_until_up()
         yield make_conninfo(
             host=str(folder), port=6432, dbname="pooled", user=given["user"], password=given["password"]
         )
@@ -66,7 +68,7 @@ def pooled(dsn: str) -> Iterator[str]:
         if process is not None:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-            process.communicate()
+            process.wait()
         shutil.rmtree(folder)
 
 
@@ -77,12 +79,25 @@ def _write(path: Path, text: str, account: Account) -> None:
         os.chown(path, account.uid, account.gid)
 
 
-def _wait_until_up(process: subprocess.Popen[bytes]) -> None:
-    """Until it says so; what it said instead, where it ended."""
-    said: list[str] = []
-    assert process.stdout is not None
-    for line in process.stdout:
-        said.append(line.decode(errors="replace"))
-        if "process up" in said[-1]:
-            return
-    pytest.fail(f"pgbouncer did not start: {''.join(said)}")
+class _Log:
+    """Reads all that pgbouncer says, or it would wait for somebody who does."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._lines: list[str] = []
+        self._decided = threading.Event()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as output:
+            for line in output:
+                self._lines.append(line.decode(errors="replace"))
+                if "process up" in self._lines[-1]:
+                    self._decided.set()
+        self._decided.set()
+
+    def wait_until_up(self) -> None:
+        """Until it says so; fails with what it said instead, where it ended."""
+        if not self._decided.wait(30) or not any("process up" in line for line in self._lines):
+            pytest.fail(f"pgbouncer did not start: {''.join(self._lines)}")

@@ -15,7 +15,7 @@ from pgerase.explain.model import Asked, Question
 from pgerase.rules.conditions import Action
 from pgerase.verify.assume import Actor, Cast
 from pgerase.verify.clones import Clone, Workshop
-from pgerase.verify.live import Identity
+from pgerase.verify.identity import Identity
 from pgerase.verify.probes import attempt
 from pgerase.verify.savepoint import taken_back
 from pgerase.verify.statements import Statements
@@ -28,11 +28,10 @@ _GRANT = "grant one of {roles} to the connecting role (with inherit false, set t
 class Asking:
     """One question to one database, in an open transaction."""
 
-    def __init__(self, database: Database, catalog: Catalog, cast: Cast, identity: Identity, table: Table) -> None:
+    def __init__(self, database: Database, catalog: Catalog, cast: Cast, table: Table) -> None:
         self._database = database
         self._catalog = catalog
         self._cast = cast
-        self._identity = identity
         self._table = table
 
     def actor(self, question: Question) -> Actor | str:
@@ -69,13 +68,20 @@ class Asking:
         return workshop.with_policies(clone)
 
     def ask(
-        self, question: Question, actor: Actor, key: Mapping[str, str] | None, clone: Clone | None, *, missing: bool
+        self,
+        question: Question,
+        actor: Actor,
+        identity: Identity,
+        key: Mapping[str, str] | None,
+        clone: Clone | None,
+        *,
+        missing: bool,
     ) -> Asked:
         """What the database does; of a row that is `missing`, whether it shows one. Raises DatabaseFailed for anything else."""
         viewer = Viewer("given", "", question.viewer, None, role=question.role)
         statements = Statements(self._database)
         with self._database.transaction(), self._cast.acting(actor):
-            self._identity.present(viewer)
+            identity.present(viewer)
             if clone is not None:
                 return Asked(
                     self._write(statements, question.action, clone), actor.role, "tried on a clone of the table"

@@ -27,10 +27,9 @@ from pgerase.rules.conditions import Action
 from pgerase.rules.pack import Mode, Pack
 from pgerase.verify.assume import Actor, Cast
 from pgerase.verify.blind import Blind, Rows
-from pgerase.verify.live import Identity
+from pgerase.verify.identity import prepare_identity, roles_to_prepare
 from pgerase.verify.model import Sample
 from pgerase.verify.needs import Needs, find_needs
-from pgerase.verify.run import let_logins_be_presented
 from pgerase.verify.savepoint import taken_back
 from pgerase.verify.subject import session_as
 from pgerase.verify.viewers import Population, Viewer, sample_viewers
@@ -100,22 +99,19 @@ class _Counting:
             raise Refused(f"pgerase is not installed in {self._catalog.database}", hint="Run `pgerase install`.")
         self._modes = modes_of(pack, access, self._catalog)
         self._cast = Cast(database, self._catalog, self._names.viewer, pack.settings.app)
-        self._identity = Identity(database, self._names.api)
         self._findings: list[Finding] = []
 
     def matrix(self) -> Matrix:
         """Read what has to be read as somebody who sees it, then count as everybody who was chosen."""
         wanted = self._wanted()
-        by_login = self._pack.identity is IdentityKind.ROLE
-        private = (self._names.lookup, self._names.secret) if by_login else (self._names.lookup,)
-        with borrowed(self._database, *private):
+        kind = self._pack.identity or IdentityKind.SETTING
+        with borrowed(self._database, *roles_to_prepare(self._names, kind)):
             blind = Blind(self._database, self._catalog, self._names.lookup)
             governed = [self._sized(blind, resource) for resource in wanted]
             needs = find_needs(self._access, self._catalog, {one.table.name for one in governed})
             data, now = self._read(blind, needs, governed)
             rows = self._rows(data, now, governed, needs)
-            if by_login:
-                let_logins_be_presented(self._database, self._names)
+            self._identity = prepare_identity(self._database, self._names, kind, self._pack.claim)
         meaning = Meaning(self._access, self._catalog, data, now) if self._question.expected else None
         cells = [self._cells(row, governed, meaning) for row in rows]
         return Matrix(

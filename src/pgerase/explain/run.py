@@ -27,10 +27,9 @@ from pgerase.rules.pack import Mode, Pack
 from pgerase.verify.assume import Actor, Cast
 from pgerase.verify.blind import Blind
 from pgerase.verify.clones import Clone, Workshop
-from pgerase.verify.live import Identity
+from pgerase.verify.identity import Identity, prepare_identity, roles_to_prepare
 from pgerase.verify.model import Sample
 from pgerase.verify.needs import find_needs
-from pgerase.verify.run import let_logins_be_presented
 
 _WAIT = "5s"
 _COMMANDS = {
@@ -87,25 +86,24 @@ class _Explaining:
             self._pack.settings.app or (self._catalog.current_user,),
             installed=installed,
         )
-        asking = Asking(self._database, self._catalog, cast, Identity(self._database, self._names.api), self._table)
+        asking = Asking(self._database, self._catalog, cast, self._table)
         actor = asking.actor(self._question) if installed and mode is Mode.ON else _why_not(mode)
         clone: Clone | None = None
+        identity: Identity | None = None
         if not installed:
             loaded = self._load()
         else:
-            by_login = self._pack.identity is IdentityKind.ROLE
-            private = (self._names.lookup, self._names.secret) if by_login else (self._names.lookup,)
-            with borrowed(self._database, *private):
+            kind = self._pack.identity or IdentityKind.SETTING
+            with borrowed(self._database, *roles_to_prepare(self._names, kind)):
                 loaded = self._load()
                 if isinstance(actor, Actor):
                     clone = self._clone(asking, loaded)
-                    if by_login:
-                        let_logins_be_presented(self._database, self._names)
+                    identity = prepare_identity(self._database, self._names, kind, self._pack.claim)
         reason = self._reason(loaded, actor)
-        if isinstance(actor, Actor):
-            asked = asking.ask(self._question, actor, self._key, clone, missing=loaded.row is None)
+        if isinstance(actor, Actor) and identity is not None:
+            asked = asking.ask(self._question, actor, identity, self._key, clone, missing=loaded.row is None)
         else:
-            asked = Asked(None, "", actor)
+            asked = Asked(None, "", actor if isinstance(actor, str) else "")
         role = actor.role if isinstance(actor, Actor) else self._names.viewer
         enforcement = self._enforcement(mode, role, installed=installed)
         answer = Answer(

@@ -6,6 +6,10 @@ import json
 from datetime import datetime, timedelta
 
 from pgerase.database import Database, identifier
+from pgerase.install.borrow import acting_as
+from pgerase.install.names import Names
+from pgerase.install.sources import read_sources
+from pgerase.operate.keys import draw_key
 from pgerase.rules.access import IdentityKind
 from pgerase.tokens import SigningKey, sign_token
 from pgerase.verify.viewers import Viewer
@@ -16,7 +20,7 @@ _LIFETIME = timedelta(days=1)
 
 
 class Identity:
-    """One way of identifying viewers, in the open transaction. Logins are presented by `become` as well (see `run`).
+    """One way of identifying viewers, in the open transaction. Made by `prepare_identity`.
 
     `key` signs tokens, where viewers are identified by them: one that is good until the rollback and that nobody else has.
     """
@@ -49,3 +53,26 @@ class Identity:
 
     def _set(self, setting: str, value: str) -> None:
         self._database.rows("select pg_catalog.set_config(%s, %s, true)", [setting, value])
+
+
+def roles_to_prepare(names: Names, kind: IdentityKind) -> tuple[str, ...]:
+    """The private roles that have to be borrowed to read everything and to make an identity ready."""
+    by_secret = kind in (IdentityKind.ROLE, IdentityKind.TOKEN)
+    return (names.lookup, names.secret) if by_secret else (names.lookup,)
+
+
+def prepare_identity(database: Database, names: Names, kind: IdentityKind, claim: str) -> Identity:
+    """Make it possible, until the rollback, to present anybody. Inside the block in which `roles_to_prepare` are borrowed.
+
+    Where people are their logins, nobody can become anybody: until then the transaction says who it is. Where they bring tokens, a key
+    of our own signs them: those that applications sign with stay where they are. Raises DatabaseFailed.
+    """
+    key: SigningKey | None = None
+    if kind in (IdentityKind.ROLE, IdentityKind.TOKEN):
+        with acting_as(database, names.secret):
+            if kind is IdentityKind.TOKEN:
+                key = draw_key(database, names)
+            else:
+                for routine in read_sources(IdentityKind.SETTING).routines:
+                    database.run(routine.written(names), what=routine.name)
+    return Identity(database, names.api, kind, claim, key)

@@ -13,14 +13,11 @@ from pgerase.compile import compile_pack
 from pgerase.compile.desired import Desired
 from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed, Finding, InternalError, PgeraseError, Refused, Severity
-from pgerase.install.borrow import acting_as, borrowed
+from pgerase.install.borrow import borrowed
 from pgerase.install.names import Names
-from pgerase.install.sources import read_sources
 from pgerase.meaning import Meaning
-from pgerase.operate.keys import draw_key
 from pgerase.rules.access import AccessRules, IdentityKind
 from pgerase.rules.pack import AcceptedDoor, Mode, Pack
-from pgerase.tokens import SigningKey
 from pgerase.verify.assume import Actor, Cast
 from pgerase.verify.blind import Blind, Rows, sample_rows
 from pgerase.verify.clones import Clone, HandOvers, Workshop
@@ -28,7 +25,7 @@ from pgerase.verify.collect import Collector
 from pgerase.verify.guards import Authority, GuardDesign, GuardProbes, design_guard, guard_viewers, guarded_columns
 from pgerase.verify.hand_over import WHAT as HAND_OVER
 from pgerase.verify.hand_over import HandOverDesign, HandOverProbes, design_hand_over
-from pgerase.verify.identity import Identity
+from pgerase.verify.identity import Identity, prepare_identity, roles_to_prepare
 from pgerase.verify.live import Live
 from pgerase.verify.model import Sample, ShadowCount, Verdict, VerifyReport, unseen
 from pgerase.verify.needs import Needs, find_needs
@@ -130,7 +127,7 @@ class _Prepared:
     handed: tuple[tuple[HandOverDesign, Clone, HandOvers, Actor], ...]
     authority: Authority | None
     locked: dict[str, frozenset[str]]
-    key: SigningKey | None
+    identity: Identity
 
 
 class _Run:
@@ -255,10 +252,7 @@ class _Run:
     ) -> _Prepared | None:
         """Read everything as somebody who sees it, choose what to look at, make the clones; None where facts are missing."""
         kind = self._identity()
-        roles = (self._names.lookup,)
-        if kind in (IdentityKind.ROLE, IdentityKind.TOKEN):
-            roles = (self._names.lookup, self._names.secret)
-        with borrowed(self._database, *roles):
+        with borrowed(self._database, *roles_to_prepare(self._names, kind)):
             blind = Blind(self._database, catalog, self._names.lookup)
             needs = find_needs(self._access, catalog, set(governed))
             read = self._read(blind, needs, wanted)
@@ -276,7 +270,7 @@ class _Run:
             self._progress(f"choosing what to try for {len(self._viewers)} viewers")
             authority = None if population is None else Authority(self._access, catalog, population)
             workshop = Workshop(self._database, catalog, self._names.prefix, self._names.lookup)
-            prepared = _Prepared(
+            return _Prepared(
                 expectations,
                 self._viewers,
                 tables,
@@ -289,11 +283,8 @@ class _Run:
                 else tuple(self._handed(workshop, blind, cast, tables, population, expectations)),
                 authority,
                 {str(one.name): blind.locked(one.name) for one in tables},
-                self._own_key() if kind is IdentityKind.TOKEN else None,
+                prepare_identity(self._database, self._names, kind, self._pack.claim),
             )
-            if kind is IdentityKind.ROLE:
-                let_logins_be_presented(self._database, self._names)
-        return prepared
 
     def _read(self, blind: Blind, needs: Needs, governed: Sequence[Name]) -> dict[Name, Rows] | None:
         """Every table that is needed; None where facts are missing, since then nothing can be decided."""
@@ -410,14 +401,9 @@ class _Run:
                 self.collector.unseen(unseen(str(governed.name), f"no clone: {error.message}"), HAND_OVER)
         return made
 
-    def _own_key(self) -> SigningKey:
-        """A key to sign tokens with until the rollback: those that applications sign with stay where they are."""
-        with acting_as(self._database, self._names.secret):
-            return draw_key(self._database, self._names)
-
     def _behaviour(self, catalog: Catalog, cast: Cast, prepared: _Prepared) -> None:
         """Look and try, as everybody who was chosen."""
-        identity = Identity(self._database, self._names.api, self._identity(), self._pack.claim, prepared.key)
+        identity = prepared.identity
         self._progress(f"looking as {len(self._viewers)} viewers at {len(prepared.tables)} tables")
         statements = Statements(self._database)
         live = Live(self._database, statements, catalog, cast, identity, prepared.expectations, self.collector)
@@ -504,16 +490,6 @@ class _Run:
             self._access, population, tables, needs, self._sample, _key_type(self._access, population)
         )
         return expectations, self._governed(catalog, read, tables)
-
-
-def let_logins_be_presented(database: Database, names: Names) -> None:
-    """Where people are their logins, nobody can become anybody: until the rollback, let the transaction say who it is.
-
-    Inside the block in which `P_secret` is borrowed. Raises DatabaseFailed.
-    """
-    with acting_as(database, names.secret):
-        for routine in read_sources(IdentityKind.SETTING).routines:
-            database.run(routine.written(names), what=routine.name)
 
 
 def _key_type(access: AccessRules, population: Population | None) -> str:
