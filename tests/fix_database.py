@@ -82,8 +82,8 @@ class FreshDatabase:
 
     def close(self) -> None:
         """Close every connection a test was given."""
-        for connection in self._connections:
-            connection.close()
+        while self._connections:
+            self._connections.pop().close()
 
     def drop(self) -> None:
         """Drop the database and every role that begins with its prefix, those pgerase installed included."""

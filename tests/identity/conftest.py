@@ -125,19 +125,28 @@ def deploy_notes(
         notes.database.drop()
 
 
-@pytest.fixture
-def setting(deploy_notes) -> Notes:
-    return deploy_notes("setting", "setting")
+# The databases outlive a test, its connections do not: there are more tests than the server takes connections.
 
 
 @pytest.fixture
-def claims(deploy_notes) -> Notes:
-    return deploy_notes("claims", f"{{claims: {CLAIM}}}")
+def setting(deploy_notes) -> Iterator[Notes]:
+    made = deploy_notes("setting", "setting")
+    yield made
+    made.database.close()
 
 
 @pytest.fixture
-def token(deploy_notes) -> Notes:
-    return deploy_notes("token", "token")
+def claims(deploy_notes) -> Iterator[Notes]:
+    made = deploy_notes("claims", f"{{claims: {CLAIM}}}")
+    yield made
+    made.database.close()
+
+
+@pytest.fixture
+def token(deploy_notes) -> Iterator[Notes]:
+    made = deploy_notes("token", "token")
+    yield made
+    made.database.close()
 
 
 @pytest.fixture(params=["setting", "claims", "token"])

@@ -36,7 +36,7 @@ from pgerase.verify.viewers import Population, Viewer, sample_viewers
 
 _WAIT = "5s"
 _COUNTED = (Action.READ, Action.UPDATE)
-_NOBODIES = {"unknown key", "garbage", "leftover of another transaction"}
+_NOBODIES = {"unknown key", "garbage"}
 """Strata of verify's that see nothing by definition: a line of zeros tells nothing."""
 
 
@@ -191,7 +191,11 @@ class _Counting:
         names = [one.table.name for one in governed]
         # The type of keys matters to viewers who are nobody only, and these are left out.
         found = sample_viewers(self._access, population, names, needs, sample, "")
-        return [_row(one.stratum, one.label, one) for one in found if one.stratum not in _NOBODIES]
+        return [
+            _row(one.stratum, one.label, one)
+            for one in found
+            if one.session is not None and one.stratum not in _NOBODIES
+        ]
 
     def _group(self, name: str, population: Population | None) -> _Row:
         """A few of the group's active members, drawn."""
