@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from pgerase.catalog.model import Catalog, Column, Table
 from pgerase.compile import bound
-from pgerase.compile.bind_conditions import ConditionBinder, Scope
+from pgerase.compile.bind_columns import ColumnBinder
+from pgerase.compile.bind_conditions import Scope
 from pgerase.compile.bind_names import is_unique, nearest
 from pgerase.compile.bound import Hop, Side
 from pgerase.compile.graph import find_circle, in_dependency_order
@@ -26,7 +27,7 @@ def bind(rules: AccessRules, catalog: Catalog) -> tuple[bound.BoundRules, tuple[
     return binder.bind(), tuple(binder.findings)
 
 
-class _Binder(ConditionBinder):
+class _Binder(ColumnBinder):
     def bind(self) -> bound.BoundRules:
         for reference in self.rules.references:
             self.attempt(lambda reference=reference: self.bind_reference(reference))
@@ -274,8 +275,7 @@ class _Binder(ConditionBinder):
 
     def bind_resource(self, resource: access.Resource) -> bound.BoundResource:
         table = self.tables[resource.name]
-        for right in resource.columns:
-            self.not_yet(f"columns of {resource.name}: {right.column}", right.at)
+        columns = self.attempt(lambda: self.bind_columns(resource, table))
         rules = [self.attempt(lambda rule=rule: self.bind_rule(rule, table)) for rule in resource.rules]
         requirements = [self.attempt(lambda one=one: self.bind_requirement(one, table)) for one in resource.require]
         parents = self.parents(resource, table)
@@ -295,6 +295,7 @@ class _Binder(ConditionBinder):
             combine=tuple(entry for entry in combine if entry is not None),
             hand_over=tuple(one for one in handed if one is not None),
             at=resource.at,
+            columns=bound.BoundColumns() if columns is None else columns,
         )
 
     def bind_rule(self, rule: access.Rule, table: Table) -> bound.BoundRule:
@@ -464,4 +465,8 @@ def _needed(resource: bound.BoundResource) -> frozenset[str]:
         visit(rule.becomes)
     for requirement in resource.requirements:
         visit(requirement.rows)
+    for right in resource.columns.rights:
+        for grant in (right.read, right.insert, right.update):
+            if grant is not None:
+                visit(grant.rows)
     return frozenset(found)

@@ -230,6 +230,46 @@ class BoundHandOver:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundColumnGrant:
+    """Who may do something with a column, and on which rows. `who` None asks nothing of a person; `nobody`: not even super admins.
+
+    `name` tells it apart within its resource: the entry of `columns` and the action.
+    """
+
+    name: str
+    nobody: bool
+    who: BoundCondition | None
+    rows: BoundCondition
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class BoundColumnRight:
+    """What is restricted of one column, `"*"` already looked up; None: everyone may. `mask` is finished SQL of the column's type."""
+
+    column: Column
+    read: BoundColumnGrant | None
+    insert: BoundColumnGrant | None
+    update: BoundColumnGrant | None
+    mask: str
+
+
+@dataclass(frozen=True, slots=True)
+class BoundColumns:
+    """The restricted columns in the table's order, and what holds for columns that are added later."""
+
+    rights: tuple[BoundColumnRight, ...] = ()
+    later_read: BoundColumnGrant | None = None
+    later_insert: BoundColumnGrant | None = None
+    later_update: BoundColumnGrant | None = None
+
+    @property
+    def hidden(self) -> tuple[BoundColumnRight, ...]:
+        """The columns that not everyone may read."""
+        return tuple(right for right in self.rights if right.read is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class BoundResource:
     """A resource on its table. `open` holds the actions for which it is open to everyone, parents included."""
 
@@ -242,6 +282,7 @@ class BoundResource:
     combine: tuple[BoundCombine, ...]
     hand_over: tuple[BoundHandOver, ...]
     at: Position
+    columns: BoundColumns = BoundColumns()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compile import bound, sql
 from pgerase.compile.bind import bind
+from pgerase.compile.column_guards import ColumnGuards
+from pgerase.compile.column_rights import ColumnRights
 from pgerase.compile.decisions import DecisionEmitter
 from pgerase.compile.desired import (
     Desired,
@@ -19,6 +21,7 @@ from pgerase.compile.erasure import Erasure, compile_erasure
 from pgerase.compile.erasure.code import UserCode, code_findings
 from pgerase.compile.guards import guards
 from pgerase.compile.hand_over import hand_over_objects
+from pgerase.compile.masks import mask_notes, mask_surroundings, mask_views, masked, masks
 from pgerase.compile.members import member_objects, read_members
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import formula_text
@@ -61,6 +64,10 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     handing, problems = hand_over_objects(rules, governed, decisions, ViewBuilder(rules, catalog, facts))
     findings += problems
     read_members(rules, emitter)
+    rights = ColumnRights(emitter)
+    column_functions, column_triggers, column_notes = ColumnGuards(rights, catalog).make(governed)
+    hiding = masked(governed)
+    mask_views(hiding, rights)
     # Twice: views decide which columns are guarded, and what guards read has to be in the views.
     ViewBuilder(rules, catalog, facts).build()
     guard_functions, guard_triggers, notes = guards(rules, catalog, emitter)
@@ -76,6 +83,10 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
         *guard_functions,
         *by_hand,
         *guard_triggers,
+        *column_functions,
+        *column_triggers,
+        *mask_surroundings(hiding, catalog, naming),
+        *mask_views(hiding, rights),
         *exempt(pack, catalog, naming, tables),
         *policies,
         *(DesiredRowSecurity(name) for name in leaves_too(catalog, tables)),
@@ -83,8 +94,8 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     ]
     erasing = _erasing(pack, catalog, naming, rules, tables)
     objects += erasing.objects
-    found = (*findings, *notes, *idle_logins(pack, catalog), *erasing.findings)
-    return Desired(pack.settings.prefix, tuple(objects), tables, found)
+    found = (*findings, *notes, *column_notes, *mask_notes(hiding), *idle_logins(pack, catalog), *erasing.findings)
+    return Desired(pack.settings.prefix, tuple(objects), tables, found, masks(hiding, naming))
 
 
 def _erasing(

@@ -35,6 +35,7 @@ class DesiredGrant:
 class DesiredView:
     """A view of pgerase's own, owned by `owner`; `readers` get SELECT. `query` has no trailing semicolon.
 
+    `some` get SELECT on some columns each.
     `privileges` are what else the readers have on it, as GRANT spells it: `update ("owner_id")`, `delete`.
     """
 
@@ -44,6 +45,28 @@ class DesiredView:
     readers: tuple[str, ...]
     comment: str
     privileges: tuple[str, ...] = ()
+    some: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredMask:
+    """Whoever is bound by the rules reads of `table` the columns that are not `hidden`, and all through the masked view.
+
+    Which roles these are, and what each was granted before, is for the plan to find out: it makes a `DesiredReads` of each.
+    """
+
+    table: Name
+    hidden: tuple[str, ...]
+    view: Name
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredReads:
+    """`role` is granted SELECT on these columns of an application table, and on no other."""
+
+    table: Name
+    role: str
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +133,7 @@ DesiredObject: TypeAlias = (
     | DesiredPolicy
     | DesiredRowSecurity
     | DesiredRoleSetting
+    | DesiredReads
 )
 
 
@@ -121,3 +145,4 @@ class Desired:
     objects: tuple[DesiredObject, ...]
     governed: tuple[Name, ...]
     findings: tuple[Finding, ...]
+    masks: tuple[DesiredMask, ...] = ()

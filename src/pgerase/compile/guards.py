@@ -122,6 +122,28 @@ def _has_authority(authorities: Mapping[str, str], naming: Naming) -> DesiredFun
     return DesiredFunction(name, "text", naming.lookup, definition, (naming.viewer,), comment)
 
 
+def bound_alone(naming: Naming) -> str:
+    """The lines by which a guard lets pass whom the rules do not bind."""
+    return f"""\
+    -- Only those whom the rules bind are guarded: owners, services and superusers are doors, listed by verify.
+    -- A login that is bound stays guarded in every role it may set: the statement itself may call set_config('role', …).
+    if (
+            select r.rolsuper or not pg_catalog.pg_has_role(r.oid, {text_literal(naming.viewer)}, 'usage')
+            from pg_catalog.pg_roles r
+            where r.rolname = current_user
+        )
+        and (
+            select s.rolsuper
+                or not pg_catalog.pg_has_role(s.oid, {text_literal(naming.viewer)}, 'usage')
+                or not pg_catalog.pg_has_role(s.oid, current_user, 'member')
+            from pg_catalog.pg_roles s
+            where s.rolname = session_user
+        )
+    then
+        return new;
+    end if;"""
+
+
 def _guard(
     table: Table, guarded: tuple[_Guard, ...], managed: list[bound.BoundGroup], emitter: Emitter
 ) -> tuple[DesiredFunction, DesiredTrigger]:
@@ -138,27 +160,12 @@ def _guard(
     )
     body = f"""
 begin
-    -- Only those whom the rules bind are guarded: owners, services and superusers are doors, listed by verify.
-    -- A login that is bound stays guarded in every role it may set: the statement itself may call set_config('role', …).
-    if (
-            select r.rolsuper or not pg_catalog.pg_has_role(r.oid, {text_literal(naming.viewer)}, 'usage')
-            from pg_catalog.pg_roles r
-            where r.rolname = current_user
-        )
-        and (
-            select s.rolsuper
-                or not pg_catalog.pg_has_role(s.oid, {text_literal(naming.viewer)}, 'usage')
-                or not pg_catalog.pg_has_role(s.oid, current_user, 'member')
-            from pg_catalog.pg_roles s
-            where s.rolname = session_user
-        )
-    then
-        return null;
-    end if;
+{bound_alone(naming)}
 {checks}
     return null;
 end;
 """
+    body = sql.plpgsql(body)
     tag = dollar_tag(body)
     definition = (
         f"create or replace function {qualified(name)}()\n"
@@ -203,8 +210,13 @@ def _check(
     """Refuse to write columns without the authority they stand under, or that over the members who are written."""
     naming = emitter.naming
     by_hand = _managed(managed, emitter)
-    inserted = " or ".join(f"new.{ident(column.name)} is distinct from {_harmless(column)}" for column in columns)
-    updated = " or ".join(f"new.{ident(column.name)} is distinct from old.{ident(column.name)}" for column in columns)
+    inserted = " or ".join(
+        f"{sql.row_field('new', column.name)} is distinct from {harmless(column)}" for column in columns
+    )
+    updated = " or ".join(
+        f"{sql.row_field('new', column.name)} is distinct from {sql.row_field('old', column.name)}"
+        for column in columns
+    )
     named = ", ".join(column.name for column in columns)
     message = text_literal(f"{table.name} decides about people: you may not write {named}").strip()
     return (
@@ -226,7 +238,7 @@ def _check(
     )
 
 
-def _harmless(column: Column) -> str:
+def harmless(column: Column) -> str:
     """What a new row may hold without authority: the column's constant default, else null."""
     default = column.default
     if default is None or "(" in default or column.generated or "current" in default.lower():

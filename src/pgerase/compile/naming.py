@@ -36,6 +36,11 @@ class Naming:
         return f"{self.prefix}_secret"
 
     @property
+    def masker(self) -> str:
+        """The role that owns masked views."""
+        return f"{self.prefix}_masker"
+
+    @property
     def internal(self) -> str:
         """The schema of the ledger."""
         return f"{self.prefix}_internal"

@@ -36,6 +36,27 @@ def ident(name: str) -> str:
     return quoted
 
 
+_LINE = "\ufdd0"
+"""Stands for a line break within a name while fragments are still moved about; no character at all in Unicode."""
+
+
+def row_field(row: str, column: str) -> str:
+    """A column of a PL/pgSQL row, `new` or `old`; the function's body has to go through `plpgsql` in the end.
+
+    PL/pgSQL finds no field that is spelled U&"…", so that a line break in its name has to stay one.
+    """
+    return (
+        f'{row}."{column.replace(chr(34), 2 * chr(34))}"'.replace("\n", _LINE)
+        if "\n" in column
+        else f"{row}.{ident(column)}"
+    )
+
+
+def plpgsql(body: str) -> str:
+    """The body of a function, with the line breaks that names of fields hold."""
+    return body.replace(_LINE, "\n")
+
+
 def qualified(name: Name) -> str:
     """A schema-qualified identifier."""
     return f"{ident(name.schema)}.{ident(name.name)}"

@@ -79,12 +79,7 @@ def lookup_grants(
     The tables' owner could not even give USAGE on schema public: it belongs to the database's owner.
     """
     tables = sorted({*_read_by_lookup(facts, rules), *governed})
-    open_to_all = {
-        schema.name
-        for schema in catalog.schemas.values()
-        if any(grant.grantee == "public" and grant.privilege == "USAGE" for grant in schema.grants)
-    }
-    schemas = sorted({table.schema for table in tables} - open_to_all)
+    schemas = closed_schemas(catalog, tables)
     api = sql.ident(naming.api)
     return [
         # Guards and their question live where viewers may call them, with the views' owner as theirs.
@@ -93,6 +88,16 @@ def lookup_grants(
         *(DesiredGrant("schema", sql.ident(schema), "usage", naming.lookup) for schema in schemas),
         *(DesiredGrant("table", qualified(table), "select", naming.lookup) for table in tables),
     ]
+
+
+def closed_schemas(catalog: Catalog, tables: Iterable[Name]) -> list[str]:
+    """The tables' schemas that are not everybody's to use, in name order."""
+    open_to_all = {
+        schema.name
+        for schema in catalog.schemas.values()
+        if any(grant.grantee == "public" and grant.privilege == "USAGE" for grant in schema.grants)
+    }
+    return sorted({table.schema for table in tables} - open_to_all)
 
 
 def viewer_logins(pack: Pack, catalog: Catalog) -> tuple[str, ...]:

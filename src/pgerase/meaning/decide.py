@@ -1,6 +1,6 @@
 """The decision: may this viewer do that to this row? docs/meaning.md, points 11 to 24, word for word.
 
-Slow and plain on purpose. Column rights and authority columns are no part of it: they restrict columns, not rows.
+Slow and plain on purpose. Authority columns are no part of it; rights on columns (point 40) are asked for apart from rows.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.errors import InternalError, PgeraseError
+from pgerase.meaning.columns import column_grant, grants
 from pgerase.meaning.conditions import Conditions, May, names_viewer, rows_scope, walk
 from pgerase.meaning.explain import Explainer
 from pgerase.meaning.paths import Facts, Row
@@ -148,6 +149,37 @@ class Meaning:
             return []
         rows = self._facts.rows(self._structure.table(found))
         return [row.values for row in rows if self._may(asker, found, action, row)]
+
+    def column(
+        self,
+        session: Session,
+        resource: str,
+        column: str,
+        action: Action,
+        *,
+        row: Values | None = None,
+        new: Values | None = None,
+    ) -> bool:
+        """Whether rights on columns let the session read the column of `row`, fill it in in `new`, or change it from `row` to `new`.
+
+        That it may do so with the row itself is `decide`'s to say. Whoever may not read a column may not write it.
+        Raises ValueError where a row is missing, PgeraseError where there is no such column.
+        """
+        found = self._structure.resource(resource)
+        table = self._structure.table(found)
+        if table.column(column) is None:
+            raise PgeraseError(f"{table.name} has no column {column}")
+        values = {Action.READ: (row,), Action.INSERT: (new,), Action.UPDATE: (row, new)}.get(action, ())
+        if not values or any(one is None for one in values):
+            raise ValueError(f"{action} of a column takes {'row and new' if len(values) > 1 else 'one row'}")
+        rows = [Row(table, one) for one in values if one is not None]
+        asker = self._asker(session)
+        viewer = asker if isinstance(asker, Row) else None
+        may = self._may_of(_RoleSession(session.current_user) if asker is None else asker)
+        return all(
+            grants(column_grant(found, column, asked), rows, viewer, self._people, self._conditions, may)
+            for asked in dict.fromkeys((Action.READ, action))
+        )
 
     def granted_by(self, session: Session, resource: str, action: Action, row: Values) -> tuple[str, ...]:
         """What grants the action on this row: 'super admin', 'everyone', rules, parents; empty where it is denied.

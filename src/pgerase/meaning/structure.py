@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from pgerase.catalog.model import Name, Table
 from pgerase.errors import PgeraseError
+from pgerase.meaning.columns import check_columns
 from pgerase.meaning.conditions import names_viewer, walk
 from pgerase.meaning.paths import Facts, Lookup
 from pgerase.rules.access import (
@@ -62,6 +63,7 @@ class Structure:
         for resource in rules.resources:
             self._check_rules(resource)
             self._check_expressions(resource)
+            check_columns(resource, self._tables[resource.name])
 
     def resource(self, name: str) -> Resource:
         """The resource of that name. Raises PgeraseError where there is none."""
@@ -160,6 +162,8 @@ class Structure:
         conditions: list[Condition | None] = [requirement.rows for requirement in resource.require]
         for rule in resource.rules:
             conditions += [rule.rows, rule.becomes]
+        for entry in resource.columns:
+            conditions += [grant.rows for grant in (entry.read, entry.insert, entry.update) if grant is not None]
         for condition in conditions:
             for node in walk(condition):
                 if isinstance(node, Can):

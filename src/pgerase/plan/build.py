@@ -17,6 +17,7 @@ from pgerase.compile.desired import (
     DesiredMembership,
     DesiredObject,
     DesiredPolicy,
+    DesiredReads,
     DesiredRoleSetting,
     DesiredRowSecurity,
     DesiredTrigger,
@@ -25,6 +26,7 @@ from pgerase.compile.desired import (
 from pgerase.errors import Finding, InternalError, Severity
 from pgerase.plan.fingerprint import fingerprint, relied_on
 from pgerase.plan.foreign import MARK, Adopted, adopt, existing_by_table, fence
+from pgerase.plan.masked import narrow
 from pgerase.plan.model import Action, Change, Ledger, Plan, Step
 from pgerase.plan.objects import Key, Kind, canonical, key_of, sha256_json, single, source_sha256
 from pgerase.plan.order import Uses, dependents_first
@@ -36,7 +38,7 @@ from pgerase.rules.pack import Existing, Pack, PackSettings
 _MEMBERSHIPS_INHERIT = 160000
 """Since this version, inheriting is said by the membership and not by the member."""
 
-_SHARED = frozenset({Kind.ROW_SECURITY, Kind.GRANT, Kind.MEMBERSHIP, Kind.ROLE_SETTING})
+_SHARED = frozenset({Kind.ROW_SECURITY, Kind.READS, Kind.GRANT, Kind.MEMBERSHIP, Kind.ROLE_SETTING})
 """Facts that may hold before pgerase says so; making them again is harmless, and undo knows what was there."""
 
 
@@ -60,6 +62,8 @@ def make_plan(
     )
     existing = existing_by_table(catalog, settings, governed)
     adopted = adopt(catalog, ledger, desired.prefix, existing)
+    narrowed = narrow(desired, catalog, ledger, adopted)
+    desired = narrowed.desired
     wanted = _wanted(desired, existing)
     builder = _Builder(catalog, ledger, desired.prefix)
     steps = builder.build(wanted, adopted, existing)
@@ -67,7 +71,7 @@ def make_plan(
     # Steps that are the same have no SQL: what they rely on is in the text they were made from.
     sql += [text for one in wanted.values() for text in _texts(one)]
     tables = relied_on(catalog, {*desired.governed, *governed, *builder.tables}, sql)
-    findings = (*desired.findings, *adopted.findings, *builder.findings, *_applier(catalog))
+    findings = (*desired.findings, *adopted.findings, *narrowed.findings, *builder.findings, *_applier(catalog))
     return _of(desired, catalog, ledger, settings, rule_files, tables, steps, findings)
 
 
@@ -132,7 +136,7 @@ def _texts(wanted: DesiredObject) -> tuple[str, ...]:
             return (wanted.definition,)
         case DesiredGrant():
             return (wanted.target,)
-        case DesiredMembership() | DesiredRoleSetting() | DesiredRowSecurity():
+        case DesiredMembership() | DesiredRoleSetting() | DesiredRowSecurity() | DesiredReads():
             return ()
 
 
@@ -196,12 +200,14 @@ class _Builder:
 
     def _decide(self, key: Key, one: DesiredObject) -> _Decision:
         row = self._ledger.rows.get(key)
-        live = self._ledger.live.get(key)
+        live = self._ledger.spelled(key)
         if key.kind is Kind.ROW_SECURITY:
             return self._decide_row_security(key, one)
         if row is None:
             if live is None:
                 return _Decision(Change.CREATE)
+            if key.kind is Kind.READS:
+                return _Decision(Change.CREATE, note="the rest through the masked view; given back by revert")
             if key.kind in _SHARED:
                 return _Decision(Change.CREATE, note="holds already; recorded")
             if self._is_marked(key):

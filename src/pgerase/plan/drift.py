@@ -67,7 +67,7 @@ class _Look:
         for key, row in self._ledger.rows.items():
             if key.kind is Kind.REPLACED_POLICY:
                 continue
-            live = self._ledger.live.get(key.live)
+            live = self._ledger.spelled(key)
             if live is None:
                 yield _error("missing", key, "expected as applied, found: nothing", _APPLY)
             elif live != row.deparsed:
@@ -156,10 +156,13 @@ class _Look:
         """The prefix's schemas belong to private roles; besides these only the installer looks into two of them."""
         api, internal, lookup, eraser = own_schemas(self._prefix)
         secret = f"{self._prefix}_secret"
+        masker = self._private[-1]
         owners = {api: secret, internal: secret, lookup: lookup, eraser: eraser}
         allowed = {
             api: {self._viewer, *self._private, self._installed.installer},
             internal: {self._installed.installer, eraser},
+            # Masked views read lookups; what a view reads is named when it is made, by its owner.
+            lookup: {masker},
             eraser: {secret},
         }
         for schema, owner in owners.items():

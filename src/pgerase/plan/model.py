@@ -162,6 +162,10 @@ class Recorded:
     undo: str
 
 
+NO_READS = '{"table": [], "columns": []}'
+"""The state of a role that is granted SELECT on nothing of a table, as jsonb spells it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """The ledger's rows, and the live state of everything it could hold, both spelled by the server in the same way."""
@@ -172,8 +176,12 @@ class Ledger:
 
     def state(self, key: Key) -> Mapping[str, Any] | None:
         """The live state of an object, None where there is none."""
-        text = self.live.get(key.live)
+        text = self.spelled(key)
         return None if text is None else decoded(text)
+
+    def spelled(self, key: Key) -> str | None:
+        """The live state as the server spells it, None where there is none. A role that may read nothing has a state, too."""
+        return self.live.get(key.live, NO_READS if key.kind is Kind.READS else None)
 
 
 EMPTY = Ledger({}, {})

@@ -19,6 +19,7 @@ from pgerase.compile.desired import (
     DesiredMembership,
     DesiredObject,
     DesiredPolicy,
+    DesiredReads,
     DesiredRoleSetting,
     DesiredRowSecurity,
     DesiredTrigger,
@@ -37,6 +38,7 @@ class Kind(StrEnum):
     FUNCTION = "function"
     TRIGGER = "trigger"
     GRANT = "grant"
+    READS = "reads"
     MEMBERSHIP = "membership"
     ROLE_SETTING = "role_setting"
     REPLACED_POLICY = "replaced_policy"
@@ -51,7 +53,7 @@ class Key:
 
     policy, trigger, replaced_policy, kept_policy: schema, table, name. row_security, view: schema, name. function:
     schema, name, argument types. grant: what on (table, schema, function), schema, name, column or argument types,
-    privilege, grantee. membership: role, member. role_setting: role, setting. role, schema: name.
+    privilege, grantee. reads: schema, table, role. membership: role, member. role_setting: role, setting. role, schema: name.
     """
 
     kind: Kind
@@ -77,6 +79,9 @@ class Key:
                 elif detail:
                     privilege = f"{privilege} ({_quoted(detail)})"
                 return f"{privilege} on {what} {target} to {_quoted(grantee)}"
+            case Kind.READS:
+                schema, table, role = self.parts
+                return f"{_quoted(role)} of {_quoted(schema, table)}"
             case Kind.MEMBERSHIP:
                 role, member = self.parts
                 return f"{_quoted(member)} in {_quoted(role)}"
@@ -89,7 +94,7 @@ class Key:
     @property
     def table(self) -> Name | None:
         """The application table an object hangs on, where it hangs on one."""
-        on_table = (Kind.POLICY, Kind.TRIGGER, Kind.REPLACED_POLICY, Kind.KEPT_POLICY, Kind.ROW_SECURITY)
+        on_table = (Kind.POLICY, Kind.TRIGGER, Kind.REPLACED_POLICY, Kind.KEPT_POLICY, Kind.ROW_SECURITY, Kind.READS)
         return Name(*self.parts[:2]) if self.kind in on_table else None
 
     @property
@@ -123,6 +128,8 @@ def key_of(wanted: DesiredObject) -> Key:
             return Key(Kind.FUNCTION, (wanted.name.schema, wanted.name.name, wanted.arguments))
         case DesiredMembership():
             return Key(Kind.MEMBERSHIP, (wanted.role, wanted.member))
+        case DesiredReads():
+            return Key(Kind.READS, (wanted.table.schema, wanted.table.name, wanted.role))
         case DesiredRoleSetting():
             return Key(Kind.ROLE_SETTING, (wanted.role, wanted.setting))
         case DesiredGrant():

@@ -21,6 +21,7 @@ class Remover:
     """Takes objects of ours away from one database, as the ledger knows them."""
 
     def __init__(self, catalog: Catalog, ledger: Ledger, prefix: str) -> None:
+        self._catalog = catalog
         self._family = children(catalog)
         self._user = catalog.current_user
         self._database = catalog.database
@@ -54,6 +55,8 @@ class Remover:
                 return self._gone(key, sql.revoke_membership(*key.parts), Effect.CHANGES)
             case Kind.ROLE_SETTING:
                 return self._setting(key, before)
+            case Kind.READS:
+                return self._reads(key, state, before)
             case _:
                 raise InternalError(f"{key} is nothing to drop")
 
@@ -131,9 +134,26 @@ class Remover:
         text = sql.revoke(DesiredGrant(what, target, privilege, grantee))
         return self._gone(key, text, effect, run_as=owner_of_schema(schema, self._prefix))
 
+    def _reads(self, key: Key, state: Mapping[str, Any], before: Mapping[str, Any]) -> Step:
+        """Give back exactly what a role was granted; nothing to give where table or role are gone."""
+        schema, name, role = key.parts
+        table = self._catalog.tables.get(Name(schema, name))
+        if table is None or (role != "public" and role not in self._catalog.roles):
+            return self._forgotten(key, "its table or role is gone; only forgotten")
+        if state == before:
+            return self._forgotten(key, "as it was before")
+        whole = any(_with_option(said) for said in before["table"]) if before["table"] else None
+        columns = {column: _with_option(said) for column, said in before["columns"] if table.column(column) is not None}
+        text = sql.set_reads(table.name, role, whole=whole, columns=columns)
+        return replace(self._gone(key, text, Effect.WIDEN), locks=(), destructive=False, note="given back")
+
     def _setting(self, key: Key, before: Mapping[str, Any]) -> Step:
         role, setting = key.parts
         if "value" in before:
             wanted = DesiredRoleSetting(role, setting, str(before["value"]))
             return self._gone(key, sql.set_role_setting(wanted, self._database), Effect.NEUTRAL)
         return self._gone(key, sql.reset_role_setting(role, self._database, setting), Effect.NEUTRAL)
+
+
+def _with_option(said: str) -> bool:
+    return said.endswith(" grantable")

@@ -11,6 +11,7 @@ from pgerase.compile.desired import (
     DesiredMembership,
     DesiredObject,
     DesiredPolicy,
+    DesiredReads,
     DesiredRoleSetting,
     DesiredRowSecurity,
     DesiredTrigger,
@@ -72,6 +73,10 @@ class Maker:
             case DesiredGrant():
                 effect = Effect.WIDEN if one.grantee == f"{self.prefix}_viewer" else Effect.NEUTRAL
                 return Step(change, key, statements=(sql.grant(one),), run_as=_grantor(one, self.prefix), effect=effect)
+            case DesiredReads():
+                columns = dict.fromkeys(one.columns, False)
+                statement = sql.set_reads(one.table, one.role, whole=None, columns=columns)
+                return Step(change, key, statements=(statement,), effect=Effect.NARROW)
             case DesiredMembership():
                 return Step(change, key, statements=(sql.grant_membership(one),), effect=Effect.CHANGES)
             case DesiredRoleSetting():

@@ -10,6 +10,7 @@ from pgerase.check.impact import impact, unacknowledged
 from pgerase.compile import compile_pack
 from pgerase.compile.desired import Desired, DesiredMembership, DesiredPolicy
 from pgerase.plan.build import plan_pack
+from pgerase.plan.masked import mask_impacts
 from pgerase.plan.model import Ledger, Plan
 from pgerase.render.live import own_roles
 from pgerase.rules.pack import Pack
@@ -27,7 +28,7 @@ def plan_whole(pack: Pack, catalog: Catalog, ledger: Ledger) -> Plan:
         prefix=pack.settings.prefix,
     )
     made = plan_pack(pack, desired, catalog, ledger)
-    return replace(made, findings=(*made.findings, *unacknowledged(impacts, pack.settings)))
+    return replace(made, findings=(*made.findings, *unacknowledged((*impacts, *mask_impacts(desired)), pack.settings)))
 
 
 def _viewers(desired: Desired) -> set[str]:

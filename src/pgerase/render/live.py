@@ -11,6 +11,7 @@ _KINDS = (
     "function",
     "trigger",
     "grant",
+    "reads",
     "membership",
     "role_setting",
     "role",

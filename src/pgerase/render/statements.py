@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from pgerase.catalog.model import Name
 from pgerase.compile.desired import (
@@ -66,6 +67,7 @@ def create_view(view: DesiredView) -> str:
         name=view.name,
         query=Expr(view.query.strip().rstrip(";")),
         readers=view.readers,
+        some=[{"role": role, "columns": columns} for role, columns in view.some],
         privileges=tuple(Expr(privilege) for privilege in view.privileges),
         comment=view.comment,
     )
@@ -128,6 +130,19 @@ def _privilege(verb: str, wanted: DesiredGrant) -> str:
         kind=Expr(wanted.kind),
         target=Expr(wanted.target),
         grantee=wanted.grantee,
+    )
+
+
+def set_reads(table: Name, role: str, *, whole: bool | None, columns: Mapping[str, bool]) -> str:
+    """REVOKE of all SELECT, then GRANT of it on the table (`whole` not None) and on columns; true: with grant option."""
+    return render(
+        "plan/set_reads",
+        table=table,
+        role=role,
+        whole=whole is not None,
+        whole_option=bool(whole),
+        plain=[column for column, option in columns.items() if not option],
+        option=[column for column, option in columns.items() if option],
     )
 
 

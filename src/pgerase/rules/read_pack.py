@@ -46,6 +46,7 @@ ACKNOWLEDGED_KINDS = (
     "dump_role",
     "job",
     "rule",
+    "masked_table",
 )
 """Kinds of objects that `plan` may list as answering differently."""
 HASHED_KINDS = ("function",)

@@ -20,6 +20,9 @@ from pgerase.render.fragments import Expr, quote_identifier, quote_literal
 from pgerase.verify.blind import ROW_ID
 from pgerase.verify.guard_shape import FIRES
 
+AUTHORITY, COLUMNS = "[pgerase guard]", "[pgerase columns]"
+"""What the comments of the guards of columns that decide about people, and of restricted columns, hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -53,7 +56,12 @@ class Clone:
     @property
     def update(self) -> str:
         """Turn the row at the place $2 into the wanted row with the number $1."""
-        listed, taken = self._columns
+        return self.update_of([column.name for column in self.table.columns])
+
+    def update_of(self, columns: Sequence[str]) -> str:
+        """Take these columns of the row at the place $2, and no others, from the wanted row with the number $1."""
+        names = [identifier(column) for column in columns]
+        listed, taken = ", ".join(names), ", ".join(f"(w.r).{name}" for name in names)
         return (
             f"update {self.sql} set ({listed}) = (select {taken} from {self._source} where w.n = $1::pg_catalog.int4)"
             " where ctid = $2::pg_catalog.tid"
@@ -148,10 +156,10 @@ class Workshop:
             self._database.run(render("verify/force", clone=clone.name))
         return clone
 
-    def with_guard(self, clone: Clone, api: str) -> Clone:
-        """Give it the guard that the live table has, where it has one that fires. Raises DatabaseFailed."""
+    def with_guard(self, clone: Clone, api: str, mark: str) -> Clone:
+        """Give it the guards of one kind that the live table has, as far as they fire. Raises DatabaseFailed."""
         for trigger in clone.table.triggers:
-            if trigger.function.schema == api and trigger.enabled in FIRES:
+            if trigger.function.schema == api and trigger.enabled in FIRES and mark in trigger.comment:
                 self._database.run(_moved(trigger, clone), what=f"trigger {trigger.name}")
         return clone
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name, Routine, Table, Trigger
 from pgerase.check.own import Own
@@ -21,6 +22,17 @@ _WORD = re.compile(r"\w+")
 _HINT = "See `pgerase plan`; `pgerase apply` puts it right."
 
 
+_EVERY_WRITE = "AFTER INSERT OR DELETE OR UPDATE"
+
+
+@dataclass(frozen=True, slots=True)
+class Restricted:
+    """The columns of a table that not everyone may write, and those that are hidden from some."""
+
+    written: tuple[str, ...]
+    hidden: tuple[str, ...]
+
+
 def misshapen(catalog: Catalog, guarded: Mapping[Name, tuple[str, ...]], prefix: str) -> Iterator[Finding]:
     """A finding for every table or leaf with guarded columns whose guard is missing, does not fire, or sees its own statement."""
     look = _Look(catalog, Own(prefix))
@@ -28,7 +40,24 @@ def misshapen(catalog: Catalog, guarded: Mapping[Name, tuple[str, ...]], prefix:
         for table in (catalog.tables[one] for one in (name, *catalog.leaves(name))):
             # No trigger can guard a foreign table, which compile says.
             if columns and table.kind != "f":
-                yield from look.at(table, ", ".join(columns))
+                yield from look.at(
+                    table, f"{', '.join(columns)}, which decide about people", _EVERY_WRITE, "all writes"
+                )
+
+
+def misshapen_columns(catalog: Catalog, restricted: Mapping[Name, Restricted], prefix: str) -> Iterator[Finding]:
+    """The same for columns that not everyone may write, or read: these have a trigger each."""
+    look = _Look(catalog, Own(prefix))
+    for name, columns in sorted(restricted.items()):
+        top = catalog.tables[name]
+        for table in (top, *(catalog.tables[one] for one in catalog.leaves(name))):
+            if columns.written:
+                yield from look.at(table, ", ".join(columns.written), "AFTER INSERT OR UPDATE", "writes")
+            if columns.written and top.kind == "p":
+                yield from look.at(table, ", ".join(columns.written), "BEFORE UPDATE", "rows that change partition")
+            for column in columns.hidden:
+                event = f"{'BEFORE' if top.kind == 'p' else 'AFTER'} UPDATE OF {quote_identifier(column)}"
+                yield from look.at(table, column, event, "updates")
 
 
 class _Look:
@@ -39,17 +68,15 @@ class _Look:
         self._own = own
         self._routines = {routine.oid: routine for routine in catalog.routines if own.made_routine(routine)}
 
-    def at(self, table: Table, columns: str) -> Iterator[Finding]:
-        """What is wrong with the guard of one table or leaf."""
+    def at(self, table: Table, columns: str, event: str, watched: str) -> Iterator[Finding]:
+        """What is wrong with the guard for some events of one table or leaf."""
         whole = [
             trigger
             for trigger in table.triggers
-            if trigger.function.schema == self._own.schema and _watches_every_write(table, trigger)
+            if trigger.function.schema == self._own.schema and _watches(table, trigger, event)
         ]
         if not whole:
-            yield _error(
-                "guard-missing", table.name, f"no guard watches all writes of {columns}, which decide about people"
-            )
+            yield _error("guard-missing", table.name, f"no guard watches {watched} of {columns}")
             return
         firing = [trigger for trigger in whole if trigger.enabled in FIRES]
         if not firing:
@@ -84,10 +111,10 @@ class _Look:
         return frozenset(routine.calls).union(*(view.calls for view in views))
 
 
-def _watches_every_write(table: Table, trigger: Trigger) -> bool:
-    """Whether it is an AFTER ROW trigger for all three events, without a column list or WHEN, and not deferrable."""
+def _watches(table: Table, trigger: Trigger, event: str) -> bool:
+    """Whether it is a row trigger for exactly that event, without WHEN, and not deferrable."""
     on = f"{quote_identifier(table.name.schema)}.{quote_identifier(table.name.name)}"
-    wanted = f"{quote_identifier(trigger.name)} AFTER INSERT OR DELETE OR UPDATE ON {on} FOR EACH ROW EXECUTE FUNCTION "
+    wanted = f"{quote_identifier(trigger.name)} {event} ON {on} FOR EACH ROW EXECUTE FUNCTION "
     return trigger.definition.startswith(f"CREATE TRIGGER {wanted}")
 
 

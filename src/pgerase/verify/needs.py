@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name, Table
+from pgerase.meaning.columns import column_grant
 from pgerase.meaning.paths import Facts, Lookup
 from pgerase.meaning.structure import Structure
 from pgerase.rules.access import (
@@ -19,6 +20,7 @@ from pgerase.rules.access import (
     Resource,
 )
 from pgerase.rules.conditions import (
+    Action,
     All,
     AnyOf,
     Can,
@@ -147,6 +149,12 @@ class _Reader:
             self._of_row(requirement.rows, table)
         for entry in resource.combine:
             self._of_person(entry.who)
+        self._take(table.name, restricted(resource, table), decides=False)
+        for right in resource.columns:
+            for grant in (right.read, right.insert, right.update):
+                if grant is not None:
+                    self._of_person(grant.who)
+                    self._of_row(grant.rows, table)
 
     # -- conditions ----------------------------------------------------------------------------------------------------
 
@@ -258,6 +266,16 @@ class _Reader:
             self._look_through(table.name)
             self._take(table.name, {group.members.value}, decides=True)
             self._condition(group.members.where, table, about_person=False, decides=True, row=None)
+
+
+def restricted(resource: Resource, table: Table) -> tuple[str, ...]:
+    """The columns of a resource that not everyone may read, fill in and change, in the table's order."""
+    actions = (Action.READ, Action.INSERT, Action.UPDATE)
+    return tuple(
+        column.name
+        for column in table.columns
+        if any(column_grant(resource, column.name, action) is not None for action in actions)
+    )
 
 
 def who_conditions(access: AccessRules, governed: Collection[Name], catalog: Catalog) -> tuple[Condition, ...]:

@@ -20,13 +20,15 @@ from pgerase.rules.access import AccessRules, IdentityKind
 from pgerase.rules.pack import AcceptedDoor, Mode, Pack
 from pgerase.verify.assume import Actor, Cast
 from pgerase.verify.blind import Blind, Rows, sample_rows
-from pgerase.verify.clones import Clone, HandOvers, Workshop
+from pgerase.verify.clones import AUTHORITY, COLUMNS, Clone, HandOvers, Workshop
 from pgerase.verify.collect import Collector
+from pgerase.verify.columns import ColumnDesign, ColumnProbes, design_columns, restricted_columns
 from pgerase.verify.guards import Authority, GuardDesign, GuardProbes, design_guard, guard_viewers, guarded_columns
 from pgerase.verify.hand_over import WHAT as HAND_OVER
 from pgerase.verify.hand_over import HandOverDesign, HandOverProbes, design_hand_over
 from pgerase.verify.identity import Identity, prepare_identity, roles_to_prepare
 from pgerase.verify.live import Live
+from pgerase.verify.masks import MaskDesign, Masks, design_mask
 from pgerase.verify.model import Sample, ShadowCount, Verdict, VerifyReport, unseen
 from pgerase.verify.needs import Needs, find_needs
 from pgerase.verify.probes import Design, Probes, design
@@ -125,6 +127,8 @@ class _Prepared:
     writes: tuple[tuple[Design, Clone, Actor], ...]
     guards: tuple[tuple[GuardDesign, Clone, Actor], ...]
     handed: tuple[tuple[HandOverDesign, Clone, HandOvers, Actor], ...]
+    columns: tuple[tuple[ColumnDesign, Clone, Actor], ...]
+    masks: tuple[MaskDesign, ...]
     authority: Authority | None
     locked: dict[str, frozenset[str]]
     identity: Identity
@@ -195,7 +199,7 @@ class _Run:
         cast = Cast(self._database, catalog, self._names.viewer, self._pack.settings.app)
         wanted = self._wanted(desired.governed)
         try:
-            prepared = self._prepare(catalog, cast, desired.governed, wanted)
+            prepared = self._prepare(catalog, cast, desired, wanted)
         except Refused as error:
             # Without the lookup role nobody knows all rows, and nobody makes clones.
             self.collector.unseen(unseen("all rows", error.message, error.hint), "behaviour")
@@ -212,10 +216,11 @@ class _Run:
         """Whether guards can do what they are there for, whoever made them so."""
         try:
             guarded = guarded_columns(self._access, catalog, find_needs(self._access, catalog, set(desired.governed)))
+            restricted = restricted_columns(self._access, catalog, desired.governed)
         except PgeraseError as error:
             self.collector.unseen(unseen("access.yaml", error.message, error.hint), "guards")
             return
-        compare_guards(catalog, guarded, self._names.prefix, self.collector)
+        compare_guards(catalog, guarded, restricted, self._names.prefix, self.collector)
 
     def _wanted(self, governed: Sequence[Name]) -> Sequence[Name]:
         """The governed tables, or those asked for. Raises Refused for one that is none of them."""
@@ -247,10 +252,9 @@ class _Run:
     def _identity(self) -> IdentityKind:
         return self._pack.identity or IdentityKind.SETTING
 
-    def _prepare(
-        self, catalog: Catalog, cast: Cast, governed: Sequence[Name], wanted: Sequence[Name]
-    ) -> _Prepared | None:
+    def _prepare(self, catalog: Catalog, cast: Cast, desired: Desired, wanted: Sequence[Name]) -> _Prepared | None:
         """Read everything as somebody who sees it, choose what to look at, make the clones; None where facts are missing."""
+        governed = desired.governed
         kind = self._identity()
         with borrowed(self._database, *roles_to_prepare(self._names, kind)):
             blind = Blind(self._database, catalog, self._names.lookup)
@@ -281,6 +285,8 @@ class _Run:
                 ()
                 if population is None
                 else tuple(self._handed(workshop, blind, cast, tables, population, expectations)),
+                tuple(self._column_clones(workshop, blind, catalog, cast, tables, needs, expectations)),
+                tuple(self._mask_designs(blind, tables, desired)),
                 authority,
                 {str(one.name): blind.locked(one.name) for one in tables},
                 prepare_identity(self._database, self._names, kind, self._pack.claim),
@@ -366,7 +372,7 @@ class _Run:
             try:
                 with self._database.transaction():
                     clone = workshop.clone(table, reader, [row.id for row in planned.rows], planned.wanted)
-                    made.append((planned, workshop.with_guard(clone, self._names.api), actor))
+                    made.append((planned, workshop.with_guard(clone, self._names.api, AUTHORITY), actor))
             except DatabaseFailed as error:
                 self.collector.unseen(unseen(str(name), f"no clone: {error.message}"), "guard")
         return made
@@ -401,6 +407,49 @@ class _Run:
                 self.collector.unseen(unseen(str(governed.name), f"no clone: {error.message}"), HAND_OVER)
         return made
 
+    def _mask_designs(self, blind: Blind, tables: Sequence[Governed], desired: Desired) -> list[MaskDesign]:
+        made: list[MaskDesign] = []
+        for mask in desired.masks:
+            for governed in (one for one in tables if one.name == mask.table):
+                resource = self._access.resource(governed.resource)
+                planned = design_mask(self._database, blind, governed, resource, mask)
+                if isinstance(planned, Finding):
+                    self.collector.unseen(planned, "masks")
+                else:
+                    made.append(planned)
+        return made
+
+    def _column_clones(
+        self,
+        workshop: Workshop,
+        blind: Blind,
+        catalog: Catalog,
+        cast: Cast,
+        tables: Sequence[Governed],
+        needs: Needs,
+        expectations: Expectations,
+    ) -> list[tuple[ColumnDesign, Clone, Actor]]:
+        made: list[tuple[ColumnDesign, Clone, Actor]] = []
+        restricted = restricted_columns(self._access, catalog, [one.name for one in tables])
+        for governed in tables:
+            actor = cast.actor_for_clone(governed.table)
+            if governed.name not in restricted or actor is None:
+                continue
+            resource = self._access.resource(governed.resource)
+            columns = sorted(needs.columns.get(governed.name, frozenset()))
+            planned = design_columns(
+                governed, resource, columns, self._viewers, expectations.meaning, self._sample, actor.role
+            )
+            reader = blind.reader_of(governed.name) or ""
+            try:
+                with self._database.transaction():
+                    ids = [row.id for row in planned.rows]
+                    clone = workshop.clone(governed.table, reader, ids, planned.wanted)
+                    made.append((planned, workshop.with_guard(clone, self._names.api, COLUMNS), actor))
+            except DatabaseFailed as error:
+                self.collector.unseen(unseen(str(governed.name), f"no clone: {error.message}"), "columns")
+        return made
+
     def _behaviour(self, catalog: Catalog, cast: Cast, prepared: _Prepared) -> None:
         """Look and try, as everybody who was chosen."""
         identity = prepared.identity
@@ -421,6 +470,13 @@ class _Run:
             guards = GuardProbes(self._database, statements, cast, identity, prepared.authority, self.collector)
             for planned, clone, actor in prepared.guards:
                 guards.carry_out(planned, clone, actor, writers)
+        masks = Masks(self._database, cast, identity, prepared.expectations, self.collector)
+        for planned in prepared.masks:
+            masks.compare(planned, prepared.viewers)
+            self.collector.findings += masks.openings(catalog, planned.mask)
+        columns = ColumnProbes(self._database, statements, cast, identity, self.collector)
+        for planned, clone, actor in prepared.columns:
+            columns.carry_out(planned, clone, actor)
         statements.close()
         with borrowed(self._database, self._names.lookup):
             blind = Blind(self._database, catalog, self._names.lookup)

@@ -14,10 +14,11 @@ from pgerase.errors import Finding, Severity
 from pgerase.plan.build import plan_pack
 from pgerase.plan.drift import Installed, find_drift
 from pgerase.plan.model import Ledger, Plan
+from pgerase.render.live import own_roles
 from pgerase.rules.access import IdentityKind
 from pgerase.rules.pack import AcceptedDoor, Pack
 from pgerase.verify.collect import Collector
-from pgerase.verify.guard_shape import misshapen
+from pgerase.verify.guard_shape import Restricted, misshapen, misshapen_columns
 from pgerase.verify.model import Verdict
 
 
@@ -38,7 +39,8 @@ def compare_statics(
     _line(collector, "plan", "as the rules want it", f"{len(plan.steps)} objects", pending)
     drift = find_drift(catalog, ledger, prefix, installed)
     _line(collector, "drift", "as apply left it", f"{len(ledger.rows)} objects", drift)
-    viewers = [key.parts[1] for key in ledger.rows if key.kind.value == "membership"]
+    own = own_roles(prefix)
+    viewers = [key.parts[1] for key in ledger.rows if key.kind.value == "membership" and key.parts[1] not in own]
     known = (*pack.settings.accepted, *accepted)
     # That the installer reads the ledger is how it was installed; that he could do anything is a door of its own.
     ledger_right = f"{installed.installer}/{prefix}_internal"
@@ -47,8 +49,8 @@ def compare_statics(
     open_doors = doors(catalog, desired.governed, prefix, viewers=viewers, by_login=by_login)
     found = [door for door in open_doors if door.name != ledger_right]
     # The pack's own entries have to fit something; those given besides may be more than there is.
-    own = {entry.at for entry in pack.settings.accepted}
-    judged = [finding for finding in judge(found, known) if finding.code != "unknown-acceptance" or finding.at in own]
+    named = {entry.at for entry in pack.settings.accepted}
+    judged = [finding for finding in judge(found, known) if finding.code != "unknown-acceptance" or finding.at in named]
     _line(collector, "doors", "ways around row security", f"{len(found)} found", judged)
     extent = f"PostgreSQL {catalog.server_version // 10000}.{catalog.server_version % 10000}"
     server = judge_server(catalog.server_version, known)
@@ -57,18 +59,20 @@ def compare_statics(
 
 
 def compare_guards(
-    catalog: Catalog, guarded: Mapping[Name, tuple[str, ...]], prefix: str, collector: Collector
+    catalog: Catalog,
+    guarded: Mapping[Name, tuple[str, ...]],
+    restricted: Mapping[Name, Restricted],
+    prefix: str,
+    collector: Collector,
 ) -> None:
-    """Judge the guards of the columns that decide about people; findings and a line go to the collector."""
-    if guarded:
-        found = misshapen(catalog, guarded, prefix)
-        _line(
-            collector,
-            "guards",
-            "judge by what was before",
-            f"{len(guarded)} table{'' if len(guarded) == 1 else 's'}",
-            found,
-        )
+    """Judge the guards of columns that decide about people and of restricted ones; findings and lines go to the collector."""
+    for name, count, found in (
+        ("guards", len(guarded), misshapen(catalog, guarded, prefix)),
+        ("column guards", len(restricted), misshapen_columns(catalog, restricted, prefix)),
+    ):
+        if count:
+            extent = f"{count} table{'' if count == 1 else 's'}"
+            _line(collector, name, "judge by what was before", extent, found)
 
 
 def _pending(plan: Plan) -> list[Finding]:

@@ -48,6 +48,11 @@ class Expectations:
         self._meaning = meaning
         self._memo: dict[tuple[int, Session, Action], frozenset[str]] = {}
 
+    @property
+    def meaning(self) -> Meaning:
+        """What the rules mean, over the rows that were read."""
+        return self._meaning
+
     def allowed(self, session: Session | None, governed: Governed, action: Action) -> frozenset[str]:
         """The compared rows to which the session may do that: read, update (touch it at all) or delete."""
         if session is None:

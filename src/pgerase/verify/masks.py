@@ -1,0 +1,216 @@
+"""Looks at masked views as the sampled viewers: are the rows there that they may read, and every column shown or masked as it should be?
+
+And whether anybody who logs in for people may read a hidden column past its view. Values are compared as text and reported nowhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pgerase.catalog.model import Catalog, Name
+from pgerase.compile.desired import DesiredMask
+from pgerase.database import Database, identifier
+from pgerase.errors import DatabaseFailed, Finding, Severity
+from pgerase.meaning import Meaning, Session
+from pgerase.meaning.columns import OTHERS
+from pgerase.rules.access import Resource
+from pgerase.rules.conditions import Action
+from pgerase.verify.assume import Actor, Cast
+from pgerase.verify.blind import Blind, SeenRow
+from pgerase.verify.collect import Collector
+from pgerase.verify.live import Identity
+from pgerase.verify.model import unseen
+from pgerase.verify.subject import Expectations, Governed, example, session_as
+from pgerase.verify.viewers import Viewer
+
+Cells = tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MaskDesign:
+    """A masked view and what is true behind it: keys that everyone may read, and the hidden columns' values and masks, as text."""
+
+    governed: Governed
+    mask: DesiredMask
+    keys: tuple[str, ...]
+    hidden: tuple[str, ...]
+    truth: Mapping[str, tuple[Cells, Cells]]
+    """Key and hidden columns of each row compared, by its id."""
+    masks: Cells
+
+    @property
+    def view(self) -> Name:
+        """The masked view's name."""
+        return self.mask.view
+
+
+def design_mask(
+    database: Database, blind: Blind, governed: Governed, resource: Resource, mask: DesiredMask
+) -> MaskDesign | Finding:
+    """Read what is behind a masked view. Inside the block in which the lookup role is borrowed."""
+    hidden = mask.hidden
+    keys = governed.table.primary_key if not set(governed.table.primary_key) & set(hidden) else ()
+    if not keys and len(governed.compared) != governed.rows.total:
+        return unseen(str(mask.view), "of a sample, rows of the view cannot be told apart without a key that is shown")
+    try:
+        found = blind.texts(governed.name, (*keys, *hidden))
+        masks = tuple(_mask(database, governed, resource, column) for column in hidden)
+    except DatabaseFailed as error:
+        return unseen(str(mask.view), error.message)
+    compared = {row.id for row in governed.compared}
+    truth = {one: (cells[: len(keys)], cells[len(keys) :]) for one, cells in found.items() if one in compared}
+    return MaskDesign(governed, mask, keys, hidden, truth, masks)
+
+
+def _mask(database: Database, governed: Governed, resource: Resource, name: str) -> str | None:
+    """What is shown in a column's place, as the server prints it as that type."""
+    entries = {entry.column: entry for entry in resource.columns}
+    own, others = entries.get(name), entries.get(OTHERS)
+    source = own if own is not None and (own.read is not None or own.mask is not None) else others
+    column = governed.table.column(name)
+    if source is None or source.mask is None or column is None:
+        return None
+    value = source.mask.value
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    with database.transaction():
+        shown: str = database.value(f"select %s::{column.base_type}::text", [text])
+    return shown
+
+
+class Masks:
+    """The comparison of masked views."""
+
+    def __init__(
+        self, database: Database, cast: Cast, identity: Identity, expectations: Expectations, collector: Collector
+    ) -> None:
+        self._database = database
+        self._cast = cast
+        self._identity = identity
+        self._expectations = expectations
+        self._collector = collector
+
+    def compare(self, plan: MaskDesign, viewers: Sequence[Viewer]) -> None:
+        """One view, for all viewers who are people."""
+        name = str(plan.view)
+        actor = next((login for login in self._cast.logins if self._may_read(login, plan.view)), None)
+        if actor is None:
+            reason = "no login that may read the view may be assumed"
+            self._collector.unseen(unseen(name, reason), "masks")
+            return
+        shown = masked = 0
+        people = [viewer for viewer in viewers if viewer.role is None]
+        try:
+            with self._database.transaction(), self._cast.acting(Actor(actor)):
+                for viewer in people:
+                    self._identity.present(viewer)
+                    counts = self._look(plan, viewer, actor)
+                    shown, masked = shown + counts[0], masked + counts[1]
+        except DatabaseFailed as error:
+            self._collector.unseen(unseen(name, f"as {actor}: {error.message}"), "masks")
+            return
+        extent = f"{len(people)} viewers × {plan.governed.extent}: {shown} values shown, {masked} masked"
+        self._collector.settle(name, "masks", extent)
+
+    def openings(self, catalog: Catalog, mask: DesiredMask) -> Iterator[Finding]:
+        """Logins that may read a hidden column of the table itself."""
+        table = catalog.tables[mask.table]
+        for login in self._cast.logins:
+            if catalog.roles[login].superuser:
+                continue
+            found = self._database.rows(
+                "select a.name from pg_catalog.unnest(%s::pg_catalog.text[]) as a (name)"
+                " where pg_catalog.has_column_privilege(%s, %s::pg_catalog.oid, a.name, 'SELECT')",
+                [list(mask.hidden), login, table.oid],
+            )
+            if found:
+                columns = ", ".join(row["name"] for row in found)
+                message = f"{login} may read {columns} of the table itself, past the masked view {mask.view}"
+                hint = "See `pgerase plan`; `pgerase apply` takes the grant back, or says who has to."
+                yield Finding("mask-open", Severity.ERROR, str(mask.table), message, hint)
+
+    def _may_read(self, login: str, view: Name) -> bool:
+        statement = (
+            "select pg_catalog.has_schema_privilege(%s, %s, 'USAGE') and pg_catalog.has_table_privilege(%s, c.oid, 'SELECT')"
+            " from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
+            " where n.nspname = %s and c.relname = %s"
+        )
+        allowed = self._database.rows(statement, [login, view.schema, login, view.schema, view.name])
+        return bool(allowed) and all(all(row.values()) for row in allowed) and self._cast.may_assume(login)
+
+    def _look(self, plan: MaskDesign, viewer: Viewer, role: str) -> tuple[int, int]:
+        """Compare one viewer's view; how many values were shown and masked."""
+        session = session_as(viewer, role)
+        visible = self._expectations.allowed(session, plan.governed, Action.READ)
+        wanted: dict[str, tuple[Cells, tuple[bool, ...]]] = {}
+        for row in plan.governed.compared:
+            if row.id in visible and session is not None:
+                may = tuple(self._may(self._expectations.meaning, session, plan, row, column) for column in plan.hidden)
+                keys, values = plan.truth[row.id]
+                cells = tuple(
+                    value if shown else mask for value, shown, mask in zip(values, may, plan.masks, strict=True)
+                )
+                wanted[row.id] = ((*keys, *cells), may)
+        found = Counter(self._rows(plan))
+        expected = Counter(cells for cells, _ in wanted.values())
+        if found != expected:
+            self._differ(plan, viewer, wanted, found)
+        shown = sum(sum(may) for _, may in wanted.values())
+        return shown, len(plan.hidden) * len(wanted) - shown
+
+    def _may(self, meaning: Meaning, session: Session, plan: MaskDesign, row: SeenRow, column: str) -> bool:
+        return meaning.column(session, plan.governed.resource, column, Action.READ, row=row.values)
+
+    def _rows(self, plan: MaskDesign) -> list[Cells]:
+        """The view's rows, of those compared, as text."""
+        columns = (*plan.keys, *plan.hidden)
+        listed = ", ".join(f"v.{identifier(column)}::text as c{number}" for number, column in enumerate(columns))
+        statement = f"select {listed} from {identifier(plan.view.schema, plan.view.name)} as v"
+        parameters: list[object] = []
+        if len(plan.governed.compared) != plan.governed.rows.total:
+            key = ", ".join(f"v.{identifier(column)}::text" for column in plan.keys)
+            statement += f" where array[{key}]::text in (select (u.k::text[])::text from unnest(%s::text[]) as u (k))"
+            parameters.append([_array(keys) for keys, _ in plan.truth.values()])
+        found = self._database.rows(statement, parameters) if parameters else self._database.rows(statement)
+        return [tuple(row[f"c{number}"] for number in range(len(columns))) for row in found]
+
+    def _differ(
+        self,
+        plan: MaskDesign,
+        viewer: Viewer,
+        wanted: Mapping[str, tuple[Cells, tuple[bool, ...]]],
+        found: Counter[Cells],
+    ) -> None:
+        """Say which rows are missing or shown otherwise; where there are no keys, that something is."""
+        by_key = {cells[: len(plan.keys)]: cells for cells in found} if plan.keys else {}
+        labels = {row.id: plan.governed.label(row.values) for row in plan.governed.compared}
+        said = False
+        for one, (cells, may) in wanted.items() if plan.keys else ():
+            got = by_key.pop(cells[: len(plan.keys)], None)
+            if got is None:
+                self._disagree(plan, viewer, "read through the mask", labels[one], expected=True, found="no such row")
+                said = True
+                continue
+            for column, shown, right, there in zip(
+                plan.hidden, may, cells[len(plan.keys) :], got[len(plan.keys) :], strict=True
+            ):
+                if right != there:
+                    outcome = "masked" if shown else "shown"
+                    self._disagree(plan, viewer, f"read of {column}", labels[one], expected=shown, found=outcome)
+                    said = True
+        for _ in by_key:
+            self._disagree(plan, viewer, "read through the mask", "(another row)", expected=False, found="shown")
+            said = True
+        if not said:
+            self._disagree(plan, viewer, "read through the mask", "(some row)", expected=True, found="other rows")
+
+    def _disagree(self, plan: MaskDesign, viewer: Viewer, what: str, row: str, *, expected: bool, found: str) -> None:
+        one = example(plan.governed, viewer, what, row, expected, (), found)
+        self._collector.disagree("masks", one)
+
+
+def _array(keys: Cells) -> str:
+    """An array literal of texts."""
+    quoted = ('"' + (key or "").replace("\\", "\\\\").replace('"', '\\"') + '"' for key in keys)
+    return "{" + ",".join(quoted) + "}"
