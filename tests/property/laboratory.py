@@ -183,7 +183,10 @@ class Laboratory:
                     made.append(statements.grant(wanted))
                 case DesiredMembership(role=role, member=member):
                     assert role == f"{self.prefix}_viewer"
-                    assert member in self.logins
+                    if member == f"{self.prefix}_masker":
+                        made.append(statements.grant_membership(wanted))
+                    else:
+                        assert member in self.logins
                 case _:
                     raise AssertionError(wanted)
         return "\n".join(made)

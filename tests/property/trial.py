@@ -165,7 +165,7 @@ class Trials:
         compiled = laboratory.compile(drawn.spec)
         if self._is_large(compiled):
             self.tally.trimmed += 1
-        while self._is_large(compiled) and _trim(drawn):
+        while self._is_large(compiled) and trim(drawn):
             compiled = laboratory.compile(drawn.spec)
         if isinstance(compiled, Refused):
             self.tally.refused += 1
@@ -257,7 +257,7 @@ class Trials:
                         yield f"row {rid} of {mismatch.resource}: granted by {names}"
 
 
-def _trim(drawn: Drawn) -> bool:
+def trim(drawn: Drawn) -> bool:
     """Take the last resource away, which no other one needs, or a part of the only one; False where nothing is left."""
     resources = drawn.spec["resources"]
     if len(resources) > 1:
