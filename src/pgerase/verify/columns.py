@@ -23,7 +23,7 @@ from pgerase.verify.blind import SeenRow
 from pgerase.verify.clones import Clone, Wanted
 from pgerase.verify.collect import Collector
 from pgerase.verify.guard_shape import Restricted
-from pgerase.verify.live import Identity
+from pgerase.verify.identity import Identity
 from pgerase.verify.model import Sample, unseen
 from pgerase.verify.needs import restricted
 from pgerase.verify.probes import attempt

@@ -20,7 +20,7 @@ from pgerase.rules.conditions import Action
 from pgerase.verify.assume import Actor, Cast
 from pgerase.verify.blind import Blind, SeenRow
 from pgerase.verify.collect import Collector
-from pgerase.verify.live import Identity
+from pgerase.verify.identity import Identity
 from pgerase.verify.model import unseen
 from pgerase.verify.subject import Expectations, Governed, example, session_as
 from pgerase.verify.viewers import Viewer
