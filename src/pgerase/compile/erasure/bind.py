@@ -11,6 +11,7 @@ from pgerase.compile.bind_names import Unbound, is_unique, nearest
 from pgerase.compile.bound import BoundCondition, Computed, Hop, Side, Value
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import Verb
+from pgerase.compile.erasure.parts import key_name
 from pgerase.compile.sql import ident
 from pgerase.compile.types import ValueType, literal, null_of, type_of
 from pgerase.errors import Finding, Position
@@ -485,7 +486,7 @@ class _MapBinder(ConditionBinder):
         if people is None or len(people.key) != 1:
             raise self.not_yet("{subject: key} of a composite key", operand.at)
         key = people.key[0]
-        query = f"array(select person.{ident(key.name)} from person)"
+        query = f"array(select person.{ident(key_name(key.name))} from person)"
         made = Computed(query, replace(type_of(key), many=True))
         return self.comparable(made, wanted, operator, subject, operand.at)
 

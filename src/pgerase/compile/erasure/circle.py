@@ -14,8 +14,8 @@ from pgerase.compile import sql
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import Gone, Verb
 from pgerase.compile.erasure.clash import Clashes
-from pgerase.compile.erasure.find import BELOW
 from pgerase.compile.erasure.parts import ROW, Hit, Outcome, Part, identity, new_name
+from pgerase.compile.erasure.people import BELOW
 from pgerase.compile.erasure.work import Work
 from pgerase.compile.sql import fit_name, ident, indent, qualified
 
@@ -67,7 +67,7 @@ class Circles(Clashes):
 
     def direct_name(self, work: Work) -> str:
         """The part of a table in a circle that knows the rows found otherwise."""
-        return fit_name(f"{self.aliases[work.name]}_direct")
+        return self.part_name(work, "direct")
 
     def below_in(self, circle: Sequence[Work]) -> tuple[list[Part], Mapping[Name, str]]:
         """The parts that follow deleted rows round a circle, and where each table's deleted rows are then known."""
@@ -78,14 +78,14 @@ class Circles(Clashes):
         labels = ", ".join(ref.label for _, ref in along)
         comment = f"What points to them goes with them ({labels})."
         if len(circle) == 1:
-            name = fit_name(f"{self.aliases[circle[0].name]}_below")
+            name = self.part_name(circle[0], "below")
             return [Part(name, self.below(circle[0], [ref for _, ref in along]), comment)], {circle[0].name: name}
-        together = fit_name(f"{self.aliases[circle[0].name]}_together")
+        together = self.part_name(circle[0], "together")
         parts = [Part(together, self.together(circle, along), comment)]
         for place, one in enumerate(circle):
             if not one.deletes:
                 continue
-            source[one.name] = fit_name(f"{self.aliases[one.name]}_below")
+            source[one.name] = self.part_name(one, "below")
             names = self.told_names(one)
             inner = [f"together.{ident(_carried(place, name))} as {ident(name)}" for name in names]
             grouped = ", ".join(f"together.{ident(_carried(place, name))}" for name in names)

@@ -13,7 +13,7 @@ from pgerase.compile.erasure.find import Finder
 from pgerase.compile.erasure.parts import AS_FOUND, ROW, Hit, Part, identity, new_name
 from pgerase.compile.erasure.unique import UniqueKey, unique_keys
 from pgerase.compile.erasure.work import Work
-from pgerase.compile.sql import fit_name, ident, indent, qualified, text_literal
+from pgerase.compile.sql import ident, indent, qualified, text_literal
 
 _MOVES = (Verb.REASSIGN, Verb.GHOST, Verb.UNLINK)
 _MOVED = "like any (array[" + ", ".join(f"'{verb}%'" for verb in _MOVES) + "])"
@@ -25,7 +25,7 @@ class Clashes(Finder):
     def settled(self, work: Work, hits: Sequence[Hit], decided: Part) -> list[Part]:
         """The parts of a table in which rows that are handed over may meet others; `decided` is what its links say of each row."""
         alias, ids = decided.name, identity(work.table)
-        moved, placed = fit_name(f"{alias}_moved"), fit_name(f"{alias}_placed")
+        moved, placed = self.part_name(work, "moved"), self.part_name(work, "placed")
         same = self.equal(ROW, ids, "found", ids)
         wanted = [f"found.{ident(name)}" for name in ids]
         sources = [f"{ident(moved)} as found", f"join {qualified(work.name)} as {ROW} on {same}"]

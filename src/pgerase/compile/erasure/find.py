@@ -19,18 +19,16 @@ from pgerase.compile.erasure.parts import (
     Part,
     alone,
     ends,
-    hit_name,
-    identifier_name,
     identity,
+    key_names,
     lateral,
     listed_long,
     new_name,
 )
+from pgerase.compile.erasure.people import BELOW
 from pgerase.compile.erasure.work import Work
-from pgerase.compile.sql import fit_name, ident, indent, qualified, text_literal
+from pgerase.compile.sql import ident, indent, qualified, text_literal
 
-BELOW = "by_gone_below"
-"""The way in which rows go with rows of the same table."""
 _EVERYBODY = "min(person.number) as number, array_agg(distinct person.number order by person.number) as numbers"
 
 
@@ -39,15 +37,15 @@ class Finder(Outcomes):
 
     def hits_before(self, work: Work) -> tuple[list[Part], list[Hit]]:
         """The ways in which rows of a table are touched, but for what it goes with in a circle, and the parts these need."""
-        alias = self.aliases[work.name]
         parts: list[Part] = []
         hits: list[Hit] = []
         for number, link in enumerate(work.links):
-            name = hit_name(link.label, number)
+            name = self.link_names[work.name][number]
+            via = ""
             if not link.path.is_direct:
-                via = fit_name(f"{alias}_{name}")
+                via = self.part_name(work, name)
                 parts.append(Part(via, self.via(work, link), f"{work.name} by {link.label} ({link.at})"))
-            hits.append(self.link_hit(work, link, name, fit_name(f"{alias}_{name}")))
+            hits.append(self.link_hit(work, link, name, via))
         return parts, [*hits, *(self.gone_hit(work, one, self.aliases[one.hop.target]) for one in work.gone_before)]
 
     def plain(self, work: Work) -> Hit | None:
@@ -63,7 +61,7 @@ class Finder(Outcomes):
         if len(link.rules) != 1 or link.rules[0].when is not None:
             return None
         before = len(self.findings)
-        hit = self.link_hit(work, link, hit_name(link.label, 0), "")
+        hit = self.link_hit(work, link, self.link_names[work.name][0], "")
         del self.findings[before:]
         return hit
 
@@ -117,7 +115,7 @@ class Finder(Outcomes):
         return self.equal(there, theirs, here, mine)
 
     def person_columns(self, path: bound.RowPath) -> tuple[str, ...]:
-        return self.subject.key_columns if path.identifier is None else (identifier_name(path.identifier),)
+        return key_names(self.subject) if path.identifier is None else (self.identifier_name(path.identifier),)
 
     def link_hit(self, work: Work, link: BoundLink, name: str, via: str) -> Hit:
         conditions = [] if link.when is None else self.holds(link.when, ROW)
@@ -140,7 +138,7 @@ class Finder(Outcomes):
 
     def gone_hit(self, work: Work, reference: bound.BoundReference, source: str) -> Hit:
         """Rows whose row goes."""
-        name = hit_name("gone " + "_".join(reference.hop.columns), 0)
+        name = self.gone_name(work, reference)
         pointed = self.equal(name, reference.hop.target_columns, ROW, reference.hop.columns)
         joins = (f"{ident(source)} as {name} on {name}.deleted_by is not null and {pointed}",)
         verb = Verb.DELETE if reference.gone is Gone.DELETE else Verb.UNLINK

@@ -11,7 +11,7 @@ from pgerase.compile.bound import BoundCondition
 from pgerase.compile.desired import DesiredFunction
 from pgerase.compile.erasure.bound import BoundSubject, ToValue
 from pgerase.compile.erasure.code import UserCode, assert_user_code
-from pgerase.compile.erasure.parts import Part, key_text
+from pgerase.compile.erasure.parts import Part, key_name, key_names, key_text
 from pgerase.compile.erasure.people import ERASED_BEFORE
 from pgerase.compile.erasure.statement import Statement
 from pgerase.compile.naming import Naming
@@ -174,7 +174,7 @@ def _erased_before(statement: Statement) -> str:
     subject = statement.subject
     if subject.lifecycle is None:
         return ""
-    own = statement.equal("self", subject.key_columns, "given", subject.key_columns)
+    own = statement.equal("self", subject.key_columns, "given", key_names(subject))
     given = (
         f"select given.number, given.erased, {_key_cast(subject, 'given.key')}\n"
         "from unnest(p_keys, p_erased) with ordinality as given (key, erased, number)"
@@ -243,7 +243,7 @@ def state_functions(statement: Statement, naming: Naming) -> list[DesiredFunctio
     """`status_S`, and where a lifecycle is declared `set_state_S`."""
     subject = statement.subject
     cast = _key_cast(subject, "given.key")
-    own = statement.equal("self", subject.key_columns, "given", subject.key_columns)
+    own = statement.equal("self", subject.key_columns, "given", key_names(subject))
     table = qualified(subject.table.name)
     lifecycle = subject.lifecycle
     if lifecycle is None:
@@ -460,7 +460,7 @@ def _identifiers(statement: Statement) -> str:
     text = ""
     for identifier, name in statement.identifier_names():
         column = subject.identifiers[identifier]
-        own = statement.equal("self", subject.key_columns, "given", subject.key_columns)
+        own = statement.equal("self", subject.key_columns, "given", key_names(subject))
         keys = f"select given.number, {_key_cast(subject, 'given.key')} from unnest(p_keys) with ordinality as given (key, number)"
         query = (
             f"select self.{ident(column.name)}\nfrom ({keys}) as given\n"
@@ -473,9 +473,9 @@ def _identifiers(statement: Statement) -> str:
 def _key_cast(subject: BoundSubject, source: str) -> str:
     if len(subject.key) == 1:
         column = subject.key[0]
-        return f"{source}::{column.base_type} as {ident(column.name)}"
+        return f"{source}::{column.base_type} as {ident(key_name(column.name))}"
     return ", ".join(
-        f"({source}::jsonb ->> {place})::{column.base_type} as {ident(column.name)}"
+        f"({source}::jsonb ->> {place})::{column.base_type} as {ident(key_name(column.name))}"
         for place, column in enumerate(subject.key)
     )
 
@@ -501,7 +501,7 @@ def _people_locked(statement: Statement, super_admin: BoundCondition | None) -> 
     table = qualified(subject.table.name)
     order = ", ".join(f"self.{ident(name)}" for name in subject.key_columns)
     text = ""
-    own = statement.equal("self", subject.key_columns, "given", subject.key_columns)
+    own = statement.equal("self", subject.key_columns, "given", key_names(subject))
     people = f"(select {_key_cast(subject, 'given.key')} from unnest(p_keys) as given (key)) as given"
     if super_admin is not None:
         held = " and ".join(statement.holds(super_admin, "self"))
@@ -546,7 +546,7 @@ def _heirs_refused(statement: Statement) -> str:
     if not named:
         return ""
     each = dict.fromkeys(
-        " and ".join(f"given.{ident(name)} = {value}" for name, value in sorted(one.items())) for one in named
+        " and ".join(f"given.{ident(key_name(name))} = {value}" for name, value in sorted(one.items())) for one in named
     )
     where = " or ".join(f"({one})" for one in each) if len(each) > 1 else next(iter(each))
     people = f"(select {_key_cast(subject, 'given.key')} from unnest(p_keys) as given (key)) as given"

@@ -12,7 +12,7 @@ from pgerase.compile.emit import Env, asks_decision
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import BoundLink, Verb
 from pgerase.compile.erasure.fill import Misfit, leaves_alone, new_value
-from pgerase.compile.erasure.parts import BEFORE, NEEDED, ROW, Outcome, identity, new_name
+from pgerase.compile.erasure.parts import BEFORE, NEEDED, ROW, Outcome, identity, key_name, key_names, new_name
 from pgerase.compile.erasure.people import People
 from pgerase.compile.erasure.work import Work
 from pgerase.compile.sql import ident, qualified
@@ -77,7 +77,7 @@ class Outcomes(People):
                     )
                     conditions.append(f"not {sql.exists(lets_go)}")
             elif one.source == self.subject.table.name and self.lets_go(one):
-                mine = self.equal("leaving", self.subject.key_columns, "other", self.subject.key_columns)
+                mine = self.equal("leaving", key_names(self.subject), "other", self.subject.key_columns)
                 conditions.append(f"not {sql.exists(sql.select('', ['person as leaving'], [mine]))}")
             self.reads.add(one.source)
             yield sql.exists(sql.select("", [f"{qualified(one.source)} as other"], conditions))
@@ -192,11 +192,11 @@ class Outcomes(People):
         conditions = [f"manager.number = {name}.number"]
         sources = ["manager"]
         if required := self.requirements(work, "boss"):
-            on = [f"boss.{ident(last)} = manager.{ident(last)}"]
+            on = [f"boss.{ident(last)} = manager.{ident(key_name(last))}"]
             on += [f"boss.{ident(key)} = {ROW}.{ident(mine)}" for key, mine in zip(rest, columns, strict=False)]
             sources.append(f"join {qualified(self.subject.table.name)} as boss on {' and '.join(on)}")
             conditions += required
-        return sql.subquery(sql.select(f"manager.{ident(last)}", sources, conditions))
+        return sql.subquery(sql.select(f"manager.{ident(key_name(last))}", sources, conditions))
 
     def pool(self, work: Work, value: ColumnValue, columns: tuple[str, ...]) -> str:
         """The person that the row's path leads to, if active and staying and the row within what is required."""

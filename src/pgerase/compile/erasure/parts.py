@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Table
@@ -121,17 +121,33 @@ def lateral(values: list[str], alias: str, names: list[str]) -> str:
     return f"cross join lateral (values (\n    {listed}\n)) as {alias} ({columns})"
 
 
-def identifier_name(name: str) -> str:
-    """The column of an identifier's value among the people."""
-    return fit_name(
-        "id_" + "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name.lower())
-    )
+def key_name(column: str) -> str:
+    """The column of a part of the key among the people: its own name may be one of theirs (`number`, `token`, `person`)."""
+    return fit_name(f"key_{column}")
 
 
-def hit_name(label: str, number: int) -> str:
-    """The alias of a way in which rows are touched."""
-    plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in label.lower()).strip("_")
-    return fit_name(f"by_{plain[:40]}" + (f"_{number}" if number else ""))
+def key_names(subject: BoundSubject) -> tuple[str, ...]:
+    """The columns of the key among the people, in its order."""
+    return tuple(key_name(name) for name in subject.key_columns)
+
+
+def unlike(wish: str, taken: Collection[str]) -> str:
+    """The name wished for, or with a number where something else has it."""
+    made, number = fit_name(wish), 1
+    while made in taken:
+        number += 1
+        made = fit_name(f"{wish[:50]}_{number}")
+    return made
+
+
+def names_for(prefix: str, labels: Iterable[str], taken: Iterable[str] = ()) -> tuple[str, ...]:
+    """Plain names, all of them different and none taken: of what the labels say, what can stand in a bare identifier."""
+    used, made = set(taken), list[str]()
+    for label in labels:
+        plain = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in label.lower()).strip("_")
+        made.append(unlike(f"{prefix}_{plain[:40]}", used))
+        used.add(made[-1])
+    return tuple(made)
 
 
 def new_name(column: str) -> str:

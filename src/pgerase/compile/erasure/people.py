@@ -11,11 +11,13 @@ from pgerase.compile.bound import BoundRequirement
 from pgerase.compile.emit import Emitter
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import BoundMap, BoundSubject
-from pgerase.compile.erasure.parts import ROW, Part, identifier_name, key_text
+from pgerase.compile.erasure.parts import ROW, Part, key_name, key_names, key_text, names_for, unlike
 from pgerase.compile.erasure.work import Work
-from pgerase.compile.sql import fit_name, ident, qualified, text_literal
+from pgerase.compile.sql import ident, qualified, text_literal
 from pgerase.errors import Finding
 
+BELOW = "by_gone_below"
+"""The way in which rows go with rows of the same table."""
 ERASED_BEFORE = "v_erased"
 """The variable of the run that tells who had been erased when it began."""
 
@@ -39,17 +41,41 @@ class People:
     findings: list[Finding] = field(default_factory=list[Finding])
     reads: set[Name] = field(default_factory=set[Name])
     aliases: dict[Name, str] = field(default_factory=dict[Name, str])
+    link_names: dict[Name, tuple[str, ...]] = field(default_factory=dict[Name, tuple[str, ...]])
+    """The ways in which rows of a table are touched by its links, in their order."""
+    gone_names: dict[Name, tuple[str, ...]] = field(default_factory=dict[Name, tuple[str, ...]])
+    _parts: dict[tuple[Name, str], str] = field(default_factory=dict[tuple[Name, str], str])
+    _taken: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
         taken = {"given", "person", "manager", "climb", ROW}
         for one in self.work:
             wish = one.name.name if one.name.name not in taken else f"{one.name.schema}_{one.name.name}"
-            alias, number = fit_name(wish[:40]), 1
-            while alias in taken:
-                number += 1
-                alias = fit_name(f"{wish[:40]}_{number}")
-            taken.add(alias)
-            self.aliases[one.name] = alias
+            self.aliases[one.name] = unlike(wish[:40], taken)
+            taken.add(self.aliases[one.name])
+        self._taken = taken
+        for one in self.work:
+            gone = ("gone " + " ".join(ref.hop.columns) for ref in one.gone)
+            ways = names_for("by", [*(link.label for link in one.links), *gone], [BELOW])
+            self.link_names[one.name] = ways[: len(one.links)]
+            self.gone_names[one.name] = ways[len(one.links) :]
+
+    def part_name(self, work: Work, what: str) -> str:
+        """The name of a further part of a table; another table's may be called the same."""
+        which = (work.name, what)
+        if which not in self._parts:
+            self._parts[which] = unlike(f"{self.aliases[work.name]}_{what}", self._taken)
+            self._taken.add(self._parts[which])
+        return self._parts[which]
+
+    def gone_name(self, work: Work, reference: bound.BoundReference) -> str:
+        """The way in which rows go, or are unlinked, with what a reference of theirs points to."""
+        return self.gone_names[work.name][work.gone.index(reference)]
+
+    def identifier_name(self, name: str) -> str:
+        """The column of an identifier's value among the people."""
+        identifiers = list(self.subject.identifiers)
+        return names_for("id", identifiers)[identifiers.index(name)]
 
     def people(self, *, settled: bool = False) -> list[Part]:
         """The people of the request, with what their links, fillers and heirs need.
@@ -59,29 +85,29 @@ class People:
         subject = self.subject
         single = len(subject.key) == 1
         keys = [
-            f"given.key::{column.base_type} as {ident(column.name)}"
+            f"given.key::{column.base_type} as {ident(key_name(column.name))}"
             if single
-            else f"(given.key::jsonb ->> {place})::{column.base_type} as {ident(column.name)}"
+            else f"(given.key::jsonb ->> {place})::{column.base_type} as {ident(key_name(column.name))}"
             for place, column in enumerate(subject.key)
         ]
-        identifiers = [f"given.{ident(identifier_name(name))}" for name in self.identifiers()]
+        identifiers = [f"given.{ident(self.identifier_name(name))}" for name in self.identifiers()]
         who = ERASED_BEFORE if settled and subject.lifecycle is not None else "p_erased"
-        arrays = ["p_keys", "p_tokens", who, *(f"v_{identifier_name(name)}" for name in self.identifiers())]
-        names = ["key", "token", "erased", *(identifier_name(name) for name in self.identifiers()), "number"]
+        arrays = ["p_keys", "p_tokens", who, *(f"v_{self.identifier_name(name)}" for name in self.identifiers())]
+        names = ["key", "token", "erased", *(self.identifier_name(name) for name in self.identifiers()), "number"]
         given = (
             f"select given.number, given.key, given.token, given.erased, {', '.join([*keys, *identifiers])}\n"
             f"from unnest({', '.join(arrays)})\n"
             f"    with ordinality as given ({', '.join(ident(name) for name in names)})"
         )
-        own = self.equal("self", subject.key_columns, "given", subject.key_columns)
+        own = self.equal("self", subject.key_columns, "given", key_names(subject))
         erased = "given.erased"
         if subject.lifecycle is not None and not settled:
             erased += f" or coalesce(self.{ident(subject.lifecycle.column)} = {subject.lifecycle.erased}, false)"
         wanted = ["given.number", "given.key as person", "given.token"]
-        wanted += [f"given.{ident(name)}" for name in subject.key_columns]
+        wanted += [f"given.{ident(name)}" for name in key_names(subject)]
         wanted += [
             # What fills an identifier of somebody erased is nobody's.
-            f"case when not ({erased}) then given.{ident(identifier_name(name))} end as {ident(identifier_name(name))}"
+            f"case when not ({erased}) then given.{ident(self.identifier_name(name))} end as {ident(self.identifier_name(name))}"
             for name in self.identifiers()
         ]
         person = (
@@ -101,7 +127,7 @@ class People:
 
     def identifier_names(self) -> list[tuple[str, str]]:
         """Identifiers by which rows are found, with their names in SQL."""
-        return [(name, identifier_name(name)) for name in self.identifiers()]
+        return [(name, self.identifier_name(name)) for name in self.identifiers()]
 
     def managers(self) -> list[Part]:
         """The nearest manager of each person who is active and stays; whoever stands in between is passed over."""
@@ -116,12 +142,12 @@ class People:
         if not asked or subject.manager is None:
             return []
         *rest, last = subject.key_columns
-        table, manager, key = qualified(subject.table.name), ident(subject.manager.name), ident(last)
-        same = [f"boss.{ident(name)} = person.{ident(name)}" for name in rest]
-        boss = " and ".join([*same, f"boss.{key} = climb.{key}"])
+        table, manager, key = qualified(subject.table.name), ident(subject.manager.name), ident(key_name(last))
+        same = [f"boss.{ident(name)} = person.{ident(key_name(name))}" for name in rest]
+        boss = " and ".join([*same, f"boss.{ident(last)} = climb.{key}"])
         climb = (
             f"select person.number, self.{manager} as {key}, 1 as height\n"
-            f"from person\n    join {table} as self on {self.equal('self', subject.key_columns, 'person', subject.key_columns)}\n"
+            f"from person\n    join {table} as self on {self.equal('self', subject.key_columns, 'person', key_names(subject))}\n"
             "union all\n"
             f"select climb.number, boss.{manager}, climb.height + 1\n"
             "from climb\n    join person on person.number = climb.number\n"
@@ -146,7 +172,7 @@ class People:
         subject = self.subject
         here = sql.exists(
             sql.select(
-                "", ["person as leaving"], [self.equal("leaving", subject.key_columns, alias, subject.key_columns)]
+                "", ["person as leaving"], [self.equal("leaving", key_names(subject), alias, subject.key_columns)]
             )
         )
         if subject.lifecycle is not None:

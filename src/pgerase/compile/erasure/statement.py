@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from pgerase.catalog.model import Column
 from pgerase.compile.erasure.bound import CHANGE, Gone, Verb
 from pgerase.compile.erasure.circle import Circles
-from pgerase.compile.erasure.find import BELOW
 from pgerase.compile.erasure.parts import (
     AS_FOUND,
     ROW,
@@ -21,13 +20,13 @@ from pgerase.compile.erasure.parts import (
     Hit,
     Part,
     alone,
-    hit_name,
     identity,
     new_name,
     strategy_of,
 )
+from pgerase.compile.erasure.people import BELOW
 from pgerase.compile.erasure.work import Work
-from pgerase.compile.sql import fit_name, ident, indent, qualified, text_literal, unbroken
+from pgerase.compile.sql import ident, indent, qualified, text_literal, unbroken
 from pgerase.compile.types import unmodified
 
 
@@ -46,7 +45,7 @@ class Statement(Circles):
             # row over: then it is left alone, and missed. By xmin, since older servers do not look at a ctid again.
             same = f"{self.equal(ROW, ids, 'found', ids)} and {ROW}.xmin = found.{AS_FOUND}"
             changed = self.changed_columns(one)
-            deleted = fit_name(f"{alias}_deleted")
+            deleted = self.part_name(one, "deleted")
             if one.deletes:
                 query = (
                     f"delete from {qualified(one.name)} as {ROW}\nusing {ident(alias)} as found\n"
@@ -61,7 +60,7 @@ class Statement(Circles):
                     f"update {qualified(one.name)} as {ROW}\nset {sets}\nfrom {ident(alias)} as found\n"
                     f"where {same} and found.changes and found.deleted_by is null{after}\nreturning 1"
                 )
-                parts.append(Part(fit_name(f"{alias}_changed"), query, ""))
+                parts.append(Part(self.part_name(one, "changed"), query, ""))
         return parts
 
     def done_plainly(self, work: Work, hit: Hit) -> Part:
@@ -216,21 +215,19 @@ class Statement(Circles):
 
     def hit_names(self, work: Work) -> list[str]:
         """The names of the ways in which rows of a table are touched, as in `found_in`."""
-        names = [hit_name(link.label, number) for number, link in enumerate(work.links)]
-        names += [hit_name("gone " + "_".join(one.hop.columns), 0) for one in work.gone_before]
+        names = list(self.link_names[work.name])
+        names += [self.gone_name(work, one) for one in work.gone_before]
         along = [one.gone is Gone.DELETE for one in work.gone_in_circle]
         if any(along):
             names.append(BELOW)
-        names += [
-            hit_name("gone " + "_".join(one.hop.columns), 0)
-            for one in work.gone_in_circle
-            if one.gone is not Gone.DELETE
-        ]
+        names += [self.gone_name(work, one) for one in work.gone_in_circle if one.gone is not Gone.DELETE]
         return names
 
     def shared_names(self, work: Work) -> set[str]:
         """The names of those by which a row may be several people's."""
-        return {hit_name(link.label, number) for number, link in enumerate(work.links) if not link.path.finds_one}
+        return {
+            name for name, link in zip(self.link_names[work.name], work.links, strict=True) if not link.path.finds_one
+        }
 
     def missed(self) -> str:
         """For each table how many rows were found but not changed or deleted: somebody's trigger held them back."""
@@ -247,7 +244,7 @@ class Statement(Circles):
                 each.append(
                     f"select null, {relation}, '{strategy}',\n"
                     f"    (select count(*) from {ident(alias)} as found where {which})\n"
-                    f"        - (select count(*) from {ident(fit_name(f'{alias}_{suffix}'))})"
+                    f"        - (select count(*) from {ident(self.part_name(one, suffix))})"
                 )
         return "\nunion all\n".join(each)
 
