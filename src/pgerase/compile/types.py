@@ -184,6 +184,13 @@ def exact_array(wanted: ValueType) -> str:
     return f"{'bpchar' if wanted.base == 'character' else wanted.base}[]"
 
 
+def of_extension(column: Column, sign: str) -> str:
+    """The operator for a column's values: that of a base type outside pg_catalog lives where the type does."""
+    if column.type_kind != "b" or column.element_type is not None or "." not in column.base_type:
+        return sign
+    return f"operator({column.base_type.rsplit('.', 1)[0]}.{sign})"
+
+
 def null_of(column: Column) -> str:
     """Null of a column's type, of which no domain is asked."""
     return f"null::{column.base_type if column.domains else column.type}"

@@ -1,6 +1,7 @@
 """Unique indexes: a row handed over to where another one is goes, and of several that come to the same place one stays.
 
-Values that fillers make are another matter: nobody is to lose a row for those, so the dry run counts them as violations.
+Values that fillers make, and what is undone with rows that go, are another matter: nobody is to lose a row for those, so the
+dry run counts them as violations.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pgerase.compile import sql
 from pgerase.compile.erasure.bound import Verb
 from pgerase.compile.erasure.find import Finder
-from pgerase.compile.erasure.parts import AS_FOUND, ROW, Hit, Part, identity, new_name
+from pgerase.compile.erasure.parts import AS_FOUND, ROW, Hit, Part, identity, lateral, new_name
 from pgerase.compile.erasure.unique import UniqueKey, unique_keys
 from pgerase.compile.erasure.work import Work
 from pgerase.compile.sql import ident, indent, qualified, text_literal
@@ -23,28 +24,21 @@ class Clashes(Finder):
     """Where rows would come to stand, and whether another one is there."""
 
     def settled(self, work: Work, hits: Sequence[Hit], decided: Part) -> list[Part]:
-        """The parts of a table in which rows that are handed over may meet others; `decided` is what its links say of each row."""
+        """The parts of a table in which rows that are handed over may meet others; `decided` is what its links say of each row.
+
+        Whoever is erased first brings their rows first, as if people were erased one by one. What meets a row that stays goes
+        before others are compared, so that it takes nobody along.
+        """
         alias, ids = decided.name, identity(work.table)
         moved, placed = self.part_name(work, "moved"), self.part_name(work, "placed")
-        same = self.equal(ROW, ids, "found", ids)
-        wanted = [f"found.{ident(name)}" for name in ids]
-        sources = [f"{ident(moved)} as found", f"join {qualified(work.name)} as {ROW} on {same}"]
-        clashes: list[str] = []
-        for number, key in enumerate(work.clashes, 1):
-            spot = f"spot_{number}"
-            sources.append(f"left join lateral (\n    {indent(self.spot(work, key))}\n) as {spot} on true")
-            keys = _keys(key)
-            order = ", ".join(f"found.{ident(name)}" for name in ids)
-            partition = ", ".join(f"{spot}.{name}" for name in ("moves", *keys))
-            wanted += [f"{spot}.moves as moves_{number}"]
-            wanted += [f"{spot}.{name} as {name}_{number}" for name in keys]
-            wanted.append(f"row_number() over (partition by {partition} order by {order}) as place_{number}")
-            clashes.append(
-                f"(placed.moves_{number} and (placed.place_{number} > 1 or {self.taken(work, key, number, moved)}))"
-            )
-        united = "\n    or ".join(clashes)
-        movers = [f"case when found.verb_{hit.name} {_MOVED} then found.number_{hit.name} end" for hit in hits]
+        movers = [
+            f"case when found.verb_{hit.name} {_MOVED} then found.number_{hit.name} end"
+            for hit in hits
+            if not hit.points
+        ]
         first = movers[0] if len(movers) == 1 else f"least(\n    {(',' + chr(10) + '    ').join(movers)}\n)"
+        names = ", ".join(key.name for key in work.clashes)
+        comment = f"A row that is handed over to where another one is goes; of several one stays ({names})."
         out = [f"found.{ident(name)}" for name in (*ids, *self.exposed_names(work))]
         for hit in hits:
             out.append(f"found.number_{hit.name}")
@@ -52,21 +46,56 @@ class Clashes(Finder):
                 out.append(f"found.numbers_{hit.name}")
             verb = f"found.verb_{hit.name}"
             out.append(
-                f"case when clash.clashes and {verb} {_MOVED} then '{Verb.DELETE}' else {verb} end as verb_{hit.name}"
+                f"case when placed.goes and {verb} {_MOVED} then '{Verb.DELETE}' else {verb} end as verb_{hit.name}"
             )
         out += [f"found.{ident(new_name(name))}" for name in self.changed_columns(work)]
-        out += ["found.changes", f"case when clash.clashes then {first} else found.deleted_by end as deleted_by"]
+        out += ["found.changes", "case when placed.goes then placed.mover else found.deleted_by end as deleted_by"]
         out.append(f"found.{AS_FOUND}")
         where = self.equal("placed", ids, "found", ids)
         listed = ",\n    ".join(indent(one) for one in out)
-        final = (
-            f"select {listed}\nfrom {ident(moved)} as found\n    join {ident(placed)} as placed on {where}\n"
-            f"    cross join lateral (values (coalesce(\n        {indent(united, 8)}, false\n    ))) as clash (clashes)"
+        final = f"select {listed}\nfrom {ident(moved)} as found\n    join {ident(placed)} as placed on {where}"
+        return [
+            Part(moved, decided.query, decided.comment),
+            Part(placed, self.placed(work, moved, first), comment),
+            Part(alias, final, ""),
+        ]
+
+    def placed(self, work: Work, moved: str, mover: str) -> str:
+        """For each row who hands it over, and whether it goes for that."""
+        ids = identity(work.table)
+        wanted = [f"found.{ident(name)}" for name in ids]
+        sources = [
+            f"{ident(moved)} as found",
+            f"join {qualified(work.name)} as {ROW} on {self.equal(ROW, ids, 'found', ids)}",
+            lateral([mover], "handed", ["mover"]),
+        ]
+        wanted.append("handed.mover")
+        taken: list[str] = []
+        for number, key in enumerate(work.clashes, 1):
+            spot = f"spot_{number}"
+            sources.append(f"left join lateral (\n    {indent(self.spot(work, key))}\n) as {spot} on true")
+            wanted += [f"{spot}.{name} as {name}_{number}" for name in ("moves", *_keys(key))]
+            taken.append(f"({spot}.moves and {self.taken(work, key, number, moved)})")
+        united = "\n    or ".join(taken)
+        wanted.append(f"handed.mover is not null and coalesce(\n    {indent(united)}, false\n) as goes")
+        query = (
+            "select " + ",\n    ".join(indent(one) for one in wanted) + "\nfrom " + "\n    ".join(map(indent, sources))
         )
-        names = ", ".join(key.name for key in work.clashes)
-        comment = f"A row that is handed over to where another one is goes; of several one stays ({names})."
-        place = "select " + ",\n    ".join(wanted) + "\nfrom " + "\n    ".join(indent(one) for one in sources)
-        return [Part(moved, decided.query, decided.comment), Part(placed, place, comment), Part(alias, final, "")]
+        told = [*(ident(name) for name in ids), "mover"]
+        for number, key in enumerate(work.clashes, 1):
+            carried = [
+                f"placed.{name}_{later}"
+                for later, other in enumerate(work.clashes, 1)
+                if later > number
+                for name in ("moves", *_keys(other))
+            ]
+            partition = ", ".join(["placed.goes", *(f"placed.{name}_{number}" for name in ("moves", *_keys(key)))])
+            order = ", ".join(["placed.mover nulls first", *(f"placed.{ident(name)}" for name in ids)])
+            place = f"row_number() over (partition by {partition} order by {order})"
+            goes = f"placed.goes or (coalesce(placed.moves_{number}, false) and placed.mover is not null and {place} > 1) as goes"
+            listed = ",\n    ".join([*(f"placed.{name}" for name in told), *carried, goes])
+            query = f"select {listed}\nfrom (\n    {indent(query)}\n) as placed"
+        return query
 
     def spot(self, work: Work, key: UniqueKey) -> str:
         """Where a row would come to stand in a unique index; nothing where it is not moved, or not in the index."""
@@ -85,31 +114,29 @@ class Clashes(Finder):
         return sql.select(f"true as moves, {keys}", [f"(select {image}) as after"], conditions)
 
     def taken(self, work: Work, key: UniqueKey, number: int, moved: str) -> str:
-        """Whether a row is at that place that neither goes nor leaves it."""
+        """Whether a row is at that place that does not go.
+
+        One that is changed and leaves it counts as well: the server looks at each row as it is changed, in whatever order.
+        """
         ids = identity(work.table)
-        changed = [name for name in self.changed_columns(work) if name in key.columns]
-        leaves = " or ".join(
-            ["leaving.deleted_by is not null"]
-            + [f"leaving.{ident(new_name(name))} is distinct from {ROW}.{ident(name)}" for name in changed]
-        )
-        leaving = sql.select("", [f"{ident(moved)} as leaving"], [self.equal("leaving", ids, ROW, ids), f"({leaves})"])
-        there = [_same(key, text, f"placed.{name}_{number}") for text, name in zip(key.keys, _keys(key), strict=True)]
+        goes = [self.equal("leaving", ids, "other", ids), "leaving.deleted_by is not null"]
+        leaving = sql.select("", [f"{ident(moved)} as leaving"], goes)
+        there = key.same(f"spot_{number}")
         if key.predicate is not None:
             there.append(key.predicate)
-        itself = self.equal(ROW, ids, "placed", ids)
+        itself = self.equal("other", ids, "found", ids)
         conditions = [*there, f"not ({itself})", f"not {sql.exists(leaving)}"]
-        return sql.exists(sql.select("", [f"{qualified(work.name)} as {ROW}"], conditions))
+        return sql.exists(sql.select("", [f"{qualified(work.name)} as other"], conditions))
 
     def duplicates(self, work: Work, after: str, number: str) -> Iterable[str]:
-        """Rows that would stand where another one stands in a unique index, by values that fillers make.
+        """Rows that would stand where another one stands in a unique index and do not go for that.
 
         `after` are the rows as they would be, `number` its column that says whose they are.
         """
         ids, changed = identity(work.table), set(self.changed_columns(work))
-        settled = {key.name for key in work.clashes}
         relation = text_literal(str(work.name)).strip()
         for key in unique_keys(work.table):
-            if key.name in settled or not changed & set(key.columns):
+            if not changed & set(key.columns):
                 continue
             names = _keys(key)
             keys = ", ".join(f"{text} as {name}" for text, name in zip(key.keys, names, strict=True))
@@ -124,7 +151,7 @@ class Clashes(Finder):
                 [f"{ident(self.aliases[work.name])} as found"],
                 [self.equal("found", ids, ROW, ids), "(found.changes or found.deleted_by is not null)"],
             )
-            there = [_same(key, text, f"spot.{name}") for text, name in zip(key.keys, names, strict=True)]
+            there = key.same("spot")
             if key.predicate is not None:
                 there.append(key.predicate)
             other = sql.exists(
@@ -138,14 +165,10 @@ class Clashes(Finder):
 
 
 def _keys(key: UniqueKey) -> list[str]:
-    return [f"key_{place}" for place in range(1, len(key.keys) + 1)]
+    return list(key.names)
 
 
 def _in_index(key: UniqueKey) -> list[str]:
     """When a row has a place in the index that no other may have."""
     nulls = [f"{text} is not null" for text in key.keys] if key.nulls_distinct else []
     return [*nulls, *([key.predicate] if key.predicate is not None else [])]
-
-
-def _same(key: UniqueKey, text: str, other: str) -> str:
-    return f"{text} = {other}" if key.nulls_distinct else f"{text} is not distinct from {other}"

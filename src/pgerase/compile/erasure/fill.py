@@ -203,9 +203,18 @@ def _names(definition: str, column: str) -> bool:
 
 
 def comparable(column: Column) -> str:
-    """A suffix that makes values of the column's type comparable: some types have no equality."""
+    """A suffix that makes values of the column's type comparable: some types have no equality, or not in pg_catalog.
+
+    Composites may be made of such types.
+    """
     kind = type_of(column)
-    return "::text" if kind.base in _NO_EQUALITY else ""
+    own = "." in kind.base and column.type_kind in {"b", "c"}
+    return "::text" if own or kind.base in _NO_EQUALITY else ""
 
 
-_NO_EQUALITY = frozenset({"json", "xml", "point", "polygon", "box", "path", "line", "lseg", "circle"})
+_NO_EQUALITY = frozenset(
+    {
+        *("json", "xml", "point", "polygon", "box", "path", "line", "lseg", "circle"),
+        *("jsonpath", "refcursor", "pg_snapshot", "txid_snapshot"),
+    }
+)

@@ -153,7 +153,11 @@ class _Planner:
     def clashes(self, name: Name, links: tuple[BoundLink, ...]) -> tuple[UniqueKey, ...]:
         """Where a row handed over may meet another one, and goes: not with `owners: last`, which looks at what points to it first."""
         mapped = self.map.tables.get(name)
-        return () if mapped is None or mapped.only_last else clashes_of(self.catalog.tables[name], links)
+        if mapped is None or mapped.only_last:
+            return ()
+        treated = {name for link in links for name in link.columns if name in mapped.columns}
+        treated |= {name for link in links for rule in link.rules for name, _ in rule.columns}
+        return clashes_of(self.catalog.tables[name], links, treated)
 
     def changes(self, link: BoundLink) -> bool:
         """Whether something may happen to rows of a link, or to their columns."""
