@@ -144,3 +144,40 @@ def test_values_without_an_equality_in_reach_are_cleared(extended, type_):
     made.admin.execute(f"update s.person set one = {value}, two = {value} where person_id = 1".encode())
     assert made.erase("1") == {("1", "s.person", "change"): 1}
     assert made.rows("select count(*) from s.person where one is null and two is null") == [(2,)]
+
+
+def test_a_generated_column_is_seen_as_it_would_be(erasing):
+    """In checks and in unique indexes: in the dry run, for the server makes it as it writes."""
+    made = erasing(
+        PEOPLE
+        + "create table s.seat (seat_id int primary key, owner_id bigint, room text,"
+        + " place text generated always as (owner_id::text || room) stored unique, twice bigint generated always as (owner_id * 2) stored,"
+        + " constraint low check (twice < 6 or room <> 'low'));"
+        + "insert into s.seat values (1, 1, 'east'), (2, 3, 'east'), (3, 1, 'low'), (4, 2, 'west');",
+        HANDED_OVER,
+    )
+    assert made.count("1", "2") == {
+        ("1", "s.seat", "reassign"): 2,
+        ("1", "s.seat", "violates low"): 1,
+        ("1", "s.seat", "violates seat_place_key"): 1,
+        ("2", "s.seat", "reassign"): 1,
+    }
+    made.erase("2")
+    assert made.rows("select place from s.seat where seat_id = 4") == [("3west",)]
+
+
+@pytest.mark.parametrize(
+    ("column", "rows"),
+    [
+        ("bigint generated always as (raw) stored", "{reassign: [manager, {key: 4}]}"),
+        ("bigint generated always as identity", "{reassign: [manager, {key: 4}]}"),
+        ("bigint generated always as (raw) stored", "[{do: keep, mark: {owner_id: 4}}]"),
+    ],
+)
+def test_what_nobody_can_write_is_refused(erasing, column, rows):
+    """Else everybody's erasure would fail."""
+    with pytest.raises(AssertionError, match=r"s\.seat\.owner_id: erasing would write it, and it is generated"):
+        erasing(
+            PEOPLE + f"create table s.seat (seat_id int primary key, raw bigint, owner_id {column});",
+            SUBJECT + STAYS + f"  s.seat: {{links: {{owner_id: {{person: key, rows: {rows}}}}}}}\n",
+        )

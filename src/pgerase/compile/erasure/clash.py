@@ -128,12 +128,12 @@ class Clashes(Finder):
         conditions = [*there, f"not ({itself})", f"not {sql.exists(leaving)}"]
         return sql.exists(sql.select("", [f"{qualified(work.name)} as other"], conditions))
 
-    def duplicates(self, work: Work, after: str, number: str) -> Iterable[str]:
+    def duplicates(self, work: Work, changed: set[str], after: str, number: str) -> Iterable[str]:
         """Rows that would stand where another one stands in a unique index and do not go for that.
 
-        `after` are the rows as they would be, `number` its column that says whose they are.
+        `after` are the rows as they would be, `number` its column that says whose they are, `changed` those that may be others.
         """
-        ids, changed = identity(work.table), set(self.changed_columns(work))
+        ids = identity(work.table)
         relation = text_literal(str(work.name)).strip()
         for key in unique_keys(work.table):
             if not changed & set(key.columns):

@@ -92,7 +92,7 @@ def compile_erasure(
             )
         )
         made += state_functions(statement, naming)
-        findings += dict.fromkeys(statement.findings)
+        findings += dict.fromkeys([*statement.findings, *statement.unwritable()])
         functions += made
         written |= {*tables, subject.table.name}
         erased_from |= set(tables)

@@ -9,7 +9,7 @@ from pglast import ast, parse_sql
 from pglast.stream import RawStream
 from pglast.visitors import Visitor
 
-from pgerase.catalog.model import Index, Table
+from pgerase.catalog.model import Column, Index, Table
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import BoundLink
 from pgerase.compile.sql import ident, unbroken
@@ -54,10 +54,12 @@ def unique_keys(table: Table) -> tuple[UniqueKey, ...]:
 def clashes_of(table: Table, links: Iterable[BoundLink], treated: Container[str]) -> tuple[UniqueKey, ...]:
     """The unique indexes in which a row that a link hands over may meet another one, and that know no `treated` column."""
     moved = {name for link in links for rule in link.rules for one in rule.candidates for name in _moved(link, one)}
+    # Where a row comes to by a generated column is known only to the database, and to the dry run.
+    later = {column.name for column in derived(table, moved)}
     return tuple(
         key
         for key in unique_keys(table)
-        if moved & set(key.columns) and not any(name in treated for name in key.columns)
+        if moved & set(key.columns) and not any(name in treated or name in later for name in key.columns)
     )
 
 
@@ -98,6 +100,18 @@ def _equal(table: Table, name: str) -> str:
     column = table.column(name)
     assert column is not None
     return of_extension(column, "=")
+
+
+def derived(table: Table, changed: Container[str]) -> tuple[Column, ...]:
+    """The generated columns whose values change with others."""
+    found: list[Column] = []
+    for column in table.columns:
+        if column.generated and column.default is not None:
+            named = _Columns()
+            named(parse_sql(f"select {column.default}"))
+            if named.whole_row or any(name in changed for name in named.found):
+                found.append(column)
+    return tuple(found)
 
 
 class _Columns(Visitor):
