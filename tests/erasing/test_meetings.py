@@ -183,15 +183,16 @@ def test_what_was_made_by_one_link_is_shortened_by_the_next(erasing):
 
 
 def test_nobody_is_erased_to_whom_the_map_hands_rows_over(erasing):
-    """Dot gets what has no manager; erasing her would leave her rows to herself."""
+    """Dot gets what has no manager; erasing her would leave her rows to herself. The dry run says so as well."""
     made = erasing(
         PEOPLE
         + "create table s.task (task_id int primary key, owner_id bigint); insert into s.task values (1, 3), (2, 4);",
         SUBJECT + STAYS + "  s.task: {links: {owner_id: {person: key, rows: {reassign: [manager, {key: 4}]}}}}\n",
     )
-    with pytest.raises(psycopg.Error) as caught:
-        made.run("3", "4")
-    assert caught.value.sqlstate == "ZE106"
+    for call in (made.count, made.run):
+        with pytest.raises(psycopg.Error) as caught:
+            call("3", "4")
+        assert caught.value.sqlstate == "ZE106"
     made.erase("3")
     assert made.rows("select * from s.task order by 1") == [(1, 4), (2, 4)]
 

@@ -40,6 +40,7 @@ def count_function(statement: Statement, naming: Naming, code: UserCode) -> Desi
         "begin\n"
         # It evaluates checks, with the eraser's rights.
         f"{_code_is_known(statement, naming, code)}"
+        f"{_heirs_refused(statement)}"
         f"{_identifiers(statement)}"
         f"    return query\n    {indent(query)};\n"
         "end;\n"
