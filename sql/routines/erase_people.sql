@@ -94,20 +94,36 @@ begin
                 constraint = v_constraint;
     end;
 
-    -- A plan made before another request erased the same person says nothing about now.
-    select counted.relation
+    -- A plan made before another request erased the same person says nothing about now. People are counted together and erased
+    -- in batches: a row that two of them have in common may be as it is to be by the time the second comes, and is then kept.
+    select compared.relation
     into v_different
-    from pgerase_internal.request_count as counted
-        join pgerase_internal.request_person as one
-            on one.request_id = counted.request_id and one.key = counted.key
-        join pgerase_internal.erased_person as erased
-            on erased.subject = v_subject and erased.key = counted.key
-    where counted.request_id = p_request
-        and counted.key = any (v_keys)
-        and one.planned_at is not null
-        and one.planned_after is not distinct from erased.erased_at
-        and counted.planned is distinct from counted.done
-    order by counted.key, counted.relation, counted.strategy
+    from (
+        select
+            counted.key,
+            counted.relation,
+            pg_catalog.bool_or(
+                counted.strategy not in ('change', 'keep') and counted.planned is distinct from counted.done
+            ) as otherwise,
+            pg_catalog.sum(coalesce(counted.planned, 0) - coalesce(counted.done, 0))
+                filter (where counted.strategy in ('change', 'keep')) as fewer_stay,
+            pg_catalog.sum(coalesce(counted.planned, 0) - coalesce(counted.done, 0))
+                filter (where counted.strategy = 'change') as fewer_change
+        from pgerase_internal.request_count as counted
+            join pgerase_internal.request_person as one
+                on one.request_id = counted.request_id and one.key = counted.key
+            join pgerase_internal.erased_person as erased
+                on erased.subject = v_subject and erased.key = counted.key
+        where counted.request_id = p_request
+            and counted.key = any (v_keys)
+            and one.planned_at is not null
+            and one.planned_after is not distinct from erased.erased_at
+        group by counted.key, counted.relation
+    ) as compared
+    where compared.otherwise
+        or compared.fewer_stay <> 0
+        or compared.fewer_change < 0
+    order by compared.key, compared.relation
     limit 1;
 
     if found then

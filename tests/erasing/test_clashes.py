@@ -8,6 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from pgerase.database import Database
+from pgerase.operate import Register, dry_run, erase, open_request
 from tests.erasing.small import PEOPLE, STAYS, SUBJECT, Erasing
 from tests.fix_database import FreshDatabase
 
@@ -181,3 +183,24 @@ def test_what_nobody_can_write_is_refused(erasing, column, rows):
             PEOPLE + f"create table s.seat (seat_id int primary key, raw bigint, owner_id {column});",
             SUBJECT + STAYS + f"  s.seat: {{links: {{owner_id: {{person: key, rows: {rows}}}}}}}\n",
         )
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+@pytest.mark.parametrize("rows", ["keep", "unlink", "{reassign: [manager, unlink]}", "delete"])
+def test_people_with_a_row_in_common_are_erased_in_any_batches(erasing, rows, batch):
+    """Sender and reader: what the first batch has cleared is kept by the next, and nobody fails for it."""
+    made = erasing(
+        PEOPLE
+        + "create table s.letter (letter_id int primary key, sender bigint, reader bigint, body text);"
+        + "insert into s.letter values (1, 1, 2, 'a'), (2, 2, 4, 'b'), (3, 4, 1, 'c'), (4, 1, 1, 'd'), (5, 3, 4, 'e'), (6, 3, 3, 'f');",
+        SUBJECT
+        + STAYS
+        + f"  s.letter:\n    links: {{sender: {{person: key, rows: {rows}}}, reader: {{person: key, rows: keep}}}}\n"
+        + "    columns: {body: {kind: message, purpose: x, of: any, erase: clear}}\n",
+    )
+    with Database.open(made.dsn) as database:
+        register = Register(database, made.prefix)
+        number = open_request(register, "person", ["1", "2", "4"]).number
+        dry_run(register, number)
+        assert erase(register, number, batch=batch).failures == ()
+    assert made.rows("select letter_id from s.letter where body is not null") == [(6,)]
