@@ -149,7 +149,7 @@ class Statement(Circles):
         changed = set(self.changed_columns(work))
         if not changed:
             return
-        follow = {column.name: column.default for column in derived(work.table, changed)}
+        follow = {column.name: unbroken(column.default or "") for column in derived(work.table, changed)}
         alias, ids = self.aliases[work.name], identity(work.table)
         numbers = [f"found.number_{name}" for name in self.hit_names(work)]
         number = numbers[0] if len(numbers) == 1 else f"least({', '.join(numbers)})"
