@@ -155,8 +155,9 @@ class _Planner:
         mapped = self.map.tables.get(name)
         if mapped is None or mapped.only_last:
             return ()
-        treated = {name for link in links for name in link.columns if name in mapped.columns}
-        treated |= {name for link in links for rule in link.rules for name, _ in rule.columns}
+        own = [(one, mapped.columns[one].treatments) for link in links for one in link.columns if one in mapped.columns]
+        ruled = [column for link in links for rule in link.rules for column in rule.columns]
+        treated = {one for one, treatments in (*own, *ruled) if not leaves_alone(treatments)}
         return clashes_of(self.catalog.tables[name], links, treated)
 
     def changes(self, link: BoundLink) -> bool:
