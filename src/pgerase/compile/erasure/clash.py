@@ -119,13 +119,12 @@ class Clashes(Finder):
         One that is changed and leaves it counts as well: the server looks at each row as it is changed, in whatever order.
         """
         ids = identity(work.table)
-        goes = [self.equal("leaving", ids, "other", ids), "leaving.deleted_by is not null"]
-        leaving = sql.select("", [f"{ident(moved)} as leaving"], goes)
+        stays = _outside("other", ids, f"{ident(moved)} as found", "found.deleted_by is not null")
         there = key.same(f"spot_{number}")
         if key.predicate is not None:
             there.append(key.predicate)
         itself = self.equal("other", ids, "found", ids)
-        conditions = [*there, f"not ({itself})", f"not {sql.exists(leaving)}"]
+        conditions = [*there, f"not ({itself})", stays]
         return sql.exists(sql.select("", [f"{qualified(work.name)} as other"], conditions))
 
     def duplicates(self, work: Work, changed: set[str], after: str, number: str) -> Iterable[str]:
@@ -146,17 +145,12 @@ class Clashes(Finder):
                 _in_index(key),
             )
             # What is changed itself is among the others.
-            changing = sql.select(
-                "",
-                [f"{ident(self.aliases[work.name])} as found"],
-                [self.equal("found", ids, ROW, ids), "(found.changes or found.deleted_by is not null)"],
-            )
+            found = f"{ident(self.aliases[work.name])} as found"
+            stays = _outside(ROW, ids, found, "(found.changes or found.deleted_by is not null)")
             there = key.same("spot")
             if key.predicate is not None:
                 there.append(key.predicate)
-            other = sql.exists(
-                sql.select("", [f"{qualified(work.name)} as {ROW}"], [*there, f"not {sql.exists(changing)}"])
-            )
+            other = sql.exists(sql.select("", [f"{qualified(work.name)} as {ROW}"], [*there, stays]))
             strategy = text_literal(f"violates {key.name}").strip()
             yield (
                 f"select spot.number, {relation}, {strategy}\nfrom (\n    {indent(spots)}\n) as spot\n"
@@ -166,6 +160,13 @@ class Clashes(Finder):
 
 def _keys(key: UniqueKey) -> list[str]:
     return list(key.names)
+
+
+def _outside(alias: str, ids: Sequence[str], source: str, condition: str) -> str:
+    """Whether a row is not among some others. Not as EXISTS, which would read those once a row: NOT IN is hashed, and ids are never null."""
+    mine = ", ".join(f"{alias}.{ident(name)}" for name in ids)
+    theirs = ", ".join(f"found.{ident(name)}" for name in ids)
+    return f"({mine}) not in (\n    {indent(sql.select(theirs, [source], [condition]))}\n)"
 
 
 def _in_index(key: UniqueKey) -> list[str]:

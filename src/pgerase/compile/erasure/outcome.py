@@ -12,7 +12,7 @@ from pgerase.compile.emit import Env, asks_decision
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import BoundLink, Verb
 from pgerase.compile.erasure.fill import Misfit, leaves_alone, new_value
-from pgerase.compile.erasure.parts import BEFORE, NEEDED, ROW, Outcome, identity, key_name, key_names, new_name
+from pgerase.compile.erasure.parts import BEFORE, NEEDED, ROW, Outcome, identity, key_names, new_name
 from pgerase.compile.erasure.people import People
 from pgerase.compile.erasure.work import Work
 from pgerase.compile.sql import ident, qualified
@@ -189,14 +189,13 @@ class Outcomes(People):
     def manager(self, work: Work, name: str, columns: tuple[str, ...]) -> str:
         """The person's manager who stays, if the row is within what is required of that one."""
         *rest, last = self.subject.key_columns
-        conditions = [f"manager.number = {name}.number"]
-        sources = ["manager"]
-        if required := self.requirements(work, "boss"):
-            on = [f"boss.{ident(last)} = manager.{ident(key_name(last))}"]
-            on += [f"boss.{ident(key)} = {ROW}.{ident(mine)}" for key, mine in zip(rest, columns, strict=False)]
-            sources.append(f"join {qualified(self.subject.table.name)} as boss on {' and '.join(on)}")
-            conditions += required
-        return sql.subquery(sql.select(f"manager.{ident(key_name(last))}", sources, conditions))
+        required = self.requirements(work, "boss")
+        if not required:
+            return f"{name}.heir"
+        conditions = [f"boss.{ident(last)} = {name}.heir"]
+        conditions += [f"boss.{ident(key)} = {ROW}.{ident(mine)}" for key, mine in zip(rest, columns, strict=False)]
+        source = f"{qualified(self.subject.table.name)} as boss"
+        return sql.subquery(sql.select(f"boss.{ident(last)}", [source], [*conditions, *required]))
 
     def pool(self, work: Work, value: ColumnValue, columns: tuple[str, ...]) -> str:
         """The person that the row's path leads to, if active and staying and the row within what is required."""

@@ -48,7 +48,7 @@ class People:
     _taken: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
-        taken = {"given", "person", "manager", "climb", ROW}
+        taken = {"given", "asked", "person", "manager", "climb", ROW}
         for one in self.work:
             wish = one.name.name if one.name.name not in taken else f"{one.name.schema}_{one.name.name}"
             self.aliases[one.name] = unlike(wish[:40], taken)
@@ -114,11 +114,22 @@ class People:
             "select " + ",\n    ".join([*wanted, f"({erased}) as is_erased"]) + "\n"
             f"from given\n    left join {qualified(subject.table.name)} as self on {own}"
         )
-        parts = [
-            Part("given", given, "The people of the request, in its order."),
-            Part("person", person, f"{subject.name}: {subject.table.name} ({subject.at})"),
+        comment = f"{subject.name}: {subject.table.name} ({subject.at})"
+        parts = [Part("given", given, "The people of the request, in its order.")]
+        if not (managers := self.managers()):
+            return [*parts, Part("person", person, comment)]
+        # With each person, so that nobody has to look for a manager row by row.
+        last = ident(key_name(subject.key_columns[-1]))
+        heirs = (
+            f"select asked.*, manager.{last} as heir\nfrom asked\n"
+            "    left join manager on manager.number = asked.number"
+        )
+        return [
+            *parts,
+            Part("asked", person, comment),
+            *managers,
+            Part("person", heirs, "The same, with their managers."),
         ]
-        return [*parts, *self.managers()]
 
     def identifiers(self) -> list[str]:
         """The identifiers by which some link finds rows."""
@@ -143,22 +154,22 @@ class People:
             return []
         *rest, last = subject.key_columns
         table, manager, key = qualified(subject.table.name), ident(subject.manager.name), ident(key_name(last))
-        same = [f"boss.{ident(name)} = person.{ident(key_name(name))}" for name in rest]
+        same = [f"boss.{ident(name)} = asked.{ident(key_name(name))}" for name in rest]
         boss = " and ".join([*same, f"boss.{ident(last)} = climb.{key}"])
         climb = (
-            f"select person.number, self.{manager} as {key}, 1 as height\n"
-            f"from person\n    join {table} as self on {self.equal('self', subject.key_columns, 'person', key_names(subject))}\n"
+            f"select asked.number, self.{manager} as {key}, 1 as height\n"
+            f"from asked\n    join {table} as self on {self.equal('self', subject.key_columns, 'asked', key_names(subject))}\n"
             "union all\n"
             f"select climb.number, boss.{manager}, climb.height + 1\n"
-            "from climb\n    join person on person.number = climb.number\n"
+            "from climb\n    join asked on asked.number = climb.number\n"
             f"    join {table} as boss on {boss}\n"
-            f"where not ({self.stays('boss')})"
+            f"where not ({self.stays('boss', 'asked')})"
         )
         manager_query = (
             f"select distinct on (climb.number) climb.number, climb.{key}\n"
-            "from climb\n    join person on person.number = climb.number\n"
+            "from climb\n    join asked on asked.number = climb.number\n"
             f"    join {table} as boss on {boss}\n"
-            f"where not climb.is_circle and {self.stays('boss')}\n"
+            f"where not climb.is_circle and {self.stays('boss', 'asked')}\n"
             "order by climb.number, climb.height"
         )
         circle = f" cycle number, {key} set is_circle using climbed"
@@ -167,12 +178,12 @@ class People:
             Part("manager", manager_query, "The first on the way up who is active and stays."),
         ]
 
-    def stays(self, alias: str) -> str:
-        """Whether a person's row is active and in no open request, neither in this batch nor in another."""
+    def stays(self, alias: str, people: str = "person") -> str:
+        """Whether a person's row is active and in no open request, neither in this batch (`people`) nor in another."""
         subject = self.subject
         here = sql.exists(
             sql.select(
-                "", ["person as leaving"], [self.equal("leaving", key_names(subject), alias, subject.key_columns)]
+                "", [f"{people} as leaving"], [self.equal("leaving", key_names(subject), alias, subject.key_columns)]
             )
         )
         if subject.lifecycle is not None:
