@@ -15,18 +15,21 @@ declare
     v_proof constant text := pg_catalog.current_setting('pgerase.viewer', true);
     v_proved constant text := pg_catalog.substr(v_proof, 66);
     v_fields constant text[] := pg_catalog.string_to_array(v_proved, ':');
+    v_mac bytea;
 begin
     if v_fields[3] is distinct from extract(epoch from pg_catalog.now())::pg_catalog.text then
         return null;
     end if;
 
-    if not exists (
-        select
-        from pgerase_internal.signatures(pg_catalog.convert_to('proof ' || v_proved, 'UTF8')) as signature
-        where signature.key_id = v_fields[1]
-            and pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.encode(signature.mac, 'hex') || ':', 'UTF8'))
-                = pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.left(v_proof, 65), 'UTF8'))
-    ) then
+    select signature.mac
+    into v_mac
+    from pgerase_internal.signatures(pg_catalog.convert_to('proof ' || v_proved, 'UTF8')) as signature
+    where signature.key_id = v_fields[1];
+
+    -- Null where no valid key has this id.
+    if pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.left(v_proof, 65), 'UTF8'))
+        is distinct from pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.encode(v_mac, 'hex') || ':', 'UTF8'))
+    then
         return null;
     end if;
 

@@ -97,11 +97,31 @@ class Notes(Site):
 
 
 @pytest.fixture(scope="session")
-def deploy_notes(
-    server: str, unique_prefix: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str, str], Notes]]:
-    """`deploy_notes(kind, identity)`: a database with `notes` governed under `identity:`, once for all tests of a kind."""
+def deployed() -> Iterator[dict[str, Notes]]:
+    """The deployments made so far, by kind; dropped at the end."""
     made: dict[str, Notes] = {}
+    yield made
+    for notes in made.values():
+        notes.database.drop()
+
+
+@pytest.fixture(autouse=True)
+def connections_end(deployed: dict[str, Notes]) -> Iterator[None]:
+    """A test's connections end with it, though the databases stay."""
+    yield
+    for notes in deployed.values():
+        notes.database.close()
+
+
+@pytest.fixture(scope="session")
+def deploy_notes(
+    server: str,
+    unique_prefix: Callable[[], str],
+    tmp_path_factory: pytest.TempPathFactory,
+    deployed: dict[str, Notes],
+) -> Callable[[str, str], Notes]:
+    """`deploy_notes(kind, identity)`: a database with `notes` governed under `identity:`, once for all tests of a kind."""
+    made = deployed
 
     def make(kind: str, identity: str) -> Notes:
         if kind not in made:
@@ -120,9 +140,7 @@ def deploy_notes(
                 made[kind].key = add_key(connection, database.prefix, tmp_path_factory.mktemp("key") / "key.json")
         return made[kind]
 
-    yield make
-    for notes in made.values():
-        notes.database.drop()
+    return make
 
 
 # The databases outlive a test, its connections do not: there are more tests than the server takes connections.
