@@ -12,8 +12,9 @@ import pytest
 from psycopg import sql
 
 from pgerase.database import Database
-from pgerase.install import Names
+from pgerase.install import Names, install
 from pgerase.operate import add_key, list_keys
+from pgerase.rules.read import read_pack
 from pgerase.tokens import SigningKey, sign_token
 from tests.fix_database import FreshDatabase
 from tests.verify.conftest import Site, deploy
@@ -58,6 +59,12 @@ class Notes(Site):
                 self.become(connection, sign_token(self.key, person(number)))
             case _:
                 self.become(connection, person(number))
+
+    def repair(self) -> None:
+        """Make functions that a test has altered again."""
+        pack = read_pack(self.folder)
+        with Database.open(self.database.dsn()) as database:
+            install(database, self.prefix, identity=pack.identity, claim=pack.claim)
 
     @property
     def names(self) -> Names:
@@ -143,28 +150,19 @@ def deploy_notes(
     return make
 
 
-# The databases outlive a test, its connections do not: there are more tests than the server takes connections.
+@pytest.fixture
+def setting(deploy_notes) -> Notes:
+    return deploy_notes("setting", "setting")
 
 
 @pytest.fixture
-def setting(deploy_notes) -> Iterator[Notes]:
-    made = deploy_notes("setting", "setting")
-    yield made
-    made.database.close()
+def claims(deploy_notes) -> Notes:
+    return deploy_notes("claims", f"{{claims: {CLAIM}}}")
 
 
 @pytest.fixture
-def claims(deploy_notes) -> Iterator[Notes]:
-    made = deploy_notes("claims", f"{{claims: {CLAIM}}}")
-    yield made
-    made.database.close()
-
-
-@pytest.fixture
-def token(deploy_notes) -> Iterator[Notes]:
-    made = deploy_notes("token", "token")
-    yield made
-    made.database.close()
+def token(deploy_notes) -> Notes:
+    return deploy_notes("token", "token")
 
 
 @pytest.fixture(params=["setting", "claims", "token"])
