@@ -120,6 +120,8 @@ def _judged(
         hint = f"Once looked at, add to acknowledge in pack.yaml: {line}"
         return Finding("unacknowledged-code", Severity.ERROR, subject, what, hint, at)
     hint = "Look what it does; erasing refuses once it is changed."
+    if routine.is_trigger and not routine.security_definer:
+        hint += " The eraser may insert nowhere: a trigger that writes a history has to be SECURITY DEFINER."
     return Finding("erasing-runs-code", Severity.NOTE, subject, what, hint, at)
 
 
