@@ -160,7 +160,8 @@ def test_no_key_works_in_a_restored_copy_until_it_is_imported_there(
     try:
         subprocess.run(
             [pg_programs / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "--dbname", dsn],
-            input=dump,
+            # A setting of 17, which a newer pg_dump writes whatever server it dumps.
+            input=dump.replace("SET transaction_timeout = 0;\n", ""),
             capture_output=True,
             text=True,
             check=True,
