@@ -199,8 +199,11 @@ def test_a_new_row_comes_as_json_too(command: Command, monkeypatch: pytest.Monke
 def test_nothing_is_left_behind(shop: Site, command: Command):
     def state() -> list[Any]:
         with shop.database.connect() as connection:
+            # Roles are the whole cluster's: those of other tests come and go.
             return connection.execute(
-                "select (select count(*) from pg_class), (select count(*) from pg_namespace), (select count(*) from pg_auth_members)"
+                "select (select count(*) from pg_class), (select count(*) from pg_namespace),"
+                " (select count(*) from pg_auth_members where starts_with(roleid::regrole::text, %s))",
+                [shop.prefix],
             ).fetchall()
 
     before = state()

@@ -89,9 +89,10 @@ def is_word(character: str) -> bool:
     return (character.isalnum() or bool(unicodedata.combining(character))) and not "\u4e00" <= character <= "\u9fff"
 
 
+# The letter of an escape is small, hexadecimal digits are either.
 _ESCAPE_BEFORE = re.compile(
-    r"(\\[bfnrtv]|\\u00[0-2][0-9a-f]|\\u003[a-f]|\\u00[ab][0-9a-f]|\\u20..|\\u3000|%[0-2][0-9a-f]|%3[a-f]|%[89a-f][0-9a-f]|\\[0-3][0-7]{2})\Z",
-    re.IGNORECASE,
+    r"(\\[bfnrtv]|\\u00[0-2][0-9a-fA-F]|\\u003[a-fA-F]|\\u00[abAB][0-9a-fA-F]|\\u20..|\\u3000"
+    r"|%[0-2][0-9a-fA-F]|%3[a-fA-F]|%[89a-fA-F][0-9a-fA-F]|\\[0-3][0-7]{2})\Z"
 )
 
 
@@ -194,6 +195,8 @@ def test_the_matcher_sees_what_it_should():
     assert holds('{"a": "ZO\\u00CB"}', "zoë")
     assert holds("x=anna%40b.c", "anna@b.c")
     assert not holds("about", "bo")
+    assert holds("\\\\b1", "1")
+    assert not holds("\\\\B1", "1")
     assert holds('say \\\\"hi\\\\"', 'say "hi"')
 
 
