@@ -25,7 +25,12 @@ from pathlib import Path
 from pgerase.server import program_version
 
 MAJORS = (15, 16, 17, 18)
-SAME_EVERYWHERE = ("tests/unit", "tests/test_repository.py", "tests/demo", "tests/infra")
+SAME_EVERYWHERE = (
+    "tests/unit",
+    "tests/test_repository.py",
+    "tests/demo",
+    *(f"tests/infra/test_{name}.py" for name in ("contracts", "dependencies", "resources", "run", "server", "wheel")),
+)
 """Tests that use no server, or one of their own whatever the version; `make test` runs them."""
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
