@@ -390,7 +390,11 @@ def _wait_until_ready(folder: Path, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None:
         # Line 8 of postmaster.pid is what pg_ctl waits for too.
-        lines = status.read_text(errors="replace").splitlines() if status.exists() else []
+        try:
+            lines = status.read_text(errors="replace").splitlines()
+        except FileNotFoundError:
+            # Not there yet; or a server that gives up has taken it away just now.
+            lines = []
         if len(lines) > 7 and lines[0] == str(process.pid) and lines[7].strip() == "ready":
             return True
         if time.monotonic() > deadline:
@@ -408,8 +412,8 @@ def _end(process: subprocess.Popen[bytes], watchdog: subprocess.Popen[bytes] | N
         except subprocess.TimeoutExpired:
             continue
         break
-    if watchdog is not None:
-        # It cannot have ended by itself, unless somebody killed it: communicate passes over a broken pipe.
+    if watchdog is not None and watchdog.poll() is None:
+        # It ends when it is told or killed; communicate passes over the broken pipe of one killed just now.
         watchdog.communicate(b"stopped\n")
 
 
