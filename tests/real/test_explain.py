@@ -20,8 +20,8 @@ from tests.real.deployment import Deployment
 from tests.real.test_customer_success import CHARACTERISTIC
 
 SEED = 4
-EACH = 2
-"""Questions a table and action, half of them about rows that plain SQL says are allowed."""
+EACH = 1
+"""Questions a table and action about rows that plain SQL says are allowed, and as many about any."""
 
 
 def differing(
@@ -44,10 +44,9 @@ def differing(
             keys = {row[0]: row[1] for row in truth.execute(statement)}
             for action in (Action.READ, Action.UPDATE):
                 view = sql.Identifier("expected", f"{table}_{action}")
-                expected = {
-                    (row[0], row[1]) for row in truth.execute(sql.SQL("select viewer, key from {}").format(view))
-                }
-                mine = sorted(pair for pair in expected if pair[0] in viewers)
+                statement = sql.SQL("select viewer, key from {} where viewer = any (%s)").format(view)
+                expected = {(row[0], row[1]) for row in truth.execute(statement, [list(viewers)])}
+                mine = sorted(expected)
                 asked = draw.sample(mine, min(len(mine), EACH))
                 asked += [(draw.choice(viewers), draw.choice(sorted(keys))) for _ in range(EACH)]
                 for viewer, row in asked:

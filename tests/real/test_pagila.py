@@ -32,8 +32,10 @@ CLERK = "1421"
 def test_p2_p5_p9_all_staff_read_and_update_what_plain_sql_says(
     table: str, pagila_deployed: Deployment, pagila_truth: psycopg.Connection
 ):
-    viewers = [str(row[0]) for row in pagila_truth.execute("select staff_id from public.staff order by 1")]
-    assert len(viewers) == 1500
+    staff = [row[0] for row in pagila_truth.execute("select staff_id from public.staff order by 1")]
+    assert len(staff) == 1500
+    # Whoever works in the stores with customers, and every seventh of the others.
+    viewers = [str(key) for key in staff if key < 50 or key > 1400 or key % 7 == 0]
     found = differences(
         pagila_deployed,
         pagila_truth,

@@ -566,7 +566,6 @@ def test_what_the_database_does_gives_the_fault_away(fault: Fault, shop: Site):
         assert report.counterexamples
     finally:
         undo()
-    assert shop.verify(behaviour=False).failures == ()
 
 
 @pytest.mark.parametrize("fault", BY_STATICS, ids=lambda fault: fault.name)
@@ -578,7 +577,6 @@ def test_how_the_database_looks_gives_the_fault_away(fault: Fault, shop: Site):
         assert not report.ok
     finally:
         undo()
-    assert shop.verify(behaviour=False).failures == ()
 
 
 def test_with_every_fault_taken_back_everything_is_as_the_rules_mean_it(shop: Site):

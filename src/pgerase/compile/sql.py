@@ -12,13 +12,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from pglast import ast, parser
+from pglast import parser
 from pglast.keywords import COL_NAME_KEYWORDS, RESERVED_KEYWORDS, TYPE_FUNC_NAME_KEYWORDS
 
 from pgerase.catalog.model import Name
 from pgerase.errors import InternalError
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
+_SELECT = re.compile(r'\{"version":\d+,"stmts":\[\{"stmt":\{"SelectStmt":')
 _KEYWORDS = frozenset(RESERVED_KEYWORDS) | frozenset(TYPE_FUNC_NAME_KEYWORDS) | frozenset(COL_NAME_KEYWORDS)
 MAX_NAME_BYTES = 63
 
@@ -243,11 +244,13 @@ def assert_expression(text: str) -> str:
 
 def assert_query(text: str) -> str:
     """The text back, if PostgreSQL's grammar reads it as exactly one SELECT. Raises InternalError otherwise."""
+    # As JSON, unread: the same grammar, without the objects that parse_sql makes of the tree, which take fifteen times as long.
     try:
-        statements = parser.parse_sql(text)
+        tree = parser.parse_sql_json(text)
     except parser.ParseError as error:
         raise InternalError(f"the compiler made SQL that does not parse: {error}: {text}") from error
-    if len(statements) != 1 or not isinstance(statements[0].stmt, ast.SelectStmt):
+    # Quotes inside the JSON's strings are escaped, so that only statements are counted.
+    if not _SELECT.match(tree) or tree.count('{"stmt":') != 1:
         raise InternalError(f"the compiler made something else than one query: {text}")
     return text
 
