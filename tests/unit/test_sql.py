@@ -23,7 +23,13 @@ def test_one_query_is_given_back(query: str):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "select 1; select 2", "select 1; drop table t", "delete from t returning 1", "with a as (select 1) delete from t"],
+    [
+        "",
+        "select 1; select 2",
+        "select 1; drop table t",
+        "delete from t returning 1",
+        "with a as (select 1) delete from t",
+    ],
 )
 def test_anything_else_is_a_bug(text: str):
     with pytest.raises(InternalError):
