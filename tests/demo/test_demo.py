@@ -99,7 +99,21 @@ def test_who_sees_what_is_what_was_counted_by_hand(told: tuple[_Run, bool]):
 
 def test_every_command_of_the_story_is_shown(told: tuple[_Run, bool]):
     shown = re.findall(r"^  \$ pgerase ((?:subject )?[\w-]+)", told[0].stdout, re.MULTILINE)
-    access = ["install", "plan", "apply", "plan", "drift", "apply", "drift", "verify", "revert", "uninstall"]
+    access = [
+        "install",
+        "plan",
+        "apply",
+        "explain",
+        "explain",
+        "matrix",
+        "plan",
+        "drift",
+        "apply",
+        "drift",
+        "verify",
+        "revert",
+        "uninstall",
+    ]
     erasing = ["install", "apply", "subject erase", "subject erase", "subject prove", "subject erase"]
     assert shown == [*access, *erasing]
 

@@ -51,6 +51,20 @@ class Meddling:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What `explain` is asked of the first part: may she read this row? `because` is what the answer has to name.
+
+    `shown` are patterns of its other lines that the story shows.
+    """
+
+    resource: str
+    key: str
+    allowed: bool
+    because: str
+    shown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Leaver:
     """Who is erased in the end: the first part. `identifiers` returns (name, value) rows for `{key}`, to be given to the proof.
 
@@ -80,6 +94,9 @@ class Cast:
     example: tuple[str, str]
     shown: tuple[str, ...]
     attempts: tuple[Attempt, ...]
+    questions: tuple[Question, ...]
+    main: str
+    """The resource that `keys` lists."""
     meddling: tuple[Meddling, ...]
     leaver: Leaver
 
@@ -153,6 +170,23 @@ _CUSTOMER_SUCCESS: Final = Cast(
             allowed=False,
         ),
     ),
+    questions=(
+        Question(
+            "company",
+            "1",
+            allowed=True,
+            because="account team",
+            shown=(r"^allowed", r"grants it$", r"yes: company_id", r"accounts from", r"also granted", r"asked as"),
+        ),
+        Question(
+            "company",
+            "13",
+            allowed=False,
+            because="churn desk",
+            shown=(r"^denied", r"nothing grants", r"(churn desk|account team)", r"no: stage", r"asked as"),
+        ),
+    ),
+    main="company",
     meddling=(
         Meddling(
             "a report showed too little, and somebody was in a hurry",

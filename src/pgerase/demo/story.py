@@ -7,6 +7,7 @@ story where something does not hold.
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -84,6 +85,7 @@ class _Story:
         dumped = self._stage.dump_schema(), self._stage.dump_all()
         self._apply()
         self._after(people)
+        self._why(people)
         self._second_plan()
         self._meddle(*people[0])
         self._verify()
@@ -172,6 +174,32 @@ class _Story:
             outcome = stage.attempt(people[0][1] or "", attempt.statement)
             teller.said([str(outcome)])
             self._claim((outcome.rows > 0) == attempt.allowed, attempt.claim)
+
+    def _why(self, people: Sequence[tuple[str, Key | None]]) -> None:
+        """One row shown and one hidden, explained; then who has what, counted by the database."""
+        teller, (label, key) = self._teller, people[0]
+        teller.act("Why, and who can do what")
+        teller.say("Whoever may not see a row is told nothing of it. An administrator may ask why:")
+        for question in self._cast.questions:
+            said = self._command(
+                "explain", "read", question.resource, question.key, "--viewer", str(key), shown=question.shown
+            )
+            answer = "allowed" if question.allowed else "denied"
+            self._claim(
+                said.lines[0].startswith(answer) and any(question.because in line for line in said.lines),
+                f"{label} is {answer} it, and the rule is named: {question.because}",
+            )
+        teller.say("Counted by the database for each of them, and compared with what the rules mean:")
+        keys = [key for _, key in people if key is not None]
+        viewers = [word for key in keys for word in ("--viewer", str(key))]
+        said = self._command(
+            "matrix", *viewers, "--resource", self._cast.main, "--expected", shown=(r"^who ", r"^viewer ", r"^\(n\)")
+        )
+        counts = [rf"viewer {key} +{self._cast.main} +\d+ +{len(self._stage.keys(key))} " for key in keys]
+        self._claim(
+            all(any(re.match(count, line) for line in said.lines) for count in counts),
+            "each of them reads as many as above, and as many as the rules mean (exit code 0)",
+        )
 
     def _second_plan(self) -> None:
         self._teller.act("A second plan is empty")
