@@ -354,7 +354,9 @@ def test_p13_the_worked_example_for_everyone_then_for_one_region(
 def test_p13_the_page_shows_the_rule_files_of_the_test():
     page = (HERE.parents[1] / "docs" / "worked_example.md").read_text(encoding="utf-8")
     shown = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert shown == [(HERE / "p13" / step / "access.yaml").read_text(encoding="utf-8") for step in ("everyone", "region")]
+    assert shown == [
+        (HERE / "p13" / step / "access.yaml").read_text(encoding="utf-8") for step in ("everyone", "region")
+    ]
 
 
 def test_every_pack_is_read_without_a_finding():
