@@ -368,3 +368,39 @@ def test_every_pack_is_read_without_a_finding():
         HERE / "p13" / "region",
     ):
         assert read_pack(folder).access is not None
+
+
+def test_s6_those_who_run_analytics_get_aggregates_and_never_the_rows(customer_success: Deployment):
+    prefix = customer_success.prefix
+    stages = sql.SQL("select * from {}.companies_by_stage order by stage").format(sql.Identifier(prefix))
+    # Meridian's 36 accounts, added up by hand from seed.sql: to the nearest 10,000 and, on average, 1,000. Three prospects and
+    # three archived ones are too few to be shown; Borealis's four, of which Bo would see two adopting ones, likewise.
+    with customer_success.session("203") as connection:
+        assert connection.execute(stages).fetchall() == [
+            ("Adopting", 12, 3_250_000, 271_000),
+            ("Onboarding", 6, 510_000, 85_000),
+            ("Renewing", 6, 790_000, 131_000),
+            ("Will Churn", 6, 860_000, 143_000),
+        ]
+        # Oscar sees a third of these accounts, through those below him.
+        assert connection.execute("select count(*) from cs.company").fetchone() == (12,)
+    for viewer in ("501", "100", "900", "424242", NOBODY):
+        with customer_success.session(viewer) as connection:
+            assert connection.execute(stages).fetchall() == []
+
+
+def test_s6_groups_are_of_people_where_each_says_so(
+    customer_success: Deployment, customer_success_truth: psycopg.Connection
+):
+    truth = """
+        select t.status, c.region, count(*), count(distinct t.owner_id)
+        from cs.call_to_action t join cs.company c using (company_id)
+        where c.tenant_id = 1 and c.stage <> 'Archived'
+        group by t.status, c.region having count(distinct t.owner_id) >= 6 order by 1, 2
+    """
+    with customer_success.session("203") as connection:
+        work = sql.SQL("select * from {}.work_by_status order by 1, 2").format(sql.Identifier(customer_success.prefix))
+        found = connection.execute(work).fetchall()
+    assert found == customer_success_truth.execute(truth).fetchall()
+    assert len(found) == 8
+    assert ("Open", "us-east") not in {row[:2] for row in found}

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from pgerase.catalog.model import Catalog, Column, Table
 from pgerase.compile import bound
+from pgerase.compile.bind_aggregates import AggregateBinder
 from pgerase.compile.bind_columns import ColumnBinder
 from pgerase.compile.bind_conditions import Scope
 from pgerase.compile.bind_names import is_unique, nearest
@@ -27,7 +28,7 @@ def bind(rules: AccessRules, catalog: Catalog) -> tuple[bound.BoundRules, tuple[
     return binder.bind(), tuple(binder.findings)
 
 
-class _Binder(ColumnBinder):
+class _Binder(ColumnBinder, AggregateBinder):
     def bind(self) -> bound.BoundRules:
         for reference in self.rules.references:
             self.attempt(lambda reference=reference: self.bind_reference(reference))
@@ -43,6 +44,7 @@ class _Binder(ColumnBinder):
             resources=resources,
             authority=tuple(entry for entry in authority if entry is not None),
             references=tuple(self.references),
+            aggregates=self.bind_aggregates(resources),
         )
 
     def bind_reference(self, reference: access.Reference) -> None:

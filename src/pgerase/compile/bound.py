@@ -12,6 +12,7 @@ from typing import TypeAlias
 from pgerase.catalog.model import Column, Name, Table
 from pgerase.compile.types import ValueType
 from pgerase.errors import Position
+from pgerase.rules.access import Measure
 from pgerase.rules.conditions import Action, Operator
 
 
@@ -349,6 +350,39 @@ class BoundAuthority:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundKey:
+    """What an aggregate groups by, and the name it is shown under."""
+
+    name: str
+    value: ColumnValue
+
+
+@dataclass(frozen=True, slots=True)
+class BoundMeasure:
+    """A number of a group; `value` is None for the count of rows."""
+
+    name: str
+    measure: Measure
+    value: ColumnValue | None
+    round_to: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoundAggregate:
+    """Groups of a resource's rows, for whom `who` holds; those with fewer than `at_least` rows, or values of `each`, are not shown."""
+
+    name: str
+    resource: str
+    who: BoundCondition
+    by: tuple[BoundKey, ...]
+    rows: BoundCondition
+    values: tuple[BoundMeasure, ...]
+    at_least: int
+    each: ColumnValue | None
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
 class BoundRules:
     """Everything, bound."""
 
@@ -358,6 +392,7 @@ class BoundRules:
     """Parents and resources named in `{can: …}` before those that name them."""
     authority: tuple[BoundAuthority, ...]
     references: tuple[tuple[Name, Hop], ...] = field(default=())
+    aggregates: tuple[BoundAggregate, ...] = ()
 
     def resource(self, name: str) -> BoundResource:
         """The resource of that name. Raises KeyError."""

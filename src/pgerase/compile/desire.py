@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compile import bound, sql
+from pgerase.compile.aggregates import Aggregates
 from pgerase.compile.bind import bind
 from pgerase.compile.column_guards import ColumnGuards
 from pgerase.compile.column_rights import ColumnRights
@@ -21,7 +22,7 @@ from pgerase.compile.erasure import Erasure, compile_erasure
 from pgerase.compile.erasure.code import UserCode, code_findings
 from pgerase.compile.guards import guards
 from pgerase.compile.hand_over import hand_over_objects
-from pgerase.compile.masks import mask_notes, mask_surroundings, mask_views, masked, masks
+from pgerase.compile.masks import mask_names, mask_notes, mask_surroundings, mask_views, masked, masks
 from pgerase.compile.members import member_objects, read_members
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import formula_text
@@ -68,6 +69,9 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     column_functions, column_triggers, column_notes = ColumnGuards(rights, catalog).make(governed)
     hiding = masked(governed)
     mask_views(hiding, rights)
+    aggregates = Aggregates(rules, governed, decisions, ViewBuilder(rules, catalog, facts))
+    grouped = aggregates.objects()
+    findings += aggregates.findings(mask_names(hiding, naming).values())
     # Twice: views decide which columns are guarded, and what guards read has to be in the views.
     ViewBuilder(rules, catalog, facts).build()
     guard_functions, guard_triggers, notes = guards(rules, catalog, emitter)
@@ -87,6 +91,7 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
         *column_triggers,
         *mask_surroundings(hiding, catalog, naming),
         *mask_views(hiding, rights),
+        *grouped,
         *exempt(pack, catalog, naming, tables),
         *policies,
         *(DesiredRowSecurity(name) for name in leaves_too(catalog, tables)),

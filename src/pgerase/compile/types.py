@@ -23,6 +23,8 @@ TIMESTAMPTZ = "timestamp with time zone"
 TIMESTAMP = "timestamp without time zone"
 DATE = "date"
 _TIMES = {TIMESTAMPTZ, TIMESTAMP, DATE}
+WITHOUT_EQUALITY = {"json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle"}
+"""Types of which PostgreSQL does not know when two values are the same, so that it neither groups by them nor finds different ones."""
 _INTEGER_TEXT = re.compile(r"-?[0-9]{1,19}\Z")
 
 

@@ -14,14 +14,12 @@ from pgerase.compile.decisions import DecisionEmitter
 from pgerase.compile.desired import DesiredFunction, DesiredView
 from pgerase.compile.emit import Emitter, Env, Facts, member_columns, row_env
 from pgerase.compile.sql import dollar_tag, ident, qualified
-from pgerase.compile.types import key_from_text
+from pgerase.compile.types import WITHOUT_EQUALITY, key_from_text
 from pgerase.errors import InternalError
 from pgerase.rules.conditions import Action
 
-_PREFER_COLUMNS = "#variable_conflict use_column"
+PREFER_COLUMNS = "#variable_conflict use_column"
 """The result's columns are variables of the function, named like those it reads."""
-
-_WITHOUT_EQUALITY = {"json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +74,7 @@ class ViewBuilder:
             body = f"return query {sql.select(listed, [f'{qualified(view)} v'], [])};"
             what = "The viewer and everyone below, walked once."
             made.append(
-                self.function(
-                    view, f"table (\n        {declared}\n    )", f"\n{_PREFER_COLUMNS}", body, what, rows=True
-                )
+                self.function(view, f"table (\n        {declared}\n    )", f"\n{PREFER_COLUMNS}", body, what, rows=True)
             )
         asked = [(self.naming.may(action, name), name, keys) for (name, action), keys in sorted(self.facts.may.items())]
         asked += [(self.naming.meets(*origin), origin[0], keys) for origin, keys in sorted(self.facts.meets.items())]
@@ -260,7 +256,7 @@ class ViewBuilder:
         people = self.rules.people
         assert people is not None
         types = {column.name: column.base_type for column in people.table.columns}
-        whole = not any(types[column] in _WITHOUT_EQUALITY for column in columns)
+        whole = not any(types[column] in WITHOUT_EQUALITY for column in columns)
         listed = ", ".join(f"p.{ident(column)}" for column in columns)
         carried = listed if whole else f"p.{key}"
         start = sql.select(carried, [f"{me} p"], [])

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.errors import InternalError, PgeraseError
+from pgerase.meaning.aggregates import Groups, Key, key_values, told
 from pgerase.meaning.columns import column_grant, grants
 from pgerase.meaning.conditions import Conditions, May, names_viewer, rows_scope, walk
 from pgerase.meaning.explain import Explainer
@@ -81,6 +82,7 @@ class Meaning:
         self._conditions = (
             self._people.conditions if self._people is not None else Conditions(self._facts, Nobody(), now)
         )
+        self._aggregates = {aggregate.name: aggregate for aggregate in rules.aggregates}
         self._decided: dict[tuple[_Asker, str, Action, Row, bool], bool] = {}
         self._required: dict[tuple[_Asker, int, str, Row], bool] = {}
         self._granting: dict[tuple[Row, int], tuple[Row, ...]] = {}
@@ -180,6 +182,28 @@ class Meaning:
             grants(column_grant(found, column, asked), rows, viewer, self._people, self._conditions, may)
             for asked in dict.fromkeys((Action.READ, action))
         )
+
+    def aggregate(self, session: Session, name: str) -> Groups:
+        """The groups that an aggregate shows to the session, by their keys (points 43 to 45). Raises PgeraseError as `decide` does."""
+        aggregate = self._aggregates[name]
+        resource = self._structure.resource(aggregate.resource)
+        asker = self._asker(session)
+        if not isinstance(asker, Row) or self._known_people().who(asker, aggregate.who) is not True:
+            return {}
+        may = self._may_of(asker)
+        counted = [
+            row
+            for row in self._facts.rows(self._structure.table(resource))
+            if self._requirements_hold(_Question(asker, resource, Action.READ, row))
+            and self._conditions.holds(aggregate.rows, rows_scope(row, asker, may)) is True
+        ]
+        return told(aggregate, counted, self._facts)
+
+    def aggregate_key(self, name: str, shown: Sequence[object]) -> Key:
+        """The key of a group that the database shows, in the form in which `aggregate` gives keys."""
+        aggregate = self._aggregates[name]
+        table = self._structure.table(self._structure.resource(aggregate.resource))
+        return key_values(aggregate, table, shown, self._facts)
 
     def granted_by(self, session: Session, resource: str, action: Action, row: Values) -> tuple[str, ...]:
         """What grants the action on this row: 'super admin', 'everyone', rules, parents; empty where it is denied.

@@ -46,7 +46,7 @@ class Remover:
             case Kind.ROW_SECURITY:
                 return self._flags(key, state, before)
             case Kind.VIEW | Kind.FUNCTION:
-                return self._owned(key, str(state["owner"]))
+                return self._owned(key, state)
             case Kind.GRANT | Kind.MEMBERSHIP if before:
                 return self._forgotten(key, "held before pgerase; left")
             case Kind.GRANT:
@@ -117,9 +117,12 @@ class Remover:
         text = sql.row_security(Name(*key.parts), enabled=enabled, forced=forced)
         return self._gone(key, text, Effect.WIDEN)
 
-    def _owned(self, key: Key, owner: str) -> Step:
+    def _owned(self, key: Key, state: Mapping[str, Any]) -> Step:
+        owner = str(state["owner"])
         if key.kind is Kind.VIEW:
-            return self._gone(key, sql.drop_view(Name(*key.parts)), Effect.NEUTRAL, run_as=owner)
+            told = key.parts[0] == self._prefix and f"{self._prefix}_viewer SELECT" in state["grants"]
+            effect = Effect.NARROW if told else Effect.NEUTRAL
+            return self._gone(key, sql.drop_view(Name(*key.parts)), effect, run_as=owner)
         schema, name, arguments = key.parts
         return self._gone(key, sql.drop_function(Name(schema, name), arguments), Effect.NEUTRAL, run_as=owner)
 

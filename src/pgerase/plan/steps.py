@@ -51,7 +51,10 @@ class Maker:
                     effect=Effect.NARROW,
                 )
             case DesiredView():
-                effect = Effect.CHANGES if change is Change.ALTER else Effect.NEUTRAL
+                # What viewers read by its name tells them something; other views are read by policies alone, or in a table's place.
+                told = one.name.schema == self.prefix and f"{self.prefix}_viewer" in one.readers
+                created = Effect.WIDEN if told else Effect.NEUTRAL
+                effect = Effect.CHANGES if change is Change.ALTER else created
                 return Step(
                     change, key, statements=(sql.create_view(one),), run_as=self._other(one.owner), effect=effect
                 )

@@ -279,6 +279,53 @@ class Authority:
     at: Position
 
 
+class Measure(StrEnum):
+    """What an aggregate tells of a group. No least and no greatest: each is one row's own value."""
+
+    COUNT = "count"
+    DISTINCT = "distinct"
+    SUM = "sum"
+    AVG = "avg"
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateKey:
+    """What an aggregate groups by: a column or lookup of the row, shown under `name`."""
+
+    name: str
+    path: Path
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateValue:
+    """A number that is shown of a group. `path` is None for the count of rows; `round_to`: the nearest multiple of it is shown."""
+
+    name: str
+    measure: Measure
+    path: Path | None
+    round_to: int | None
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """Groups of a resource's rows for people who may not see the rows; groups of fewer than `at_least` are not shown.
+
+    The size of a group is its number of rows, or of different values of `each`.
+    """
+
+    name: str
+    resource: str
+    who: Condition
+    by: tuple[AggregateKey, ...]
+    rows: Condition | None
+    values: tuple[AggregateValue, ...]
+    at_least: int
+    each: Path | None
+    at: Position
+
+
 @dataclass(frozen=True, slots=True)
 class AccessRules:
     """A whole `access.yaml`, includes merged. `viewers` is None only where every rule names a role."""
@@ -289,6 +336,7 @@ class AccessRules:
     resources: tuple[Resource, ...]
     authority: tuple[Authority, ...]
     at: Position
+    aggregates: tuple[Aggregate, ...] = ()
 
     def resource(self, name: str) -> Resource:
         """The resource of that name. Raises KeyError where there is none."""

@@ -14,6 +14,7 @@ from pgerase.rules.names import TableName
 from pgerase.rules.reading import Reading, nearest
 
 _RESERVED_RESOURCES = frozenset({"own", "and", "or", "not", "consent", "restriction", "support"})
+_LONGEST_NAME = 63
 
 
 class _Named(Protocol):
@@ -77,6 +78,9 @@ def check(rules: AccessRules, reading: Reading) -> None:
     for resource in rules.resources:
         with reading.within("resources"), reading.within(resource.name):
             _check_resource(resource, known, passing, reading)
+    for aggregate in rules.aggregates:
+        with reading.within("aggregates"), reading.within(aggregate.name):
+            _check_aggregate(aggregate, known, reading)
     for circle in find_circles({item.name: [parent.parent for parent in item.inherits] for item in rules.resources}):
         message = f"resources inherit from each other in a circle: {' → '.join(circle)}"
         reading.error(
@@ -92,6 +96,8 @@ def _conditions(rules: AccessRules) -> Iterator[Condition]:
         yield from _given(viewers.active, viewers.erased, viewers.super_admin, *wheres)
     yield from _given(*(group.criteria for group in rules.groups), *(item.who for item in rules.authority))
     yield from _given(*(group.managed_by.who for group in rules.groups if group.managed_by is not None))
+    for aggregate in rules.aggregates:
+        yield from _given(aggregate.who, aggregate.rows)
     for resource in rules.resources:
         for rule in resource.rules:
             yield from _given(rule.who, rule.rows, rule.becomes)
@@ -136,6 +142,9 @@ def _check_viewers_given(rules: AccessRules, reading: Reading) -> None:
     hint = "viewers: {table: …, key: …, identity: …}"
     for group in rules.groups:
         reading.error("no-viewers", f"the group {group.name} needs viewers, and there are none", group.at, hint)
+    for aggregate in rules.aggregates:
+        message = f"the aggregate {aggregate.name} is for viewers, and there are none"
+        reading.error("no-viewers", message, aggregate.at, hint)
     for resource in rules.resources:
         if resource.everyone is not Everyone.NONE:
             message = f"everyone: {resource.everyone} is for active viewers, and there are none"
@@ -191,6 +200,18 @@ def _check_resource(resource: Resource, known: set[str], passing: set[str], read
                 reading.error(
                     "unknown-term", f"{term.name} is neither own nor a parent of {resource.name}", term.at, hint
                 )
+
+
+def _check_aggregate(aggregate: access.Aggregate, known: set[str], reading: Reading) -> None:
+    if aggregate.resource not in known:
+        hint = nearest(aggregate.resource, known)
+        reading.error("unknown-resource", f"there is no resource {aggregate.resource}", aggregate.at, hint)
+    columns = (*aggregate.by, *aggregate.values)
+    _unique("column of an aggregate", columns, reading)
+    for name, at in ((aggregate.name, aggregate.at), *((column.name, column.at) for column in columns)):
+        if len(name.encode()) > _LONGEST_NAME:
+            message = f"{name} is longer than the {_LONGEST_NAME} bytes that a view's or column's name may have"
+            reading.error("long-name", message, at)
 
 
 def _terms(expression: access.Expression) -> Iterator[access.Term]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pgerase.errors import Position
 from pgerase.rules import check_access
 from pgerase.rules.access import AccessRules, Authority, Reference, Viewers
-from pgerase.rules.basics import TABLE_COLUMNS, VERSION
+from pgerase.rules.basics import NAME, TABLE_COLUMNS, VERSION
 from pgerase.rules.conditions import Condition
 from pgerase.rules.documents import INCLUDE, compose_alone
 from pgerase.rules.names import TableColumns
 from pgerase.rules.names_read import NameProblem, parse_name, parse_table_columns
+from pgerase.rules.read_aggregates import AGGREGATE
 from pgerase.rules.read_conditions import ConditionShape, NamedConditions
 from pgerase.rules.read_resources import RESOURCE
 from pgerase.rules.read_viewers import GROUP, VIEWERS
@@ -33,7 +34,7 @@ from pgerase.rules.shapes import (
 )
 from pgerase.rules.yaml_nodes import Entry, MappingNode
 
-MERGEABLE = frozenset({"references", "groups", "resources", "conditions", "authority"})
+MERGEABLE = frozenset({"references", "groups", "resources", "conditions", "authority", "aggregates"})
 
 
 def _references(
@@ -102,6 +103,12 @@ _AUTHORITY = defaulted(
     (),
     "Who besides super admins may write a column that decisions read.",
 )
+_AGGREGATES = defaulted(
+    "aggregates",
+    MappingOf(NAME, AGGREGATE, what="a mapping from names to aggregates"),
+    (),
+    "Numbers about groups of rows, for people who may not see the rows.",
+)
 _CONDITIONS = optional("conditions", NamedConditions(), "Conditions by name, for {use: name}.")
 
 
@@ -114,6 +121,7 @@ def _rules(fields: Fields) -> AccessRules:
         resources=tuple(replace(item.value, name=item.key, at=item.at) for item in fields[_RESOURCES]),
         authority=tuple(_authority(entry, viewers, fields.reading) for entry in fields[_AUTHORITY]),
         at=fields.at,
+        aggregates=tuple(replace(item.value, name=item.key, at=item.at) for item in fields[_AGGREGATES]),
     )
     check_access.check(rules, fields.reading)
     return rules
@@ -129,7 +137,9 @@ def _authority(entry: Keyed[_AuthorityColumn, _Who], viewers: Viewers | None, re
 
 
 ACCESS = Record(
-    "access.yaml", (VERSION, INCLUDE, _CONDITIONS, _REFERENCES, _VIEWERS, _GROUPS, _RESOURCES, _AUTHORITY), _rules
+    "access.yaml",
+    (VERSION, INCLUDE, _CONDITIONS, _REFERENCES, _VIEWERS, _GROUPS, _RESOURCES, _AUTHORITY, _AGGREGATES),
+    _rules,
 )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pgerase.catalog.model import Catalog, Table
+from pgerase.catalog.model import Catalog, Name, Table
 from pgerase.catalog.roles import RoleGraph
 from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed
@@ -76,6 +76,16 @@ class Cast:
         )
         parameters = {"role": role, "schema": table.name.schema, "table": table.oid, "update": update}
         return bool(self._database.value(statement, parameters))
+
+    def may_read(self, login: str, view: Name) -> bool:
+        """Whether a login may read a view, and the connecting role can act as it."""
+        statement = (
+            "select pg_catalog.has_schema_privilege(%s, %s, 'USAGE') and pg_catalog.has_table_privilege(%s, c.oid, 'SELECT')"
+            " from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
+            " where n.nspname = %s and c.relname = %s"
+        )
+        allowed = self._database.rows(statement, [login, view.schema, login, view.schema, view.name])
+        return bool(allowed) and all(all(row.values()) for row in allowed) and self.may_assume(login)
 
     @contextmanager
     def acting(self, actor: Actor) -> Generator[None]:

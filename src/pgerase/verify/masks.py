@@ -94,7 +94,7 @@ class Masks:
     def compare(self, plan: MaskDesign, viewers: Sequence[Viewer]) -> None:
         """One view, for all viewers who are people."""
         name = str(plan.view)
-        actor = next((login for login in self._cast.logins if self._may_read(login, plan.view)), None)
+        actor = next((login for login in self._cast.logins if self._cast.may_read(login, plan.view)), None)
         if actor is None:
             reason = "no login that may read the view may be assumed"
             self._collector.unseen(unseen(name, reason), "masks")
@@ -129,15 +129,6 @@ class Masks:
                 message = f"{login} may read {columns} of the table itself, past the masked view {mask.view}"
                 hint = "See `pgerase plan`; `pgerase apply` takes the grant back, or says who has to."
                 yield Finding("mask-open", Severity.ERROR, str(mask.table), message, hint)
-
-    def _may_read(self, login: str, view: Name) -> bool:
-        statement = (
-            "select pg_catalog.has_schema_privilege(%s, %s, 'USAGE') and pg_catalog.has_table_privilege(%s, c.oid, 'SELECT')"
-            " from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
-            " where n.nspname = %s and c.relname = %s"
-        )
-        allowed = self._database.rows(statement, [login, view.schema, login, view.schema, view.name])
-        return bool(allowed) and all(all(row.values()) for row in allowed) and self._cast.may_assume(login)
 
     def _look(self, plan: MaskDesign, viewer: Viewer, role: str) -> tuple[int, int]:
         """Compare one viewer's view; how many values were shown and masked."""

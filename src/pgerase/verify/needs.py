@@ -53,10 +53,12 @@ class Needs:
     whole: frozenset[Name] = frozenset()
 
 
-def find_needs(access: AccessRules, catalog: Catalog, governed: Collection[Name]) -> Needs:
-    """What deciding about the governed tables reads. Raises PgeraseError where rules and catalog do not fit."""
+def find_needs(access: AccessRules, catalog: Catalog, governed: Collection[Name], *, aggregates: bool = False) -> Needs:
+    """What deciding about the governed tables reads, and what `aggregates` of them read. Raises PgeraseError where rules and
+    catalog do not fit.
+    """
     facts = Facts(catalog, access.references, {})
-    return _Reader(access, catalog, facts, Structure(access, facts)).read(governed)
+    return _Reader(access, catalog, facts, Structure(access, facts)).read(governed, aggregates=aggregates)
 
 
 class _Reader:
@@ -80,7 +82,7 @@ class _Reader:
         self._group_names: set[str] = set()
         self._waiting: list[Resource] = []
 
-    def read(self, governed: Collection[Name]) -> Needs:
+    def read(self, governed: Collection[Name], *, aggregates: bool) -> Needs:
         """Follow the governed tables' rules to everything they lead to."""
         viewers, people = self._viewers, self._people
         if viewers is not None and people is not None:
@@ -103,6 +105,8 @@ class _Reader:
         self._waiting = [
             resource for resource in self._access.resources if self._structure.table(resource).name in governed
         ]
+        if aggregates:
+            self._aggregates(governed)
         done: set[str] = set()
         while self._waiting:
             resource = self._waiting.pop()
@@ -155,6 +159,17 @@ class _Reader:
                 if grant is not None:
                     self._of_person(grant.who)
                     self._of_row(grant.rows, table)
+
+    def _aggregates(self, governed: Collection[Name]) -> None:
+        for one in self._access.aggregates:
+            table = self._structure.table(self._structure.resource(one.resource))
+            if table.name not in governed:
+                continue
+            self._of_person(one.who)
+            self._of_row(one.rows, table)
+            for path in (*(key.path for key in one.by), one.each, *(value.path for value in one.values)):
+                if path is not None:
+                    self._path(path, table, decides=False)
 
     # -- conditions ----------------------------------------------------------------------------------------------------
 
@@ -279,7 +294,7 @@ def restricted(resource: Resource, table: Table) -> tuple[str, ...]:
 
 
 def who_conditions(access: AccessRules, governed: Collection[Name], catalog: Catalog) -> tuple[Condition, ...]:
-    """Every `who` of rules, requirements and combine entries of the governed tables, in the order of the file."""
+    """Every `who` of rules, requirements, combine entries and aggregates of the governed tables, in the order of the file."""
     facts = Facts(catalog, access.references, {})
     found: list[Condition] = []
     for resource in access.resources:
@@ -287,6 +302,7 @@ def who_conditions(access: AccessRules, governed: Collection[Name], catalog: Cat
             continue
         parts = (*resource.rules, *resource.require, *resource.combine)
         found += [part.who for part in parts if part.who is not None]
+        found += [one.who for one in access.aggregates if one.resource == resource.name]
     return tuple(found)
 
 

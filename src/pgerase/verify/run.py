@@ -18,6 +18,7 @@ from pgerase.install.names import Names
 from pgerase.meaning import Meaning
 from pgerase.rules.access import AccessRules, IdentityKind
 from pgerase.rules.pack import AcceptedDoor, Mode, Pack
+from pgerase.verify.aggregates import AggregateLooks
 from pgerase.verify.assume import Actor, Cast
 from pgerase.verify.blind import Blind, Rows, sample_rows
 from pgerase.verify.clones import AUTHORITY, COLUMNS, Clone, HandOvers, Workshop
@@ -215,7 +216,8 @@ class _Run:
     def _guard_shapes(self, catalog: Catalog, desired: Desired) -> None:
         """Whether guards can do what they are there for, whoever made them so."""
         try:
-            guarded = guarded_columns(self._access, catalog, find_needs(self._access, catalog, set(desired.governed)))
+            needs = find_needs(self._access, catalog, set(desired.governed), aggregates=True)
+            guarded = guarded_columns(self._access, catalog, needs)
             restricted = restricted_columns(self._access, catalog, desired.governed)
         except PgeraseError as error:
             self.collector.unseen(unseen("access.yaml", error.message, error.hint), "guards")
@@ -258,7 +260,7 @@ class _Run:
         kind = self._identity()
         with borrowed(self._database, *roles_to_prepare(self._names, kind)):
             blind = Blind(self._database, catalog, self._names.lookup)
-            needs = find_needs(self._access, catalog, set(governed))
+            needs = find_needs(self._access, catalog, set(governed), aggregates=True)
             read = self._read(blind, needs, wanted)
             if read is None:
                 return None
@@ -474,6 +476,12 @@ class _Run:
         for planned in prepared.masks:
             masks.compare(planned, prepared.viewers)
             self.collector.findings += masks.openings(catalog, planned.mask)
+        aggregates = AggregateLooks(
+            self._database, self._names.api, cast, identity, prepared.expectations, self.collector
+        )
+        for one in self._access.aggregates:
+            for governed in (table for table in prepared.tables if table.resource == one.resource):
+                aggregates.compare(one, governed, prepared.viewers)
         columns = ColumnProbes(self._database, statements, cast, identity, self.collector)
         for planned, clone, actor in prepared.columns:
             columns.carry_out(planned, clone, actor)
