@@ -1,9 +1,11 @@
 """Aggregates: numbers about groups of rows, for people who may not see the rows.
 
-Each is a view for its readers over a function that only its owner could name. The function reads the rows blindly and gives whole
-groups alone, so whatever a reader puts into WHERE is asked about finished groups: no condition, leaky or not, ever meets a row or
-a group that is not shown. A plain view would push conditions on its keys below HAVING; a security_barrier view stops that, but
-EXPLAIN ANALYZE shows how many rows its scans found, and so the size of groups that it hides. A function has no plan to show.
+Each is a view for its readers over a function that only its owner could name, over a blind view with the query. The function gives
+whole groups alone, so whatever a reader puts into WHERE is asked about finished groups: no condition, leaky or not, ever meets a row
+or a group that is not shown. A plain view would push conditions on its keys below HAVING; a security_barrier view stops that, but
+EXPLAIN ANALYZE shows how many rows its scans found, and so the size of groups that it hides. A function has no plan to show. The
+query is a view of its own because its names are resolved once, when it is made: in the function's body, every session would
+find types anew, its own temporary ones first.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from pgerase.catalog.model import Catalog, Column, Name
 from pgerase.compile import sql
 from pgerase.compile.bound import BoundAggregate, BoundMeasure, BoundResource, BoundRules, ColumnValue
 from pgerase.compile.decisions import DecisionEmitter
-from pgerase.compile.desired import DesiredFunction, DesiredObject, DesiredView
+from pgerase.compile.desired import DesiredAggregate, DesiredFunction, DesiredObject, DesiredView
 from pgerase.compile.emit import Env, row_env
 from pgerase.compile.sql import ident, qualified
 from pgerase.compile.types import unmodified
@@ -52,8 +54,14 @@ class Aggregates:
         self._left_out = tuple(one for one in rules.aggregates if one.resource not in self._resources)
 
     def objects(self) -> tuple[DesiredObject, ...]:
-        """A function and a view for each; what they read is noted for the blind views, which have to come before them."""
-        return tuple(made for one in self._wanted for made in self._pair(one))
+        """What each is made of; what they read is noted for the blind views, which have to come before them."""
+        return tuple(made for one in self._wanted for made in self._made(one))
+
+    def shown(self) -> tuple[DesiredAggregate, ...]:
+        """Which view tells of which table."""
+        return tuple(
+            DesiredAggregate(self._name(one), self._resources[one.resource].table.name) for one in self._wanted
+        )
 
     def findings(self, masks: Iterable[Name]) -> tuple[Finding, ...]:
         """Aggregates that are not made, and names that something else has."""
@@ -86,41 +94,47 @@ class Aggregates:
     def _name(self, one: BoundAggregate) -> Name:
         return Name(self._decisions.naming.api, one.name)
 
-    def _pair(self, one: BoundAggregate) -> tuple[DesiredFunction, DesiredView]:
+    def _made(self, one: BoundAggregate) -> tuple[DesiredView, DesiredFunction, DesiredView]:
         naming = self._decisions.naming
         shown = self._columns(one)
-        declared = ",\n        ".join(f"{ident(column.name)} {column.type}" for column in shown)
-        name = naming.view("aggregate", one.name)
-        function = self._views.function(
-            name,
-            f"table (\n        {declared}\n    )",
-            f"\n{PREFER_COLUMNS}",
-            f"return query {self._query(one, shown)};",
-            f"Groups of {one.resource} of at least {one.at_least}: aggregate {one.name} ({one.at}).",
-            rows=True,
-        )
+        groups = naming.view("groups", one.name)
+        asked = naming.view("aggregate", one.name)
         listed = ",\n    ".join(f"v.{ident(column.name)}" for column in shown)
-        query = f"select\n    {listed}\nfrom {qualified(name)}() v"
-        sql.assert_query(query)
+        declared = ",\n        ".join(f"{ident(column.name)} {column.type}" for column in shown)
+        said = f"{one.name} of {one.resource} ({one.at})"
         size = "rows" if one.each is None else f"different {self._path(one.each)}"
         comment = (
-            f"Aggregate {one.name} of {one.resource} ({one.at}): groups of at least {one.at_least} {size},"
-            " for whom `who` holds; empty for others. [pgerase aggregate]"
+            f"Aggregate {said}: groups of at least {one.at_least} {size}, for those whom it is for; empty for others."
+            " [pgerase aggregate]"
         )
-        return function, DesiredView(self._name(one), naming.lookup, query, (naming.viewer,), comment)
+        outer = f"select\n    {listed}\nfrom {qualified(asked)}() v"
+        sql.assert_query(outer)
+        return (
+            self._views.view(
+                groups, self._query(one, shown), f"Groups of aggregate {said}. [pgerase aggregate]", readable=False
+            ),
+            self._views.function(
+                asked,
+                f"table (\n        {declared}\n    )",
+                f"\n{PREFER_COLUMNS}",
+                f"return query select\n    {listed}\nfrom {qualified(groups)} v;",
+                f"Groups of aggregate {said}, with no plan to look into.",
+                rows=True,
+            ),
+            DesiredView(self._name(one), naming.lookup, outer, (naming.viewer,), comment),
+        )
 
     # The query --------------------------------------------------------------------------------------------------------
 
     def _query(self, one: BoundAggregate, shown: Sequence[_Shown]) -> str:
         """Rows that requirements allow, each with what is asked of it; then groups, and of these the large ones."""
         rows = sql.block("from (", self._rows(one), ") v")
-        lines = ["select\n    " + ",\n    ".join(sql.indent(column.text) for column in shown), rows]
+        listed = ",\n    ".join(f"{sql.indent(column.text)} as {ident(column.name)}" for column in shown)
+        lines = [f"select\n    {listed}", rows]
         if one.by:
             lines.append("group by " + ", ".join(f"v.{_key(key.name)}" for key in one.by))
         lines.append(f"having {self._size(one, None)} >= {one.at_least}")
-        query = "\n".join(lines)
-        sql.assert_query(query)
-        return query
+        return "\n".join(lines)
 
     def _rows(self, one: BoundAggregate) -> str:
         resource = self._resources[one.resource]

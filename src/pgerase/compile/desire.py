@@ -100,7 +100,7 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     erasing = _erasing(pack, catalog, naming, rules, tables)
     objects += erasing.objects
     found = (*findings, *notes, *column_notes, *mask_notes(hiding), *idle_logins(pack, catalog), *erasing.findings)
-    return Desired(pack.settings.prefix, tuple(objects), tables, found, masks(hiding, naming))
+    return Desired(pack.settings.prefix, tuple(objects), tables, found, masks(hiding, naming), aggregates.shown())
 
 
 def _erasing(

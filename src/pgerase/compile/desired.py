@@ -61,6 +61,14 @@ class DesiredMask:
 
 
 @dataclass(frozen=True, slots=True)
+class DesiredAggregate:
+    """A view that tells viewers of groups of a table's rows, whether or not they may read the rows."""
+
+    view: Name
+    table: Name
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredReads:
     """`role` is granted SELECT on these columns of an application table, and on no other."""
 
@@ -146,3 +154,4 @@ class Desired:
     governed: tuple[Name, ...]
     findings: tuple[Finding, ...]
     masks: tuple[DesiredMask, ...] = ()
+    aggregates: tuple[DesiredAggregate, ...] = ()

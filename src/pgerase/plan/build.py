@@ -25,7 +25,7 @@ from pgerase.compile.desired import (
 )
 from pgerase.errors import Finding, InternalError, Severity
 from pgerase.plan.fingerprint import fingerprint, relied_on
-from pgerase.plan.foreign import MARK, Adopted, adopt, existing_by_table, fence
+from pgerase.plan.foreign import MARK, Adopted, adopt, existing_by_table, fence, unfenced
 from pgerase.plan.masked import narrow
 from pgerase.plan.model import Action, Change, Ledger, Plan, Step
 from pgerase.plan.objects import Key, Kind, canonical, key_of, sha256_json, single, source_sha256
@@ -71,7 +71,8 @@ def make_plan(
     # Steps that are the same have no SQL: what they rely on is in the text they were made from.
     sql += [text for one in wanted.values() for text in _texts(one)]
     tables = relied_on(catalog, {*desired.governed, *governed, *builder.tables}, sql)
-    findings = (*desired.findings, *adopted.findings, *narrowed.findings, *builder.findings, *_applier(catalog))
+    hindered = (*adopted.findings, *narrowed.findings, *unfenced(desired, adopted))
+    findings = (*desired.findings, *hindered, *builder.findings, *_applier(catalog))
     return _of(desired, catalog, ledger, settings, rule_files, tables, steps, findings)
 
 

@@ -106,6 +106,22 @@ def adopt(catalog: Catalog, ledger: Ledger, prefix: str, existing: Mapping[Name,
     return Adopted(tuple(replaced), tuple(kept), tuple(findings))
 
 
+def unfenced(desired: Desired, adopted: Adopted) -> tuple[Finding, ...]:
+    """Aggregates of tables on which another's restrictive policy is kept: it does not bind who reads blindly, so its rows would count."""
+    return tuple(
+        Finding(
+            "aggregate-unfenced",
+            Severity.ERROR,
+            str(one.view),
+            f"the policy {policy.name} on {name} restricts {', '.join(policy.roles)}: rows that it hides from them would be counted",
+            "Say it as a `require` rule and drop it, or leave the aggregate out.",
+        )
+        for one in desired.aggregates
+        for name, policy in adopted.kept
+        if name == one.table and not policy.permissive and policy.command in {"SELECT", "ALL"}
+    )
+
+
 def foreign_policies(table: Table, prefix: str, ledger: Ledger) -> tuple[Policy, ...]:
     """The policies of a table that pgerase did not make."""
     return tuple(policy for policy in table.policies if not is_ours(policy, table.name, prefix, ledger))
