@@ -95,17 +95,18 @@ def _option_faults(routine: ast.CreateFunctionStmt, header: list[str]) -> Iterat
         if name not in options:
             yield f"leaves {name} to the default"
     setting = options.get("set")
-    has_empty_path = (
+    # Not empty: the temporary schema of whoever calls would then come first for types, and a domain's check run as the definer.
+    has_safe_path = (
         isinstance(setting, ast.VariableSetStmt)
         and setting.name == "search_path"
-        and [argument.val.sval for argument in setting.args or ()] == [""]
+        and [argument.val.sval for argument in setting.args or ()] == ["pg_catalog", "pg_temp"]
     )
     language = getattr(options.get("language"), "sval", "")
     if language == "sql" and setting is not None:
         yield "is an SQL function with a SET clause, which keeps it from being inlined"
     # A procedure that commits may have no SET clause: it is a bare loop over hardened functions.
-    if language == "plpgsql" and not has_empty_path and not (routine.is_procedure and setting is None):
-        yield "is PL/pgSQL without set search_path = ''"
+    if language == "plpgsql" and not has_safe_path and not (routine.is_procedure and setting is None):
+        yield "is PL/pgSQL without set search_path = pg_catalog, pg_temp"
     security = options.get("security")
     if (
         isinstance(security, ast.Boolean)

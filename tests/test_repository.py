@@ -113,7 +113,7 @@ create or replace function pgerase.greet(p_name text)
     stable
     parallel safe
     security definer
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
 begin
@@ -130,8 +130,9 @@ _BREACHES = [
     ("create or replace function pgerase.greet", "create or replace function greet", "schema"),
     ("create or replace function pgerase.greet", "create or replace function pgerase.salute", "not the file's name"),
     ("create or replace function", "create function", "create or replace"),
-    ("    set search_path = ''\n", "", "search_path"),
-    ("search_path = ''", "search_path = public", "search_path"),
+    ("    set search_path = pg_catalog, pg_temp\n", "", "search_path"),
+    ("search_path = pg_catalog, pg_temp", "search_path = public", "search_path"),
+    ("search_path = pg_catalog, pg_temp", "search_path = ''", "search_path"),
     ("    stable\n", "", "volatility"),
     ("    parallel safe\n", "", "parallel"),
     ("    security definer\n", "", "security"),

@@ -5,7 +5,7 @@ create or replace function pgerase_internal.assert_subject(p_subject text)
     stable
     parallel safe
     security invoker
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
 begin

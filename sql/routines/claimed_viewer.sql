@@ -8,7 +8,7 @@ create or replace function pgerase.claimed_viewer()
     stable
     parallel safe
     security invoker
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
 declare

@@ -8,7 +8,7 @@ create or replace function pgerase_internal.erase_people(p_request bigint, p_key
     volatile
     parallel unsafe
     security definer
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
 declare

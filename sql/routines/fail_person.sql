@@ -12,7 +12,7 @@ create or replace function pgerase_internal.fail_person(
     volatile
     parallel unsafe
     security definer
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
 begin

@@ -7,7 +7,7 @@ create or replace function pgerase.is_json(p_text text)
     stable
     parallel safe
     security invoker
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
 declare

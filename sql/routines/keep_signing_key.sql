@@ -6,7 +6,7 @@ create or replace function pgerase_internal.keep_signing_key(p_key_id text, p_se
     volatile
     parallel unsafe
     security invoker
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
 declare

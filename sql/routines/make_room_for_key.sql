@@ -6,7 +6,7 @@ create or replace function pgerase_internal.make_room_for_key(p_end timestamptz)
     volatile
     parallel unsafe
     security invoker
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
 declare

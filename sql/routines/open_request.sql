@@ -13,7 +13,7 @@ create or replace function pgerase_internal.open_request(
     volatile
     parallel unsafe
     security definer
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
 declare

@@ -7,7 +7,7 @@ create or replace function pgerase_internal.people_status(p_subject text, p_keys
     stable
     parallel unsafe
     security definer
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
 declare

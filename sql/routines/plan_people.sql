@@ -7,7 +7,7 @@ create or replace function pgerase_internal.plan_people(p_request bigint, p_keys
     volatile
     parallel unsafe
     security definer
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
 declare

@@ -8,7 +8,7 @@ create or replace function pgerase.present(p_identity text)
     volatile
     parallel unsafe
     security invoker
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
 begin

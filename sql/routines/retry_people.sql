@@ -6,7 +6,7 @@ create or replace function pgerase_internal.retry_people(p_request bigint)
     volatile
     parallel unsafe
     security definer
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
 declare

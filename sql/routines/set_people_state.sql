@@ -6,7 +6,7 @@ create or replace function pgerase_internal.set_people_state(p_subject text, p_k
     volatile
     parallel unsafe
     security definer
-    set search_path = ''
+    set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
 declare

@@ -73,6 +73,28 @@ def test_any_key_comes_back_as_it_was(token, connection, key):
         assert token.who(connection) == key
 
 
+@pytest.mark.parametrize("name", ["text", "jsonb", "bytea"])
+def test_types_of_the_client_stand_for_nothing_in_functions_that_see_keys(token, connection, name):
+    # Where a path does not name pg_temp, it comes first for types: the check of a domain would run as whoever keeps the keys.
+    told: list[str | None] = []
+    connection.add_notice_handler(lambda diagnostic: told.append(diagnostic.message_primary))
+    with connection.transaction(force_rollback=True):
+        connection.execute(
+            f"""
+            create function pg_temp.tell(p_value pg_catalog.{name}) returns boolean language plpgsql as $$
+            begin
+                raise notice 'in %', current_user;
+                return true;
+            end;
+            $$;
+            create domain pg_temp.{name} as pg_catalog.{name} check (pg_temp.tell(value));
+            """
+        )
+        connection.execute(token.sql("select P.become(%s)"), [jwt(token.key, claims(token.key))])
+        assert token.seen(connection) == own(2)
+    assert told == []
+
+
 # In docs/identity.md, for whoever signs in another language.
 VECTOR_SECRET = bytes(range(64))
 VECTOR = (

@@ -157,7 +157,7 @@ end;
         "    returns void\n"
         "    language plpgsql\n"
         "    volatile\n"
-        "    set search_path = ''\n"
+        "    set search_path = pg_catalog, pg_temp\n"
         f"as {tag}{body}{tag}"
     )
     comment = "Refuses where nothing was handed over. [pgerase hand_over]"

@@ -203,7 +203,7 @@ end;
         "    returns void\n"
         "    language plpgsql\n"
         "    volatile\n"
-        "    set search_path = ''\n"
+        "    set search_path = pg_catalog, pg_temp\n"
         f"as {tag}{body}{tag}"
     )
     comment = "Refuses what may not be done to a group's members by hand. [pgerase group]"

@@ -103,7 +103,7 @@ class ViewBuilder:
             "    stable\n"
             f"    parallel safe\n{'    rows 10' + chr(10) if rows else ''}"
             "    security definer\n"
-            "    set search_path = ''\n"
+            "    set search_path = pg_catalog, pg_temp\n"
             f"as {tag}{text}{tag}"
         )
         comment = f"{what} [pgerase lookup]"
