@@ -22,7 +22,61 @@ def in_who(condition: str) -> str:
     return in_resource("rules:\n  - {name: a, who: " + condition + ", can: [read]}")
 
 
+def in_aggregate(text: str, name: str = "n") -> str:
+    """An aggregate whose flow mapping starts on line 8, column 6; `text` at column 40."""
+    return RESOURCE + f"aggregates:\n  {name}: {{of: r, who: {{a: 1}}, at_least: 5, {text}}}\n"
+
+
 CASES: dict[str, tuple[str, list[str], str]] = {
+    # Aggregates
+    "aggregate without who": (
+        RESOURCE + "aggregates:\n  n: {of: r, values: {n: count}, at_least: 5}",
+        ["8:6 missing-key"],
+        "who",
+    ),
+    "aggregate without size": (
+        RESOURCE + "aggregates:\n  n: {of: r, who: {a: 1}, values: {n: count}}",
+        ["8:6 missing-key"],
+        "at_least",
+    ),
+    "aggregate of ones": (
+        RESOURCE + "aggregates:\n  n: {of: r, who: {a: 1}, values: {n: count}, at_least: 1}",
+        ["8:57 wrong-shape"],
+        "from 2 on",
+    ),
+    "aggregate of nothing": (
+        RESOURCE + "aggregates:\n  n: {of: q, who: {a: 1}, values: {n: count}, at_least: 5}",
+        ["8:3 unknown-resource"],
+        "no resource q",
+    ),
+    "aggregate for a role": (
+        RESOURCE + "aggregates:\n  n: {of: r, who: {role: x}, values: {n: count}, at_least: 5}",
+        ["8:20 no-role-here"],
+        "role",
+    ),
+    "aggregate for an unknown group": (
+        RESOURCE + "aggregates:\n  n: {of: r, who: {group: x}, values: {n: count}, at_least: 5}",
+        ["8:20 unknown-group"],
+        "no group x",
+    ),
+    "aggregate with a least": (in_aggregate("values: {n: {min: a}}"), ["8:53 single-value"], "one row's own value"),
+    "aggregate with two measures": (in_aggregate("values: {n: {sum: a, avg: a}}"), ["8:52 one-key"], "exactly one"),
+    "aggregate with two columns of a name": (
+        in_aggregate("by: [a], values: {a: count}"),
+        ["8:58 duplicate-name"],
+        "the name a",
+    ),
+    "aggregate by a lookup without a name": (
+        in_aggregate("by: [b.c], values: {n: count}"),
+        ["8:45 unnamed-lookup"],
+        "write {c: b.c}",
+    ),
+    "aggregate with a long name": (in_aggregate("values: {n: count}", "n" * 64), ["8:3 long-name"], "63 bytes"),
+    "aggregate without viewers": (
+        "version: 1\nresources: {r: {table: t, everyone: none}}\naggregates:\n  n: {of: r, who: {a: 1}, values: {n: count}, at_least: 5}",
+        ["4:3 no-viewers"],
+        "is for viewers",
+    ),
     # The file
     "version missing": (
         "groups: {g: {members: [1]}}",

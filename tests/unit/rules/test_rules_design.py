@@ -14,10 +14,12 @@ from pgerase.rules.conditions import Action, Test, ViewerRef
 from pgerase.rules.names import BackStep, Step, TableName
 from pgerase.rules.names import Path as RulePath
 from pgerase.rules.read import read_pack
+from pgerase.rules.read_access import read_access
 from pgerase.rules.read_pack import read_pack_settings
 from pgerase.rules.reading import Reading
 from pgerase.rules.schema import FOLDER, names, schema, schema_text
 from pgerase.rules.yaml_nodes import InvalidNode, MappingNode, Node, ScalarNode, SequenceNode, compose
+from tests.unit.rules.support import VIEWERS
 
 DESIGN = Path(__file__).parent / "design"
 
@@ -182,3 +184,21 @@ def test_a_hash_is_read_with_its_function() -> None:
         ("s.f()", "0123456789ab"),
         ("g", ""),
     ]
+
+
+def test_the_example_of_aggregates_is_read_and_fits_the_schema() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "aggregates.md").read_text(encoding="utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0]
+    text = (
+        f"{VIEWERS}groups: {{analysts: {{members: [1]}}}}\nresources: {{cta: {{table: t, everyone: none}}}}\n{example}"
+    )
+    validator("access").validate(composed(text))
+    (aggregate,) = read_access(text).aggregates
+    assert [key.name for key in aggregate.by] == ["status", "region"]
+    assert [(value.name, value.measure.value, value.round_to) for value in aggregate.values] == [
+        ("tasks", "count", None),
+        ("people", "distinct", None),
+        ("hours", "sum", 100),
+        ("average", "avg", None),
+    ]
+    assert (str(aggregate.each), aggregate.at_least) == ("owner_id", 6)
