@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from pgerase.catalog.model import Table
+from pgerase.catalog.model import Name, Table
 from pgerase.compile import bound
 from pgerase.compile.bind_conditions import ConditionBinder, Scope
 from pgerase.compile.bound import BoundAggregate, BoundKey, BoundMeasure, ColumnValue, Side
@@ -36,21 +36,10 @@ class AggregateBinder(ConditionBinder):
     def bind_aggregate(self, one: access.Aggregate, resources: dict[str, bound.BoundResource]) -> BoundAggregate:
         """One aggregate, its names found and its types checked."""
         table = resources[one.resource].table
-        hidden = {
-            resource.table.name: {right.column.name: right for right in resource.columns.hidden}
-            for resource in resources.values()
-        }
         by: list[BoundKey] = []
         for key in one.by:
             value = self.groupable(table, key.path, key.at)
-            end = value.hops[-1].target if value.hops else table.name
-            masked = hidden.get(end, {}).get(value.column)
-            if masked is not None:
-                where = "" if masked.read is None else f" ({masked.read.at.file}:{masked.read.at.line})"
-                raise self.fail(
-                    "aggregate-shows-masked", key.name, f"{end}.{value.column} is hidden from somebody{where}, and grouping by it shows its values", key.at,
-                    "Group by something else; sums, averages and counts of it may be shown.",
-                )  # fmt: skip
+            self.refuse_masked(table, value, key, resources)
             by.append(BoundKey(key.name, value))
         return BoundAggregate(
             name=one.name,
@@ -63,6 +52,28 @@ class AggregateBinder(ConditionBinder):
             each=None if one.each is None else self.groupable(table, one.each, one.at),
             at=one.at,
         )
+
+    def refuse_masked(
+        self, table: Table, value: ColumnValue, key: access.AggregateKey, resources: dict[str, bound.BoundResource]
+    ) -> None:
+        """A group shows what its rows have in common: no column that is hidden from somebody, nor what one leads to."""
+        hidden = {
+            (resource.table.name, right.column.name): right.read
+            for resource in resources.values()
+            for right in resource.columns.hidden
+        }
+        read: list[tuple[Name, str]] = []
+        at = table.name
+        for hop in value.hops:
+            read += [(at, column) for column in hop.columns]
+            at = hop.target
+        for name, column in (*read, (at, value.column)):
+            if (name, column) in hidden:
+                right = hidden[name, column]
+                where = "" if right is None else f" ({right.at.file}:{right.at.line})"
+                message = f"{name}.{column} is hidden from somebody{where}, and grouping by it shows its values"
+                hint = "Group by something else; sums, averages and counts of it may be shown."
+                raise self.fail("aggregate-shows-masked", key.name, message, key.at, hint)
 
     def measure(self, table: Table, value: access.AggregateValue) -> BoundMeasure:
         """A number to show: sums and averages are of numbers, different values of what has equality."""
