@@ -65,6 +65,16 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Analyst:
+    """Who gets numbers instead of rows. `statement` reads an aggregate, groups of `size` of the rows that `keys` lists or more."""
+
+    part: Part
+    statement: str
+    size: str
+    at_least: int
+
+
+@dataclass(frozen=True, slots=True)
 class Leaver:
     """Who is erased in the end: the first part. `identifiers` returns (name, value) rows for `{key}`, to be given to the proof.
 
@@ -97,6 +107,7 @@ class Cast:
     questions: tuple[Question, ...]
     main: str
     """The resource that `keys` lists."""
+    analyst: Analyst
     meddling: tuple[Meddling, ...]
     leaver: Leaver
 
@@ -187,6 +198,15 @@ _CUSTOMER_SUCCESS: Final = Cast(
         ),
     ),
     main="company",
+    analyst=Analyst(
+        Part(
+            "an analyst",
+            f"select u.user_id as key, {_PERSON} as person from cs.app_user as u where u.user_name = 'oscar'",
+        ),
+        statement="select stage, companies, revenue from csp.companies_by_stage order by stage",
+        size="companies",
+        at_least=5,
+    ),
     meddling=(
         Meddling(
             "a report showed too little, and somebody was in a hurry",

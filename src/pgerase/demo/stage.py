@@ -126,6 +126,12 @@ class Stage:
         with self._for(key):
             return frozenset(row["key"] for row in self._app.rows(self._cast.keys))
 
+    def numbers(self, key: Key) -> list[dict[str, str]]:
+        """What the analyst's statement returns, as the application's login for a viewer."""
+        with self._for(key):
+            rows = self._app.rows(self._cast.analyst.statement)
+        return [{name: str(value) for name, value in row.items()} for row in rows]
+
     def all_keys(self) -> frozenset[Key]:
         """The keys of the main table there are."""
         return frozenset(row["key"] for row in self.superuser.rows(self._cast.keys))

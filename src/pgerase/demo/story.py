@@ -85,6 +85,7 @@ class _Story:
         dumped = self._stage.dump_schema(), self._stage.dump_all()
         self._apply()
         self._after(people)
+        self._numbers(people[0])
         self._why(people)
         self._second_plan()
         self._meddle(*people[0])
@@ -174,6 +175,25 @@ class _Story:
             outcome = stage.attempt(people[0][1] or "", attempt.statement)
             teller.said([str(outcome)])
             self._claim((outcome.rows > 0) == attempt.allowed, attempt.claim)
+
+    def _numbers(self, other: tuple[str, Key | None]) -> None:
+        """Somebody who counts gets groups, and few rows or none."""
+        teller, stage, analyst = self._teller, self._stage, self._cast.analyst
+        key, person = stage.person(analyst.part.find or "")
+        teller.act("Numbers without rows")
+        teller.say(
+            f"{analyst.part.label.capitalize()}, {person} ({key}), may count what is not shown, in groups of some size."
+        )
+        self._table([(analyst.part.label, stage.sees(key))])
+        teller.statement(analyst.part.label, analyst.statement)
+        groups = stage.numbers(key)
+        teller.rows([*groups[0]], [[*group.values()] for group in groups], right=(False, True, True))
+        sizes = [int(group[analyst.size]) for group in groups]
+        self._claim(
+            sum(sizes) > len(stage.keys(key)) and min(sizes) >= analyst.at_least,
+            f"more is counted than {analyst.part.label} may read, and no group is smaller than {analyst.at_least}",
+        )
+        self._claim(not stage.numbers(str(other[1])), f"{other[0]}, who counts nothing, gets no numbers")
 
     def _why(self, people: Sequence[tuple[str, Key | None]]) -> None:
         """One row shown and one hidden, explained; then who has what, counted by the database."""
