@@ -1,4 +1,4 @@
--- Indexes of tables; columns as attribute numbers, 0 for an expression, INCLUDE columns after the key.
+-- Indexes of tables and materialized views; columns as attribute numbers, 0 for an expression, INCLUDE columns after the key.
 select i.indrelid as table_oid,
        x.relname as name,
        pg_catalog.string_to_array(i.indkey::pg_catalog.text, ' ')::pg_catalog.int4[] as positions,
@@ -19,7 +19,7 @@ select i.indrelid as table_oid,
     on c.oid = i.indrelid
   join pg_catalog.pg_namespace as n
     on n.oid = c.relnamespace
- where c.relkind in ('r', 'p')
+ where c.relkind in ('r', 'p', 'm')
    and n.nspname not like 'pg\_%'
    and n.nspname <> 'information_schema'
  order by i.indrelid, x.relname collate "C"
