@@ -1,6 +1,15 @@
 -- Publications with the tables they carry; those for all tables or a whole schema are resolved by the server.
 select p.pubname as name,
        pg_catalog.pg_get_userbyid(p.pubowner) as owner,
+       p.puballtables as all_tables,
+       array(
+           select n.nspname
+             from pg_catalog.pg_publication_namespace as s
+             join pg_catalog.pg_namespace as n
+               on n.oid = s.pnnspid
+            where s.pnpubid = p.oid
+            order by n.nspname collate "C"
+       ) as schemas,
        t.schemaname as schema,
        t.tablename as table
   from pg_catalog.pg_publication as p

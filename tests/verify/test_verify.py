@@ -353,7 +353,7 @@ def test_the_command_prints_json_with_a_format_version(shop: Site, capsys: pytes
 
 def test_a_server_with_known_holes_fails_until_accepted(shop: Site, monkeypatch: pytest.MonkeyPatch):
     major, minor = divmod(_version(shop), 10000)
-    monkeypatch.setattr("pgerase.check.server_version._FLOOR", {major: minor + 1})
+    monkeypatch.setattr("pgerase.check.server_version.FLOOR", {major: minor + 1})
     assert shop.verify(behaviour=False).ok
     shop.accepted = tuple(door for door in shop.accepted if door.kind != "server")
     try:
