@@ -29,17 +29,18 @@ def doors(
     viewers: Collection[str] = (),
     by_login: bool = False,
     personal: Mapping[Name, Collection[str]] | None = None,
+    shown: Collection[Name] = (),
 ) -> tuple[Door, ...]:
     """Every way around row security on the governed tables and their leaves, in order of kind, name and code.
 
     Viewers are the members of the viewer role in the snapshot, and `viewers` besides. `by_login`: people are their logins, so that
-    nobody speaks for others. `personal`: columns known to hold data of people. A door that two ways lead through is
+    nobody speaks for others. `personal`: columns known to hold data of people. `shown`: tables of which everybody who may write reads every row. A door that two ways lead through is
     given once, at its worst. Names are roles, objects with their schema, `role/member` for memberships and `grantee/privilege` (or
     the schema's name in its place) for grants.
     """
     look = Look(catalog, governed, prefix, viewers, by_login=by_login)
     worst: dict[tuple[str, str, Code], Door] = {}
-    for door in _everything(look, personal or {}):
+    for door in _everything(look, personal or {}, frozenset(shown)):
         key = door.kind, door.name, door.code
         known = worst.get(key)
         if known is None or _RANK[door.severity] > _RANK[known.severity]:
@@ -47,10 +48,10 @@ def doors(
     return tuple(worst[key] for key in sorted(worst))
 
 
-def _everything(look: Look, personal: Mapping[Name, Collection[str]]) -> Iterator[Door]:
+def _everything(look: Look, personal: Mapping[Name, Collection[str]], shown: frozenset[Name]) -> Iterator[Door]:
     """All doors, some perhaps more than once."""
     yield from role_doors(look)
     yield from impersonators(look)
     yield from table_doors(look)
     yield from object_doors(look)
-    yield from oracles(look, personal)
+    yield from oracles(look, personal, shown)

@@ -18,16 +18,19 @@ _DRAWN = re.compile(r"\b(nextval|gen_random_uuid|uuid_generate_v\w+|uuidv[47])\(
 _WORD = re.compile(r"\w+")
 
 
-def oracles(look: Look, personal: Mapping[Name, Collection[str]]) -> Iterator[Door]:
+def oracles(look: Look, personal: Mapping[Name, Collection[str]], shown: frozenset[Name]) -> Iterator[Door]:
     """Doors that are unique indexes, foreign keys, and indexes that people's conditions cannot use."""
+    open_to_all = shown | {name for name in look.roots if look.shown_whole(look.catalog.tables[name])}
     for name in look.roots:
         table = look.catalog.tables[name]
-        if not look.shown_whole(table):
+        if name not in open_to_all:
             for index in table.indexes:
                 yield from _unique(look, table, index, frozenset(personal.get(name, ())))
+        if not look.shown_whole(table):
             yield from _leaky(table)
         for key in table.foreign_keys:
-            yield from _foreign_key(look, table, key)
+            if key.target in look.covered and key.target not in open_to_all:
+                yield from _foreign_key(look, table, key)
             yield from _action(table, key)
 
 
@@ -67,9 +70,11 @@ def _take_right(table: Table, writers: tuple[str, ...]) -> str:
 
 
 def _is_drawn(table: Table, column: str) -> bool:
-    """Whether nobody chooses the value: it is counted or drawn, so that guessing it tells nothing worth knowing."""
+    """Whether the value is counted or drawn, so that guessing it fails or tells nothing worth knowing."""
     found = table.column(column)
-    return found is not None and (found.identity != "" or bool(_DRAWN.search(found.default or "")))
+    return found is not None and (
+        found.identity != "" or found.base_type == "uuid" or bool(_DRAWN.search(found.default or ""))
+    )
 
 
 def _unique(look: Look, table: Table, index: Index, personal: frozenset[str]) -> Iterator[Door]:
@@ -102,8 +107,8 @@ def _unique(look: Look, table: Table, index: Index, personal: frozenset[str]) ->
         "unique_oracle",
         spell(table.name, index.name),
         Severity.WARNING if (named or natural) and not scoped else Severity.NOTE,
-        f"unique index {index.name} on {spell(table.name)} is over {what}: {', '.join(writers)} learns from an error whether a"
-        " hidden row has a value.",
+        f"unique index {index.name} on {spell(table.name)} is over {what}: whoever writes the table as {', '.join(writers)} learns"
+        " from an error whether a hidden row has a value.",
         "Put what the rules go by (a tenant, an owner) first into the key, or let nobody choose it: a column of its own that is"
         " drawn. Where people need not write the table",
         _take_right(table, writers),
@@ -112,8 +117,6 @@ def _unique(look: Look, table: Table, index: Index, personal: frozenset[str]) ->
 
 
 def _foreign_key(look: Look, table: Table, key: ForeignKey) -> Iterator[Door]:
-    if key.target not in look.covered or look.shown_whole(look.catalog.tables[key.target]):
-        return
     writers = _writers(look, table, key.columns)
     requirements = [policy for policy in table.policies if look.own.made_policy(policy)]
     asked = all(

@@ -15,8 +15,9 @@ from pgerase.plan.build import plan_pack
 from pgerase.plan.drift import Installed, find_drift
 from pgerase.plan.model import Ledger, Plan
 from pgerase.render.live import own_roles
-from pgerase.rules.access import IdentityKind
+from pgerase.rules.access import Everyone, IdentityKind
 from pgerase.rules.data_map import PersonalColumn
+from pgerase.rules.names import TableName
 from pgerase.rules.pack import AcceptedDoor, Pack
 from pgerase.verify.collect import Collector
 from pgerase.verify.guard_shape import Restricted, misshapen, misshapen_columns
@@ -48,7 +49,13 @@ def compare_statics(
     # Whoever acts as an application's login has no token of anybody: nobody speaks for others there either.
     by_login = pack.identity in (IdentityKind.ROLE, IdentityKind.TOKEN)
     open_doors = doors(
-        catalog, desired.governed, prefix, viewers=viewers, by_login=by_login, personal=_personal(pack, catalog)
+        catalog,
+        desired.governed,
+        prefix,
+        viewers=viewers,
+        by_login=by_login,
+        personal=_personal(pack, catalog),
+        shown=_shown(pack, catalog),
     )
     found = [door for door in open_doors if door.name != ledger_right]
     # The pack's own entries have to fit something; those given besides may be more than there is.
@@ -67,9 +74,25 @@ def _personal(pack: Pack, catalog: Catalog) -> Mapping[Name, tuple[str, ...]]:
     return {
         name: tuple(column.column for column in table.columns if isinstance(column, PersonalColumn))
         for table in mapped
-        for name in catalog.tables
-        if name.name == table.table.name and table.table.schema in (None, name.schema)
+        for name in _named(table.table, catalog)
     }
+
+
+def _shown(pack: Pack, catalog: Catalog) -> frozenset[Name]:
+    """Tables that hide nothing from anybody who may write: read by everyone, with nothing that takes rows or columns away."""
+    resources = () if pack.access is None else pack.access.resources
+    return frozenset(
+        name
+        for resource in resources
+        if resource.everyone is not Everyone.NONE
+        and not (resource.require or resource.inherits or resource.combine or resource.columns)
+        for name in _named(resource.table, catalog)
+    )
+
+
+def _named(table: TableName, catalog: Catalog) -> tuple[Name, ...]:
+    """The tables a rule file may mean by a name that may leave the schema out."""
+    return tuple(name for name in catalog.tables if name.name == table.name and table.schema in (None, name.schema))
 
 
 def compare_guards(
