@@ -191,3 +191,29 @@ def test_a_door_is_found_leaks_and_is_shut_by_the_fix_of_its_finding(stage: Stag
     stage.run(finding.fix)
     assert code not in {door.code for door in stage.doors()}
     assert code in NOT_SHOWN or not stage.leaks(section.acts)
+
+
+def _index_conditions(world: World, condition: str) -> str:
+    """How notes are looked for as a viewer, where a sequential scan is out of the question."""
+    world.connection.execute("set local enable_seqscan = off; set local enable_bitmapscan = off")
+    world.connection.execute(f"set local session authorization {world.web}".encode())
+    plan = world.connection.execute(f"explain (costs off) select id from app.note where {condition}".encode())
+    lines = [line for (line,) in plan.fetchall()]
+    world.connection.execute("reset session authorization")
+    return "\n".join(line for line in lines if "Index Cond" in line)
+
+
+def test_what_the_page_says_of_indexes_under_row_security_is_so(stage: Stage, governed_world: World) -> None:
+    world = governed_world
+    world.admin(
+        f'alter policy "{world.prefix}_read" on app.note using (company_id > 0);'
+        "alter table app.note add price numeric, add cents bigint, add lower_body text generated always as (lower(body)) stored;"
+        'create index on app.note (lower(body)); create index on app.note (body collate "C"); create index on app.note (price);'
+        "create index on app.note (cents); create index on app.note (lower_body);"
+    )
+    assert "lower" not in _index_conditions(world, "lower(body) = 'x'")
+    assert "lower_body" in _index_conditions(world, "lower_body = 'x'")
+    assert "price" not in _index_conditions(world, "price = 1.50")
+    assert "cents" in _index_conditions(world, "cents = 150")
+    assert "body" not in _index_conditions(world, "body collate \"C\" like 'abc%'")
+    assert "body" in _index_conditions(world, "body collate \"C\" ^@ 'abc'")
