@@ -10,6 +10,26 @@ select p.pubname as name,
             where s.pnpubid = p.oid
             order by n.nspname collate "C"
        ) as schemas,
+       array(
+           select n.nspname
+             from pg_catalog.pg_publication_rel as r
+             join pg_catalog.pg_class as c
+               on c.oid = r.prrelid
+             join pg_catalog.pg_namespace as n
+               on n.oid = c.relnamespace
+            where r.prpubid = p.oid
+            order by n.nspname collate "C", c.relname collate "C"
+       ) as named_schemas,
+       array(
+           select c.relname
+             from pg_catalog.pg_publication_rel as r
+             join pg_catalog.pg_class as c
+               on c.oid = r.prrelid
+             join pg_catalog.pg_namespace as n
+               on n.oid = c.relnamespace
+            where r.prpubid = p.oid
+            order by n.nspname collate "C", c.relname collate "C"
+       ) as named_tables,
        t.schemaname as schema,
        t.tablename as table
   from pg_catalog.pg_publication as p

@@ -374,6 +374,70 @@ def test_privileges_that_policies_do_not_bind(governed_world: World) -> None:
     assert list(severities(world, "grant")) == ["public/REFERENCES"]
 
 
+def test_the_fix_takes_a_membership_from_whoever_granted_it(governed_world: World) -> None:
+    world = governed_world
+    world.admin("grant {web} to {owner} with admin option")
+    world.do("grant {web} to {other}")
+    door = opened(world)["member", f"{world.prefix}_viewer/{world.other}"]
+    world.connection.execute(door.fix.encode())
+    assert ("member", door.name) not in opened(world)
+
+
+def test_default_privileges_in_every_schema(governed_world: World) -> None:
+    world = governed_world
+    world.do("alter default privileges grant select, insert on tables to {web}, {other}")
+    door = opened(world)["grant", f"{world.web}/{world.owner}"]
+    assert (door.severity, door.tables) == (WARNING, (EVENT,))
+    assert severities(world, "grant") == {door.name: WARNING}, "others are not bound by the rules"
+    world.connection.execute(door.fix.encode())
+    assert severities(world, "grant") == {}
+
+
+def test_a_trigger_of_a_partitioned_table_is_one_door(governed_world: World) -> None:
+    world = governed_world
+    world.admin(
+        "create function app.count_them() returns trigger language plpgsql security definer as"
+        " 'begin perform count(*) from app.company; return new; end';"
+        "create trigger count_them before insert on app.event for each row execute function app.count_them();"
+        "grant insert on app.event, app.event_1 to {web}"
+    )
+    assert severities(world, "trigger") == {"app.event.count_them": WARNING}
+    world.admin("alter function app.count_them() owner to {owner}")
+    assert severities(world, "trigger") == {}
+
+
+def test_functions_that_are_settled_or_harmless_need_no_search_path(governed_world: World) -> None:
+    world = governed_world
+    world.admin(
+        "create function app.open_(n integer) returns bigint language sql security definer as 'select n::bigint';"
+        "create function app.settled(n integer) returns bigint language sql security definer return n;"
+        "create function app.fixed(n integer) returns bigint language sql security definer set search_path = '' as 'select n::bigint';"
+        "create function app.caller(n integer) returns bigint language sql as 'select n::bigint';"
+        "create function app.weak(n integer) returns bigint language sql security definer as 'select n::bigint';"
+        "alter function app.weak owner to {other}"
+    )
+    assert severities(world, "search_path") == {"app.open_(n integer)": WARNING}
+    world.admin("revoke execute on function app.open_ from public; grant execute on function app.open_ to {other}")
+    assert severities(world, "search_path") == {}
+
+
+@pytest.mark.parametrize(
+    ("publication", "fix"),
+    [
+        ("for table app.event, app.note", "alter publication pub drop table app.event, app.note;"),
+        ("for tables in schema app", "alter publication pub drop tables in schema app;"),
+        ("for all tables", "drop publication pub;"),
+    ],
+)
+def test_publications_are_left_as_they_were_made(governed_world: World, publication: str, fix: str) -> None:
+    world = governed_world
+    world.admin(f"create publication pub {publication}")
+    door = opened(world)["publication", "pub"]
+    assert door.fix == fix
+    world.connection.execute(door.fix.encode())
+    assert severities(world, "publication") == {}
+
+
 def test_publication_of_governed_tables(governed_world: World) -> None:
     world = governed_world
     world.admin("create publication pub for table app.event")

@@ -338,6 +338,7 @@ def test_the_command_prints_a_line_an_object_and_two_that_sum_up(shop: Site, cap
     assert code == 1
     assert any(line.startswith("shop.article") and line.endswith("  ok") for line in lines)
     assert any(line.startswith("doors") and line.endswith("  FAIL") for line in lines)
+    assert "    see: docs/doors.md#door-owner" in lines
     assert lines[-2].endswith("seed 1, PostgreSQL " + ".".join(map(str, divmod(_version(shop), 10000))))
     assert lines[-1].startswith("NOT verified: ")
 

@@ -310,13 +310,16 @@ class DefaultGrant:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A publication and the tables it carries. `schemas` are those it carries whole."""
+    """A publication and the tables it carries: leaves, where it carries a partitioned table that way."""
 
     name: str
     owner: str
     tables: tuple[Name, ...]
     all_tables: bool = False
     schemas: tuple[str, ...] = ()
+    """Schemas that it carries whole."""
+    named: tuple[Name, ...] = ()
+    """Tables that it was made with, or was given, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -371,7 +371,14 @@ def _role(row: _Row) -> Role:
 def _publications(rows: list[_Row]) -> tuple[Publication, ...]:
     about = {row["name"]: row for row in rows}
     return tuple(
-        Publication(name, owner, tables, about[name]["all_tables"], tuple(about[name]["schemas"]))
+        Publication(
+            name,
+            owner,
+            tables,
+            about[name]["all_tables"],
+            tuple(about[name]["schemas"]),
+            tuple(map(Name, about[name]["named_schemas"], about[name]["named_tables"])),
+        )
         for name, owner, tables in _replicated(rows)
     )
 

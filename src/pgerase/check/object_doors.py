@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pgerase.catalog.model import Name, Routine, View
+from pgerase.catalog.model import Name, Routine, Table, Trigger, View
 from pgerase.catalog.reach import Certainty, Reach
 from pgerase.check.door import Door
 from pgerase.check.door_codes import Code
@@ -23,7 +23,6 @@ from pgerase.errors import Severity
 
 _READING = frozenset({"SELECT"})
 _EXECUTE = frozenset({"EXECUTE"})
-_OPAQUE_PATH = "search_path="
 
 
 def object_doors(look: Look) -> Iterator[Door]:
@@ -156,7 +155,7 @@ def _can_be_misled(look: Look, routine: Routine, users: tuple[str, ...]) -> bool
         and routine.reads is None
         and mighty
         and look.for_viewers(users)
-        and not any(setting.startswith(_OPAQUE_PATH) for setting in routine.settings)
+        and not any(setting.startswith("search_path=") for setting in routine.settings)
     )
 
 
@@ -169,6 +168,8 @@ def _triggers(look: Look) -> Iterator[Door]:
             routine = functions.get(trigger.function)
             if routine is None or look.own.made_routine(routine) or not routine.security_definer or not writers:
                 continue
+            if any(_has_trigger(look.catalog.tables[parent], trigger) for parent in table.parents):
+                continue  # a partition's copy goes with its parent's
             reach = look.reached.get(routine.oid)
             if reach is None or not look.sees_all(routine.owner, reach.tables or look.covered):
                 continue
@@ -184,6 +185,10 @@ def _triggers(look: Look) -> Iterator[Door]:
                 f"alter function {routine_in_sql(routine)} security invoker;",
                 reach.tables,
             )
+
+
+def _has_trigger(table: Table, like: Trigger) -> bool:
+    return any((own.name, own.function) == (like.name, like.function) for own in table.triggers)
 
 
 def _trigger_functions(look: Look) -> Mapping[Name, Routine]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pgerase.catalog.model import DefaultGrant, Name, Publication, Table
+from pgerase.catalog.reach import with_leaves
 from pgerase.check.door import Door
 from pgerase.check.door_codes import Code
 from pgerase.check.look import DATA_PRIVILEGES, Look, grantees
@@ -195,7 +196,7 @@ def _publications(look: Look) -> Iterator[Door]:
     for publication in look.catalog.publications:
         tables = tuple(sorted(look.covered & set(publication.tables)))
         if tables:
-            hint, fix = _take_out(publication, tables)
+            hint, fix = _take_out(look, publication, tables)
             yield Door(
                 Code.PUBLICATION,
                 "publication",
@@ -208,15 +209,20 @@ def _publications(look: Look) -> Iterator[Door]:
             )
 
 
-def _take_out(publication: Publication, tables: tuple[Name, ...]) -> tuple[str, str]:
+def _take_out(look: Look, publication: Publication, tables: tuple[Name, ...]) -> tuple[str, str]:
+    """How a publication stops carrying tables: by what it was made with, which may be their parents or schemas."""
     name = in_sql(publication.name)
     if publication.all_tables:
         return "Make it anew with the tables that may go", f"drop publication {name};"
-    whole = sorted({table.schema for table in tables} & set(publication.schemas))
-    alone = [table for table in tables if table.schema not in whole]
-    fixes = [f"alter publication {name} drop tables in schema {in_sql(schema)};" for schema in whole]
-    if alone:
-        fixes.append(f"alter publication {name} drop table {table_in_sql(*alone)};")
+    carried = frozenset(tables)
+    fixes = [
+        f"alter publication {name} drop tables in schema {in_sql(schema)};"
+        for schema in publication.schemas
+        if any(one.schema == schema for one in look.covered)
+    ]
+    named = [table for table in publication.named if with_leaves(look.catalog, [table]) & carried]
+    if named:
+        fixes.append(f"alter publication {name} drop table {table_in_sql(*named)};")
     return "Unless the subscribers are governed as well", "\n".join(fixes)
 
 
