@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
+from types import MappingProxyType
 from typing import TypeAlias
 
 from pgerase.catalog.model import Catalog, Grant, Name, Policy, Routine, Table, View
@@ -59,16 +60,17 @@ def doors(
     *,
     viewers: Collection[str] = (),
     by_login: bool = False,
+    exempt: Mapping[Name, Collection[str]] = MappingProxyType({}),
 ) -> tuple[Door, ...]:
     """Every way around row security on the governed tables and their leaves, in order of kind and name.
 
     Viewers are the members of the viewer role in the snapshot, and `viewers` besides. `by_login`: people are their logins, so that
-    nobody speaks for others. A door that two ways lead through is
+    nobody speaks for others. `exempt`: the roles that may read a foreign table or materialized view past its secured view. A door that two ways lead through is
     given once, at its worst. Names are roles, objects with their schema, `role/member` for memberships and `grantee/privilege` (or
     the schema's name in its place) for grants.
     """
     worst: dict[tuple[str, str], Door] = {}
-    for door in _Search(catalog, governed, prefix, viewers, by_login=by_login).everything():
+    for door in _Search(catalog, governed, prefix, viewers, by_login=by_login, exempt=exempt).everything():
         known = worst.get((door.kind, door.name))
         if known is None or _RANK[door.severity] > _RANK[known.severity]:
             worst[door.kind, door.name] = door
@@ -82,11 +84,19 @@ class _Search:
     """One look at one snapshot."""
 
     def __init__(
-        self, catalog: Catalog, governed: Collection[Name], prefix: str, viewers: Collection[str], *, by_login: bool
+        self,
+        catalog: Catalog,
+        governed: Collection[Name],
+        prefix: str,
+        viewers: Collection[str],
+        *,
+        by_login: bool,
+        exempt: Mapping[Name, Collection[str]],
     ) -> None:
         self.catalog = catalog
         self.named = frozenset(viewers)
         self.by_login = by_login
+        self.exempt = exempt
         self.roots = tuple(sorted(name for name in set(governed) if name in catalog.tables))
         self.covered = with_leaves(catalog, governed)
         self.own = Own(prefix)
@@ -308,9 +318,12 @@ class _Search:
     def _tables(self) -> Iterator[Door]:
         for name in sorted(self.covered):
             table = self.catalog.tables[name]
+            is_leaf = name not in self.roots
             if table.rls_enabled and table.rls_forced:
                 continue
-            is_leaf = name not in self.roots
+            if not table.has_row_security and not is_leaf:
+                yield from self._unsecured(table)
+                continue
             direct = sorted(
                 {grant.grantee for grant in table.grants if grant.privilege in _DATA_PRIVILEGES} - {table.owner}
             )
@@ -337,6 +350,24 @@ class _Search:
                 hint,
                 (name,),
             )
+
+    def _unsecured(self, table: Table) -> Iterator[Door]:
+        """What has a secured view is shut once nobody but its owner, those who read it for others and services may use it."""
+        closed = {table.owner, *self.own.private, *self.exempt.get(table.name, ())}
+        direct = sorted({grant.grantee for grant in table.grants if grant.privilege in _DATA_PRIVILEGES} - closed)
+        if direct:
+            what = "foreign table" if table.kind == "f" else "materialized view"
+            yield Door(
+                "table",
+                spell(table.name),
+                self._severity_of(direct),
+                f"{what} {spell(table.name)} cannot have row security; {', '.join(direct)} may use it past its secured view.",
+                f"revoke all on {spell(table.name)} from {', '.join(direct)}; `pgerase apply` does what it can",
+                (table.name,),
+            )
+
+    def _severity_of(self, roles: Collection[str]) -> Severity:
+        return Severity.ERROR if self._for_viewers(roles) else Severity.WARNING
 
     def _ancestors(self) -> Iterator[Door]:
         """Whoever reads a parent is bound by the parent's policies alone, and gets the child's rows."""
@@ -385,14 +416,18 @@ class _Search:
         return any(self._reads_past(inherited, self.catalog.tables[name]) for name in tables)
 
     def _reads_past(self, inherited: frozenset[str], table: Table) -> bool:
+        if not table.has_row_security:
+            may = {grant.grantee for grant in table.grants if grant.privilege == "SELECT"}
+            return table.owner in inherited or bool(may & {*inherited, "public"})
         if not table.rls_enabled or (table.owner in inherited and not table.rls_forced):
             return True
         return any(_shows_all(policy, inherited) for policy in table.policies)
 
     def _views(self) -> Iterator[Door]:
         for view in self.catalog.views.values():
-            tables = tuple(name for name in view.reads if name in self.covered)
-            if not tables or self.own.made_view(view):
+            read = (*view.reads, *view.through)
+            tables = tuple(name for name in read if name in self.covered)
+            if not tables or self.own.made_view(view) or view.name in self.covered:
                 continue
             users = self._users(
                 view.grants, view.owner, _READING | (_WRITING if view.kind == "v" else frozenset[str]())
@@ -408,7 +443,7 @@ class _Search:
                     Severity.ERROR if opens and fills else Severity.WARNING,
                     f"materialized view {spell(view.name)} holds rows of {spell_all(tables)}"
                     f"{'' if fills else ' from its last refresh'}, and shows them to {', '.join(users)} whatever the rules say.",
-                    "revoke the grants, or put a view over it that asks the governed tables",
+                    "revoke the grants, or write rules for it: its secured view asks them",
                     tables,
                 )
                 continue
@@ -429,6 +464,8 @@ class _Search:
         past: set[str] = set()
         for name in (view.name, *view.through):
             layer = self.catalog.views[name]
+            if self.own.made_view(layer) or name in self.covered:
+                continue
             direct = self.covered & set(layer.direct)
             if layer.kind == "m" or (direct and not layer.security_invoker and self._sees_all(layer.owner, direct)):
                 past.add(layer.owner)

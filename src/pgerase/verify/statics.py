@@ -46,7 +46,7 @@ def compare_statics(
     ledger_right = f"{installed.installer}/{prefix}_internal"
     # Whoever acts as an application's login has no token of anybody: nobody speaks for others there either.
     by_login = pack.identity in (IdentityKind.ROLE, IdentityKind.TOKEN)
-    open_doors = doors(catalog, desired.governed, prefix, viewers=viewers, by_login=by_login)
+    open_doors = doors(catalog, desired.governed, prefix, viewers=viewers, by_login=by_login, exempt=desired.exempt)
     found = [door for door in open_doors if door.name != ledger_right]
     # The pack's own entries have to fit something; those given besides may be more than there is.
     named = {entry.at for entry in pack.settings.accepted}
