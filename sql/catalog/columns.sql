@@ -69,7 +69,7 @@ select c.oid as table_oid,
          on l.oid = a.attcollation
   left join pg_catalog.pg_namespace as ln
          on ln.oid = l.collnamespace
- where c.relkind in ('r', 'p', 'f')
+ where c.relkind in ('r', 'p', 'f', 'm')
    and n.nspname not like 'pg\_%'
    and n.nspname <> 'information_schema'
  order by c.oid, a.attnum

@@ -1,5 +1,6 @@
--- Indexes of tables; columns as attribute numbers, 0 for an expression, INCLUDE columns after the key. Leaky keys are those
--- with operators, between two values of the key's own type, that are not LEAKPROOF, and every expression: hardly a function is.
+-- Indexes of tables and materialized views; columns as attribute numbers, 0 for an expression, INCLUDE columns after the key.
+-- Leaky keys are those with operators, between two values of the key's own type, that are not LEAKPROOF, and every expression:
+-- hardly a function is.
 select i.indrelid as table_oid,
        x.relname as name,
        pg_catalog.string_to_array(i.indkey::pg_catalog.text, ' ')::pg_catalog.int4[] as positions,
@@ -63,7 +64,7 @@ select i.indrelid as table_oid,
                ) as e
          where e.leaky
        ) as k
- where c.relkind in ('r', 'p')
+ where c.relkind in ('r', 'p', 'm')
    and n.nspname not like 'pg\_%'
    and n.nspname <> 'information_schema'
  order by i.indrelid, x.relname collate "C"

@@ -1,4 +1,5 @@
--- Tables, partitioned tables and foreign tables outside the system schemas (temporary ones lie in pg_temp and are left out).
+-- What holds rows outside the system schemas: tables, partitioned tables, foreign tables and materialized views (temporary
+-- tables lie in pg_temp and are left out).
 select c.oid,
        n.nspname as schema,
        c.relname as name,
@@ -13,6 +14,7 @@ select c.oid,
            select w.rulename
              from pg_catalog.pg_rewrite as w
             where w.ev_class = c.oid
+              and w.rulename <> '_RETURN'
             order by w.rulename collate "C"
        ) as rules,
        e.extname as extension,
@@ -32,7 +34,7 @@ select c.oid,
          on d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
         and d.objoid = c.oid
         and d.objsubid = 0
- where c.relkind in ('r', 'p', 'f')
+ where c.relkind in ('r', 'p', 'f', 'm')
    and n.nspname not like 'pg\_%'
    and n.nspname <> 'information_schema'
  order by n.nspname collate "C", c.relname collate "C"

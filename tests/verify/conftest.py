@@ -66,7 +66,8 @@ class Site(Deployment):
     def _doors(self) -> tuple[Door, ...]:
         with Database.open(self.database.dsn()) as database:
             catalog, _ = read_state(database, self.prefix)
-        return doors(catalog, compile_pack(read_pack(self.folder), catalog).governed, self.prefix)
+        desired = compile_pack(read_pack(self.folder), catalog)
+        return doors(catalog, desired.governed, self.prefix, exempt=desired.exempt)
 
     def admin(self, script: str) -> None:
         """Run a script as superuser; `{P}` is the prefix, `{owner}`, `{web}` and others are roles."""

@@ -197,13 +197,42 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class UserMapping:
+    """As whom a role is known to a foreign server. `role` is 'public' for everybody without a mapping of his own."""
+
+    role: str
+    logs_in: bool | None
+    """Whether it has a password, or needs none; None where the reader of the catalog may not see its options."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignServer:
+    """The server that a foreign table lies on. `handler` is the wrapper's function, by which its kind is known."""
+
+    name: str
+    wrapper: str
+    handler: str
+    mappings: tuple[UserMapping, ...]
+
+    def mapping(self, role: str) -> UserMapping | None:
+        """As whom the server knows a role: by a mapping of its own, else by everybody's."""
+        by_role = {mapping.role: mapping for mapping in self.mappings}
+        return by_role.get(role, by_role.get("public"))
+
+    @property
+    def needs_mapping(self) -> bool:
+        """Whether nobody reads from it without a user mapping, as far as can be told."""
+        return self.handler == "postgres_fdw_handler" or bool(self.mappings)
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """A table, partitioned table or foreign table outside the system schemas."""
+    """What holds rows outside the system schemas: a table, partitioned table, foreign table or materialized view."""
 
     oid: int
     name: Name
     kind: str
-    """pg_class.relkind: r table, p partitioned, f foreign."""
+    """pg_class.relkind: r table, p partitioned, f foreign, m materialized view (which is among the catalog's views as well)."""
     owner: str
     persistence: str
     columns: tuple[Column, ...]
@@ -228,6 +257,13 @@ class Table:
     """What its expressions call. Sorted."""
     rules: tuple[str, ...] = ()
     """Its rewrite rules (CREATE RULE) by name. Sorted."""
+    server: ForeignServer | None = None
+    """Where a foreign table lies."""
+
+    @property
+    def has_row_security(self) -> bool:
+        """Whether PostgreSQL can have policies on it: not on foreign tables and materialized views."""
+        return self.kind in ("r", "p")
 
     def column(self, name: str) -> Column | None:
         """The column of that exact name, or None."""
@@ -237,6 +273,16 @@ class Table:
     def primary_key(self) -> tuple[str, ...]:
         """Columns of the primary key in order; empty where there is none."""
         return next((constraint.columns for constraint in self.constraints if constraint.kind == "p"), ())
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What tells rows apart: the primary key; of a materialized view, which has none, its first unique index over columns."""
+        if self.kind != "m":
+            return self.primary_key
+        unique = (one for one in self.indexes if one.unique and one.valid and not one.partial)
+        keys = (one.columns[: one.key_count] for one in unique)
+        named = (tuple(column for column in key if column is not None) for key in keys if None not in key)
+        return next(named, ())
 
 
 @dataclass(frozen=True, slots=True)

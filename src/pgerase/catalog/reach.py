@@ -158,7 +158,7 @@ def _own_reach(routine: Routine, mentions: Mentions, catalog: Catalog, covered: 
 
 def _tables_behind(catalog: Catalog, name: Name) -> tuple[Name, ...]:
     view = catalog.views.get(name)
-    return view.reads if view else (name,)
+    return (name, *view.reads) if view else (name,)
 
 
 def _body(routine: Routine) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -16,6 +16,7 @@ from pgerase.catalog.model import (
     Domain,
     ExpressionCall,
     ForeignKey,
+    ForeignServer,
     Grant,
     Index,
     LeakyKey,
@@ -29,6 +30,7 @@ from pgerase.catalog.model import (
     Subscription,
     Table,
     Trigger,
+    UserMapping,
     View,
 )
 from pgerase.catalog.session import stable_deparse
@@ -63,7 +65,8 @@ def _read(database: Database) -> Catalog:
     table_rows = rows("tables")
     view_rows = rows("views")
     names = {row["oid"]: Name(row["schema"], row["name"]) for row in (*table_rows, *view_rows)}
-    table_oids = {row["oid"] for row in table_rows}
+    # What a view over a materialized view reads is what that one was filled from.
+    table_oids = {row["oid"] for row in table_rows if row["kind"] != "m"}
     rewrites = _grouped(rows("rewrite_reads"), "relation_oid")
     return Catalog(
         server_version=about["server_version"],
@@ -83,6 +86,7 @@ def _read(database: Database) -> Catalog:
             rewrites=rewrites,
             calls=_grouped(rows("expression_calls"), "table_oid"),
             domains={row["oid"]: row for row in rows("domains")},
+            servers=_grouped(rows("foreign_servers"), "table_oid"),
         ).assemble(table_rows),
         views=_views(view_rows, names, table_oids, rewrites, relation_grants),
         routines=_routines(rows("routines"), rows("routine_reads"), rows("routine_grants"), names),
@@ -143,6 +147,7 @@ class _Tables:
         rewrites: _ByOid,
         calls: _ByOid,
         domains: Mapping[int, _Row],
+        servers: _ByOid,
     ) -> None:
         self._names = names
         self._columns = columns
@@ -156,6 +161,7 @@ class _Tables:
         self._rewrites = rewrites
         self._calls = calls
         self._domains = domains
+        self._servers = servers
         self._column_names = {
             oid: {row["position"]: row["name"] for row in table_rows} for oid, table_rows in columns.items()
         }
@@ -189,11 +195,13 @@ class _Tables:
             estimated_rows=row["estimated_rows"],
             comment=row["comment"],
             extension=row["extension"],
-            rewrites=_named_relations(self._rewrites.get(oid, ()), self._names),
+            # The rule that is a materialized view's definition is no rule of a table.
+            rewrites=() if row["kind"] == "m" else _named_relations(self._rewrites.get(oid, ()), self._names),
             rules=tuple(row["rules"]),
             calls=tuple(
                 ExpressionCall(call["kind"], call["name"], call["routine_oid"]) for call in self._calls.get(oid, ())
             ),
+            server=_server(self._servers.get(oid, ())),
         )
 
     def _column(self, row: _Row) -> Column:
@@ -264,6 +272,14 @@ def _trigger(row: _Row) -> Trigger:
         security_definer=row["security_definer"],
         comment=row["comment"],
     )
+
+
+def _server(rows: Sequence[_Row]) -> ForeignServer | None:
+    """A foreign table's server, from one row a user mapping."""
+    if not rows:
+        return None
+    mappings = (UserMapping(row["mapped"], row["logs_in"]) for row in rows if row["mapped"] is not None)
+    return ForeignServer(rows[0]["server"], rows[0]["wrapper"], rows[0]["handler"], tuple(mappings))
 
 
 def _policy(row: _Row) -> Policy:

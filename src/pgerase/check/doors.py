@@ -6,6 +6,7 @@ A door is open or shut in the snapshot given; what will change by enabling row s
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.check.door import Door
@@ -30,15 +31,17 @@ def doors(
     by_login: bool = False,
     personal: Mapping[Name, Collection[str]] | None = None,
     shown: Collection[Name] = (),
+    exempt: Mapping[Name, Collection[str]] = MappingProxyType({}),
 ) -> tuple[Door, ...]:
     """Every way around row security on the governed tables and their leaves, in order of kind, name and code.
 
     Viewers are the members of the viewer role in the snapshot, and `viewers` besides. `by_login`: people are their logins, so that
-    nobody speaks for others. `personal`: columns known to hold data of people. `shown`: tables of which everybody who may write reads every row. A door that two ways lead through is
+    nobody speaks for others. `personal`: columns known to hold data of people. `shown`: tables of which everybody who may write reads every row. `exempt`: the roles
+    that may read a foreign table or materialized view past its secured view. A door that two ways lead through is
     given once, at its worst. Names are roles, objects with their schema, `role/member` for memberships and `grantee/privilege` (or
     the schema's name in its place) for grants.
     """
-    look = Look(catalog, governed, prefix, viewers, by_login=by_login)
+    look = Look(catalog, governed, prefix, viewers, by_login=by_login, exempt=exempt)
     worst: dict[tuple[str, str, Code], Door] = {}
     for door in _everything(look, personal or {}, frozenset(shown)):
         key = door.kind, door.name, door.code

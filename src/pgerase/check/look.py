@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias
 
 from pgerase.catalog.model import Catalog, Grant, Membership, Name, Policy, Table
@@ -24,11 +24,19 @@ class Look:
     """One look at one snapshot. Viewers are the members of the viewer role, and those named besides."""
 
     def __init__(
-        self, catalog: Catalog, governed: Collection[Name], prefix: str, viewers: Collection[str], *, by_login: bool
+        self,
+        catalog: Catalog,
+        governed: Collection[Name],
+        prefix: str,
+        viewers: Collection[str],
+        *,
+        by_login: bool,
+        exempt: Mapping[Name, Collection[str]],
     ) -> None:
         self.catalog = catalog
         self.named = frozenset(viewers)
         self.by_login = by_login
+        self.exempt = exempt
         self.roots = tuple(sorted(name for name in set(governed) if name in catalog.tables))
         self.covered = with_leaves(catalog, governed)
         self.own = Own(prefix)
@@ -110,6 +118,9 @@ def shows_all(policy: Policy, inherited: frozenset[str]) -> bool:
 
 
 def _reads_past(inherited: frozenset[str], table: Table) -> bool:
+    if not table.has_row_security:
+        may = {grant.grantee for grant in table.grants if grant.privilege == "SELECT"}
+        return table.owner in inherited or bool(may & {*inherited, "public"})
     if not table.rls_enabled or (table.owner in inherited and not table.rls_forced):
         return True
     return any(shows_all(policy, inherited) for policy in table.policies)

@@ -37,8 +37,8 @@ def object_doors(look: Look) -> Iterator[Door]:
 
 
 def _view(look: Look, view: View) -> Iterator[Door]:
-    tables = tuple(name for name in view.reads if name in look.covered)
-    if not tables or look.own.made_view(view):
+    tables = tuple(name for name in (*view.reads, *view.through) if name in look.covered)
+    if not tables or look.own.made_view(view) or view.name in look.covered:
         return
     writable = WRITING if view.kind == "v" else frozenset[str]()
     users = look.users(view.grants, view.owner, _READING | writable)
@@ -55,7 +55,7 @@ def _view(look: Look, view: View) -> Iterator[Door]:
             Severity.ERROR if opens and fills else Severity.WARNING,
             f"materialized view {spell(view.name)} holds rows of {spell_all(tables)}"
             f"{'' if fills else ' from its last refresh'}, and shows them to {', '.join(users)} whatever the rules say.",
-            "Put a view over it that asks the governed tables, and",
+            "Write rules for it, which its secured view asks, or",
             revoke,
             tables,
         )
@@ -82,6 +82,8 @@ def _layers_reading_past(look: Look, view: View) -> list[View]:
     past: list[View] = []
     for name in (view.name, *view.through):
         layer = look.catalog.views[name]
+        if look.own.made_view(layer) or name in look.covered:
+            continue
         direct = look.covered & set(layer.direct)
         if layer.kind == "m" or (direct and not layer.security_invoker and look.sees_all(layer.owner, direct)):
             past.append(layer)

@@ -61,9 +61,12 @@ def _unprotected(look: Look) -> Iterator[Door]:
         if table.rls_enabled and table.rls_forced:
             continue
         is_leaf = name not in look.roots
+        if not table.has_row_security and not is_leaf:
+            yield from _unsecured(look, table)
+            continue
         direct = grantees(table)
         if table.kind == "f":
-            # With no rights on it but the owner's it is read through its parent or a view alone, and these are looked at.
+            # With no rights on it but the owner's it is read through its parent alone.
             if not direct:
                 continue
             code, what = Code.FOREIGN_TABLE, "is a foreign table, which cannot have row security"
@@ -86,6 +89,25 @@ def _unprotected(look: Look) -> Iterator[Door]:
             + (f"; {', '.join(direct)} may use it directly." if direct else "."),
             fix=fix,
             tables=(name,),
+        )
+
+
+def _unsecured(look: Look, table: Table) -> Iterator[Door]:
+    """What has a secured view is shut once nobody but its owner, those who read it for others and services may use it."""
+    closed = {table.owner, *look.own.private, *look.exempt.get(table.name, ())}
+    direct = [role for role in grantees(table) if role not in closed]
+    if direct:
+        foreign = table.kind == "f"
+        yield Door(
+            Code.FOREIGN_TABLE if foreign else Code.MATERIALIZED_VIEW,
+            "table",
+            spell(table.name),
+            Severity.ERROR if look.for_viewers(direct) else Severity.WARNING,
+            f"{'foreign table' if foreign else 'materialized view'} {spell(table.name)} cannot have row security;"
+            f" {', '.join(direct)} may use it past its secured view.",
+            "`pgerase apply` does what it can",
+            f"revoke all on {table_in_sql(table.name)} from {roles_in_sql(direct)};",
+            (table.name,),
         )
 
 

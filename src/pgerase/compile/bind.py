@@ -13,6 +13,7 @@ from pgerase.compile.bind_aggregates import AggregateBinder
 from pgerase.compile.bind_columns import ColumnBinder
 from pgerase.compile.bind_conditions import Scope
 from pgerase.compile.bind_names import is_unique, nearest
+from pgerase.compile.bind_secured import read_only
 from pgerase.compile.bound import Hop, Side
 from pgerase.compile.graph import find_circle, in_dependency_order
 from pgerase.compile.types import key_from_text, type_of
@@ -218,10 +219,9 @@ class _Binder(ColumnBinder, AggregateBinder):
                         "managed-group", group.name, f"where of {group.name} does not say what a member's row holds", relation.at,
                         "To be managed by hand it has to give columns one value each: where: {group_name: sales}.",
                     )  # fmt: skip
-        if members.kind == "f":
-            raise self.fail(
-                "managed-group", group.name, f"{members.name} is a foreign table: no guard stands on it", relation.at
-            )
+        if not members.has_row_security:
+            message = f"{members.name} is no table of this database: no guard stands on it"
+            raise self.fail("managed-group", group.name, message, relation.at)
         for column in members.columns:
             filled = column.name in (value.name, *fixed) or column.default or column.generated or column.identity
             if column.not_null and not filled:
@@ -234,13 +234,6 @@ class _Binder(ColumnBinder, AggregateBinder):
 
     def bind_table(self, resource: access.Resource) -> None:
         table = self.table(resource.table, resource.at)
-        if table.kind == "f":
-            raise self.fail(
-                "foreign-table",
-                str(table.name),
-                f"{table.name} is a foreign table: PostgreSQL has no policies for it",
-                resource.at,
-            )
         if table.is_partition:
             raise self.fail(
                 "partition",
@@ -253,6 +246,8 @@ class _Binder(ColumnBinder, AggregateBinder):
             raise self.fail(
                 "two-resources", resource.name, f"{table.name} is already the table of resource {taken}", resource.at
             )
+        if not table.has_row_security:
+            self.findings += read_only(resource, table)
         self.tables[resource.name] = table
 
     def bind_resources(self) -> tuple[bound.BoundResource, ...]:

@@ -25,6 +25,7 @@ from pgerase.compile.hand_over import hand_over_objects
 from pgerase.compile.masks import mask_names, mask_notes, mask_surroundings, mask_views, masked, masks
 from pgerase.compile.members import member_objects, read_members
 from pgerase.compile.naming import Naming
+from pgerase.compile.secured import secured, secured_masks, secured_notes, secured_views
 from pgerase.compile.sql import formula_text
 from pgerase.compile.surroundings import (
     exempt,
@@ -61,27 +62,31 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     facts = Facts(naming, rules.people, catalog)
     emitter = Emitter(facts)
     decisions = DecisionEmitter(rules, emitter)
-    policies = [policy for resource in governed for policy in _policies(resource, decisions, naming)]
-    handing, problems = hand_over_objects(rules, governed, decisions, ViewBuilder(rules, catalog, facts))
+    securing = secured(governed)
+    guarded = tuple(resource for resource in governed if resource not in securing)
+    policies = [policy for resource in guarded for policy in _policies(resource, decisions, naming)]
+    handing, problems = hand_over_objects(rules, guarded, decisions, ViewBuilder(rules, catalog, facts))
     findings += problems
     read_members(rules, emitter)
     rights = ColumnRights(emitter)
-    column_functions, column_triggers, column_notes = ColumnGuards(rights, catalog).make(governed)
-    hiding = masked(governed)
-    mask_views(hiding, rights)
+    column_functions, column_triggers, column_notes = ColumnGuards(rights, catalog).make(guarded)
+    hiding = masked(guarded)
+    names = mask_names((*hiding, *securing), naming)
+    shown = (*mask_views(hiding, names, rights), *secured_views(securing, names, decisions, rights))
     aggregates = Aggregates(rules, governed, decisions, ViewBuilder(rules, catalog, facts))
     grouped = aggregates.objects()
-    findings += aggregates.findings(mask_names(hiding, naming).values())
+    findings += aggregates.findings(names.values())
     # Twice: views decide which columns are guarded, and what guards read has to be in the views.
     ViewBuilder(rules, catalog, facts).build()
     guard_functions, guard_triggers, notes = guards(rules, catalog, emitter)
     views = ViewBuilder(rules, catalog, facts).build()
-    tables = tuple(resource.table.name for resource in governed)
+    tables = tuple(resource.table.name for resource in guarded)
+    every_table = tuple(resource.table.name for resource in governed)
     by_hand, problems = member_objects(rules, tables, ViewBuilder(rules, catalog, facts))
     findings += problems
     objects: list[DesiredObject] = [
         *members(pack, rules, catalog, naming),
-        *lookup_grants(catalog, facts, rules, naming, tables),
+        *lookup_grants(catalog, facts, rules, naming, every_table),
         *views,
         *handing,
         *guard_functions,
@@ -89,8 +94,8 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
         *guard_triggers,
         *column_functions,
         *column_triggers,
-        *mask_surroundings(hiding, catalog, naming),
-        *mask_views(hiding, rights),
+        *mask_surroundings((*hiding, *securing), catalog, naming),
+        *shown,
         *grouped,
         *exempt(pack, catalog, naming, tables),
         *policies,
@@ -99,8 +104,14 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     ]
     erasing = _erasing(pack, catalog, naming, rules, tables)
     objects += erasing.objects
-    found = (*findings, *notes, *column_notes, *mask_notes(hiding), *idle_logins(pack, catalog), *erasing.findings)
-    return Desired(pack.settings.prefix, tuple(objects), tables, found, masks(hiding, naming), aggregates.shown())
+    grouped_tables = {one.table for one in aggregates.shown()}
+    found = (
+        *(*findings, *notes, *column_notes, *mask_notes(hiding)),
+        *secured_notes(securing, facts, grouped_tables, naming),
+        *(*idle_logins(pack, catalog), *erasing.findings),
+    )
+    by_view = (*masks(hiding, names), *secured_masks(securing, names, pack))
+    return Desired(pack.settings.prefix, tuple(objects), every_table, found, by_view, aggregates.shown())
 
 
 def _erasing(

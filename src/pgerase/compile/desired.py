@@ -35,6 +35,8 @@ class DesiredGrant:
 class DesiredView:
     """A view of pgerase's own, owned by `owner`; `readers` get SELECT. `query` has no trailing semicolon.
 
+    `barrier`: a security_barrier view, whose rows no condition of its reader sees before its own.
+
     `some` get SELECT on some columns each.
     `privileges` are what else the readers have on it, as GRANT spells it: `update ("owner_id")`, `delete`.
     """
@@ -46,18 +48,22 @@ class DesiredView:
     comment: str
     privileges: tuple[str, ...] = ()
     some: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    barrier: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredMask:
     """Whoever is bound by the rules reads of `table` the columns that are not `hidden`, and all through the masked view.
 
+    `secured`: the table has no row security, all of it is hidden, and nobody reads it but its owner and the roles in `exempt`.
     Which roles these are, and what each was granted before, is for the plan to find out: it makes a `DesiredReads` of each.
     """
 
     table: Name
     hidden: tuple[str, ...]
     view: Name
+    secured: bool = False
+    exempt: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ class DesiredAggregate:
 
 @dataclass(frozen=True, slots=True)
 class DesiredReads:
-    """`role` is granted SELECT on these columns of an application table, and on no other."""
+    """`role` is granted SELECT on these columns of an application table, and on no other; of a foreign table nothing else either."""
 
     table: Name
     role: str
@@ -147,7 +153,10 @@ DesiredObject: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """The whole result for one pack on one database. `governed` are the tables in mode on, without their leaves."""
+    """The whole result for one pack on one database. `governed` are the tables in mode on, without their leaves.
+
+    Those of them that have a secured view in place of policies are in `masks`.
+    """
 
     prefix: str
     objects: tuple[DesiredObject, ...]
@@ -155,3 +164,13 @@ class Desired:
     findings: tuple[Finding, ...]
     masks: tuple[DesiredMask, ...] = ()
     aggregates: tuple[DesiredAggregate, ...] = ()
+
+    @property
+    def secured(self) -> tuple[Name, ...]:
+        """The governed tables that no policy can be on."""
+        return tuple(mask.table for mask in self.masks if mask.secured)
+
+    @property
+    def exempt(self) -> dict[Name, tuple[str, ...]]:
+        """The services that read such a table past its view."""
+        return {mask.table: mask.exempt for mask in self.masks if mask.secured}

@@ -57,6 +57,10 @@ def guards(
         guarded = tuple(_guarded(table, emitter.facts.authority[name], granted))
         if not guarded:
             continue
+        if table.kind == "m":
+            message = f"{name} decides about people as of its last refresh: guard what it is made from"
+            findings.append(Finding("unguarded", Severity.WARNING, str(name), message))
+            continue
         if table.kind == "f":
             message = f"{name} decides about people but is a foreign table, which no trigger can guard"
             findings.append(Finding("unguarded", Severity.WARNING, str(name), message, "Guard it where it lives."))

@@ -9,7 +9,7 @@ themselves, and another one would keep pages and joins from using indexes (a pag
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compile import sql
@@ -30,7 +30,7 @@ def masked(resources: Iterable[BoundResource]) -> tuple[BoundResource, ...]:
 
 
 def mask_names(resources: Sequence[BoundResource], naming: Naming) -> dict[str, Name]:
-    """What masked views are called: in the schema of the prefix, like their tables; with the table's schema where two are alike."""
+    """What masked and secured views are called: in the schema of the prefix, like their tables; with the table's schema where two are alike."""
     tables = {resource.name: resource.table.name for resource in resources}
     alike = Counter(table.name for table in tables.values())
     return {
@@ -39,16 +39,17 @@ def mask_names(resources: Sequence[BoundResource], naming: Naming) -> dict[str, 
     }
 
 
-def mask_views(resources: Sequence[BoundResource], rights: ColumnRights) -> tuple[DesiredView, ...]:
+def mask_views(
+    resources: Sequence[BoundResource], names: Mapping[str, Name], rights: ColumnRights
+) -> tuple[DesiredView, ...]:
     """The masked view of each of these resources. Who reads it, the plan finds out."""
-    names = mask_names(resources, rights.naming)
     return tuple(_view(resource, names[resource.name], rights) for resource in resources)
 
 
 def mask_surroundings(
     resources: Sequence[BoundResource], catalog: Catalog, naming: Naming
 ) -> tuple[DesiredObject, ...]:
-    """What the owner of masked views needs: to be bound like viewers, to read the tables, and to make views over lookups."""
+    """What the owner of masked and secured views needs: to be bound like viewers, to read the tables, and to make views over lookups."""
     if not resources:
         return ()
     tables = sorted(resource.table.name for resource in resources)
@@ -64,9 +65,8 @@ def mask_surroundings(
     )
 
 
-def masks(resources: Sequence[BoundResource], naming: Naming) -> tuple[DesiredMask, ...]:
+def masks(resources: Sequence[BoundResource], names: Mapping[str, Name]) -> tuple[DesiredMask, ...]:
     """Which columns of which tables are read through views from now on."""
-    names = mask_names(resources, naming)
     return tuple(
         DesiredMask(
             resource.table.name, tuple(right.column.name for right in resource.columns.hidden), names[resource.name]
@@ -93,17 +93,22 @@ def mask_notes(resources: Sequence[BoundResource]) -> tuple[Finding, ...]:
 
 def _view(resource: BoundResource, name: Name, rights: ColumnRights) -> DesiredView:
     hidden = {right.column.name: right for right in resource.columns.hidden}
-    listed = ",\n    ".join(
-        _shown(hidden[column.name], rights) if column.name in hidden else f"r.{ident(column.name)}"
-        for column in resource.table.columns
-    )
-    query = f"select\n    {listed}\nfrom {qualified(resource.table.name)} r"
+    query = f"select\n    {listed_columns(resource, rights)}\nfrom {qualified(resource.table.name)} r"
     sql.assert_query(query)
     why = "; ".join(
         f"{column} ({right.read.at.file}:{right.read.at.line})" for column, right in hidden.items() if right.read
     )
     comment = f"{resource.table.name}, with masks in place of what the viewer may not read: {why}. [pgerase mask]"
     return DesiredView(name, rights.naming.masker, query, (), comment)
+
+
+def listed_columns(resource: BoundResource, rights: ColumnRights) -> str:
+    """The columns of the row `r` in the table's order, masked where the viewer may not read them."""
+    hidden = {right.column.name: right for right in resource.columns.hidden}
+    return ",\n    ".join(
+        _shown(hidden[column.name], rights) if column.name in hidden else f"r.{ident(column.name)}"
+        for column in resource.table.columns
+    )
 
 
 def _shown(right: BoundColumnRight, rights: ColumnRights) -> str:

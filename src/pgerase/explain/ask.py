@@ -52,11 +52,7 @@ class Asking:
 
         Inside the block in which the lookup role is borrowed; `place` is the row's, `new` a JSON object.
         """
-        if (
-            not self._on_clone(question)
-            or self._table.kind == "f"
-            or (not place and question.action is not Action.INSERT)
-        ):
+        if not self._on_clone(question) or (not place and question.action is not Action.INSERT):
             return None
         clone = workshop.clone(self._table, reader, [place] if place else [], ())
         if new is not None:
@@ -87,7 +83,7 @@ class Asking:
                     self._write(statements, question.action, clone), actor.role, "tried on a clone of the table"
                 )
             if key is None or (self._on_clone(question) and not missing):
-                return Asked(None, actor.role, "writes to a foreign table are not tried")
+                return Asked(None, actor.role, "there is nothing to try it on")
             return self._look(question.action, actor, key, missing=missing)
 
     def _look(self, action: Action, actor: Actor, key: Mapping[str, str], *, missing: bool) -> Asked:

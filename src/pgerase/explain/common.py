@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from pgerase.catalog.model import Catalog, Table
+from pgerase.catalog.model import Catalog, Table, View
+from pgerase.compile import compile_pack
 from pgerase.compile.bind import bind
 from pgerase.compile.desire import adoption
 from pgerase.errors import RuleFileError, Severity, UsageError
@@ -43,6 +45,18 @@ def modes_of(pack: Pack, access: AccessRules, catalog: Catalog) -> Mapping[str, 
     if errors:
         raise RuleFileError("the rules do not fit this database", errors, hint="See `pgerase check --bound`.")
     return modes
+
+
+def secured_view(pack: Pack, catalog: Catalog, table: Table) -> View | None:
+    """The secured view of a materialized view or foreign table, None where there is none yet."""
+    masks = compile_pack(pack, catalog).masks
+    names = [mask.view for mask in masks if mask.secured and mask.table == table.name]
+    return catalog.views.get(names[0]) if names else None
+
+
+def as_read(table: Table, view: View | None) -> Table:
+    """The table as people read it: under the name of its secured view, where it has one."""
+    return table if view is None else replace(table, name=view.name, oid=view.oid)
 
 
 def is_installed(catalog: Catalog, names: Names) -> bool:

@@ -85,7 +85,7 @@ class Loader:
     def _columns(self, name: Name) -> frozenset[str]:
         """What is needed of a table, and its key, by which people name its rows."""
         table = self._catalog.tables[name]
-        return self._needs.columns.get(name, frozenset()) | frozenset(table.primary_key)
+        return self._needs.columns.get(name, frozenset()) | frozenset(table.key)
 
     def _whole(self, name: Name) -> dict[str, Values]:
         found = self._blind.read(name, self._columns(name), Sample(hold=self._hold), is_fact=True)

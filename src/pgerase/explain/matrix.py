@@ -16,7 +16,15 @@ from pgerase.catalog.model import Catalog, Name, Table
 from pgerase.catalog.read import read_catalog
 from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed, Finding, InternalError, Refused, Severity, UsageError
-from pgerase.explain.common import is_installed, modes_of, named_table, nearest, resource_named
+from pgerase.explain.common import (
+    as_read,
+    is_installed,
+    modes_of,
+    named_table,
+    nearest,
+    resource_named,
+    secured_view,
+)
 from pgerase.explain.model import Cell, Line, Matrix, MatrixQuestion, ResourceColumn
 from pgerase.install.borrow import borrowed
 from pgerase.install.names import Names
@@ -62,11 +70,12 @@ def matrix(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Governed:
-    """A resource whose table is governed, and all rows of it where they are expected ones."""
+    """A resource whose table is governed, and how many rows it has. `read` is the table, or the secured view people read it by."""
 
     resource: Resource
     table: Table
     total: int
+    read: Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +155,10 @@ class _Counting:
         total = blind.count(table.name)
         if isinstance(total, Finding):
             raise Refused(f"{table.name}: {total.message}", hint=total.hint)
-        return _Governed(resource, table, total)
+        view = None if table.has_row_security else secured_view(self._pack, self._catalog, table)
+        if view is None and not table.has_row_security:
+            raise Refused(f"{table.name} has no secured view yet", hint="Run `pgerase plan` and `pgerase apply`.")
+        return _Governed(resource, table, total, as_read(table, view))
 
     def _read(
         self, blind: Blind, needs: Needs, governed: Sequence[_Governed]
@@ -218,6 +230,8 @@ class _Counting:
         return tuple(self._cell(row, one, action, meaning) for one in governed for action in self._question.actions)
 
     def _cell(self, row: _Row, governed: _Governed, action: Action, meaning: Meaning | None) -> Cell:
+        if action is not Action.READ and not governed.table.has_row_security:
+            return Cell(0, 0) if meaning is None else Cell(0, 0, 0, 0)
         counts: list[int | None] = []
         expected: list[int] = []
         for viewer in row.viewers:
@@ -240,10 +254,10 @@ class _Counting:
         if viewer.role is not None:
             if not self._cast.may_assume(viewer.role):
                 return self._unseen(governed, f"the connecting role may not act as {viewer.role}")
-            if self._cast.has_rights(viewer.role, governed.table, update=update):
+            if self._cast.has_rights(viewer.role, governed.read, update=update):
                 return Actor(viewer.role)
             return None  # the role has no such right on the table, whatever rows say
-        actor = self._cast.actor_for(governed.table, update=update)
+        actor = self._cast.actor_for(governed.read, update=update)
         if actor is None:
             roles = ", ".join(self._cast.logins) or "the application's logins"
             return self._unseen(governed, f"none of {roles} has the rights and may be assumed")
@@ -255,7 +269,7 @@ class _Counting:
             self._findings.append(finding)
 
     def _count(self, viewer: Viewer, governed: _Governed, action: Action, actor: Actor) -> int | None:
-        table = identifier(governed.table.name.schema, governed.table.name.name)
+        table = identifier(governed.read.name.schema, governed.read.name.name)
         statement = f"select pg_catalog.count(*) from {table}"
         if action is Action.UPDATE:
             statement = f"select pg_catalog.count(*) from (select 1 from {table} for key share skip locked) as l"

@@ -40,13 +40,18 @@ class EnforcingPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Enforcement:
-    """What in the database enforces the decision. Without `installed` there is no pgerase in it at all."""
+    """What in the database enforces the decision. Without `installed` there is no pgerase in it at all.
+
+    `secured_view` stands for row security on materialized views and foreign tables: its name, with `row_security` whether it is
+    there and as it has to be; elsewhere None.
+    """
 
     table: str
     mode: Mode
     installed: bool
     row_security: bool
     policies: tuple[EnforcingPolicy, ...]
+    secured_view: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

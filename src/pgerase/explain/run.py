@@ -8,12 +8,21 @@ from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
-from pgerase.catalog.model import Name, Table
+from pgerase.catalog.model import Name, Table, View
 from pgerase.catalog.read import read_catalog
+from pgerase.compile.bind_secured import KINDS
 from pgerase.database import Database
 from pgerase.errors import Finding, InternalError, Refused, Severity, UsageError
 from pgerase.explain.ask import Asking
-from pgerase.explain.common import is_installed, modes_of, named_table, nearest, resource_named
+from pgerase.explain.common import (
+    as_read,
+    is_installed,
+    modes_of,
+    named_table,
+    nearest,
+    resource_named,
+    secured_view,
+)
 from pgerase.explain.load import Loaded, Loader
 from pgerase.explain.model import Answer, Asked, Enforcement, EnforcingPolicy, Question
 from pgerase.install.borrow import borrowed
@@ -72,6 +81,9 @@ class _Explaining:
         self._catalog = read_catalog(database)
         self._resource = resource_named(access, question.resource)
         self._table = named_table(self._catalog, self._resource.table)
+        if not self._table.has_row_security and question.action is not Action.READ:
+            message = f"{self._table.name} is {KINDS[self._table.kind]}: it is read through its secured view, and nobody writes it"
+            raise UsageError(message, hint=f"Ask who may read {question.resource}.")
         self._key = _key(self._table, question)
         self._new = self._new_row()
 
@@ -86,8 +98,12 @@ class _Explaining:
             self._pack.settings.app or (self._catalog.current_user,),
             installed=installed,
         )
-        asking = Asking(self._database, self._catalog, cast, self._table)
-        actor = asking.actor(self._question) if installed and mode is Mode.ON else _why_not(mode)
+        view = None if self._table.has_row_security else secured_view(self._pack, self._catalog, self._table)
+        asking = Asking(self._database, self._catalog, cast, as_read(self._table, view))
+        if installed and mode is Mode.ON and (view is not None or self._table.has_row_security):
+            actor = asking.actor(self._question)
+        else:
+            actor = _why_not(mode, installed=installed)
         clone: Clone | None = None
         identity: Identity | None = None
         if not installed:
@@ -105,7 +121,7 @@ class _Explaining:
         else:
             asked = Asked(None, "", actor if isinstance(actor, str) else "")
         role = actor.role if isinstance(actor, Actor) else self._names.viewer
-        enforcement = self._enforcement(mode, role, installed=installed)
+        enforcement = self._enforcement(mode, role, view, installed=installed)
         answer = Answer(
             self._pack.name,
             self._catalog.database,
@@ -161,7 +177,11 @@ class _Explaining:
             values=self._question.values,
         )
 
-    def _enforcement(self, mode: Mode, role: str, *, installed: bool) -> Enforcement:
+    def _enforcement(self, mode: Mode, role: str, view: View | None, *, installed: bool) -> Enforcement:
+        if not self._table.has_row_security:
+            secure = view is not None and view.security_barrier and view.owner == self._names.masker
+            name = "" if view is None else str(view.name)
+            return Enforcement(str(self._table.name), mode, installed, secure, (), secured_view=name)
         bound = roles_bound_as(self._catalog, role, self._names.viewer)
         commands = _COMMANDS[self._question.action]
         policies = tuple(
@@ -185,12 +205,13 @@ def _key(table: Table, question: Question) -> Mapping[str, str] | None:
         return None
     if question.new is not None and question.action is not Action.UPDATE:
         raise UsageError(f"a {question.action} leaves no new row", hint="Leave --set and --new out.")
-    columns = table.primary_key
+    columns = table.key
     if question.key is None:
         hint = f"Give its {', '.join(columns) or 'key'} after {question.resource}."
         raise UsageError(f"which row? {question.action} needs its key", hint=hint)
     if not columns:
-        raise UsageError(f"{table.name} has no primary key, so that no row of it can be named")
+        key = "primary key" if table.has_row_security else "unique index"
+        raise UsageError(f"{table.name} has no {key}, so that no row of it can be named")
     if len(columns) == 1:
         return {columns[0]: question.key}
     parts = _parts(question.key)
@@ -210,8 +231,10 @@ def _parts(key: str) -> list[str]:
     return [str(text) for text in texts if isinstance(text, str | int)]
 
 
-def _why_not(mode: Mode) -> str:
+def _why_not(mode: Mode, *, installed: bool) -> str:
     if mode is Mode.ON:
+        if installed:
+            return "its secured view is not there: run `pgerase plan` and `pgerase apply`"
         return "pgerase is not installed in this database"
     return f"the table is in mode {mode}: the rules are not in force there"
 
@@ -231,4 +254,7 @@ def _findings(answer: Answer) -> Iterator[Finding]:
         yield Finding("could-not-ask", Severity.WARNING, name, f"the database was not asked: {answer.asked.how}")
     if answer.enforcement.mode is Mode.ON and answer.enforcement.installed and not answer.enforcement.row_security:
         hint = "Run `pgerase plan` and `pgerase apply`."
-        yield Finding("not-enforced", Severity.ERROR, name, "row security is not enabled and forced on it", hint)
+        message = "row security is not enabled and forced on it"
+        if answer.enforcement.secured_view is not None:
+            message = "its secured view is missing, no security barrier, or somebody else's"
+        yield Finding("not-enforced", Severity.ERROR, name, message, hint)

@@ -27,7 +27,7 @@ _SHOWN = 8
 
 def key_of(row: Row) -> str:
     """A row's primary key as people name it; a composite one as the text of a JSON array; empty where it is not known."""
-    columns = row.table.primary_key
+    columns = row.table.key
     if not columns or any(column not in row.values for column in columns):
         return ""
     texts = [_text(row.values[column]) for column in columns]

@@ -208,7 +208,7 @@ class _Builder:
             if live is None:
                 return _Decision(Change.CREATE)
             if key.kind is Kind.READS:
-                return _Decision(Change.CREATE, note="the rest through the masked view; given back by revert")
+                return _Decision(Change.CREATE, note="the rest through the view; given back by revert")
             if key.kind in _SHARED:
                 return _Decision(Change.CREATE, note="holds already; recorded")
             if self._is_marked(key):

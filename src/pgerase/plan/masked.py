@@ -1,5 +1,7 @@
 """Who reads a table with hidden columns: roles that the rules bind keep SELECT on the other columns, and get it on the masked view.
 
+Of what has a secured view, which no policy can bind anybody on, nobody keeps anything but its owner and services.
+
 Pure. What a role was granted before the first apply is in the ledger, else in the live state. What cannot be taken away, or would
 not help, is a finding.
 """
@@ -22,6 +24,9 @@ from pgerase.render.fragments import quote_identifier
 from pgerase.render.live import own_roles
 
 _READ_ALL = ("pg_read_all_data",)
+_READS = frozenset({"SELECT"})
+_TAKEN = {"r": _READS, "p": _READS, "m": _READS, "f": _READS | {"INSERT", "UPDATE", "DELETE", "TRUNCATE"}}
+"""What roles are deprived of, by the kind of table: nothing binds who writes a foreign table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ def narrow(desired: Desired, catalog: Catalog, ledger: Ledger, adopted: Adopted)
         table = catalog.tables[mask.table]
         whole: list[str] = []
         some: list[tuple[str, tuple[str, ...]]] = []
-        for role in look.grantees(mask.table):
+        for role in look.grantees(mask):
             given = look.before(mask.table, role)
             columns = tuple(column.name for column in table.columns if given.whole or column.name in given.columns)
             reads.append(DesiredReads(mask.table, role, tuple(one for one in columns if one not in mask.hidden)))
@@ -63,18 +68,42 @@ def narrow(desired: Desired, catalog: Catalog, ledger: Ledger, adopted: Adopted)
     return Narrowed(replace(desired, objects=(*objects, *reads)), tuple(findings))
 
 
-def mask_impacts(desired: Desired) -> tuple[Impact, ...]:
-    """Tables that people's logins will no longer read whole, each to be acknowledged; whether they do already makes no difference."""
+def mask_impacts(desired: Desired, catalog: Catalog) -> tuple[Impact, ...]:
+    """Tables that people's logins will no longer read whole or at all, each to be acknowledged; whether they do already makes no difference."""
     return tuple(
-        Impact(
-            "masked_table",
-            spell(mask.table),
-            (mask.table,),
-            f"whoever is bound by the rules reads {', '.join(mask.hidden)} through {spell(mask.view)} alone: a statement that"
-            " names them on the table fails, and so do select *, whole rows and columns the server adds by itself (ctid, xmin).",
-            "masked_table",
-        )
-        for mask in desired.masks
+        _secured_impact(mask, desired, catalog) if mask.secured else _masked_impact(mask) for mask in desired.masks
+    )
+
+
+def _masked_impact(mask: DesiredMask) -> Impact:
+    return Impact(
+        "masked_table",
+        spell(mask.table),
+        (mask.table,),
+        f"whoever is bound by the rules reads {', '.join(mask.hidden)} through {spell(mask.view)} alone: a statement that"
+        " names them on the table fails, and so do select *, whole rows and columns the server adds by itself (ctid, xmin).",
+        "masked_table",
+    )
+
+
+def _secured_impact(mask: DesiredMask, desired: Desired, catalog: Catalog) -> Impact:
+    services = f" and {', '.join(mask.exempt)}" if mask.exempt else ""
+    viewer, *private = own_roles(desired.prefix)
+    table, graph = catalog.tables[mask.table], RoleGraph(catalog)
+    members = {one.member for one in desired.objects if isinstance(one, DesiredMembership) and one.role == viewer}
+    lost = sorted(
+        {grant.grantee for grant in table.grants if grant.privilege == "SELECT"}
+        - {table.owner, viewer, "public", *private, *mask.exempt, *members}
+    )
+    lost = [role for role in lost if viewer not in graph.inherited(role)]
+    also = f" {', '.join(lost)}, neither viewer nor service, will read nothing of it." if lost else ""
+    return Impact(
+        "secured_table",
+        spell(mask.table),
+        (mask.table,),
+        f"is read through {spell(mask.view)} alone, and written by nobody but its owner: a statement that names it itself fails,"
+        f" and so do views and functions that read it as any other role than its owner{services}.{also}",
+        "secured_table",
     )
 
 
@@ -107,16 +136,25 @@ class _Look:
         self._services = {(one.table, role) for one in exempt for role in one.roles} - {
             (table, role) for table in catalog.tables for role in self._private
         }
+        self._services |= {(mask.table, role) for mask in desired.masks for role in mask.exempt}
         self._bound = {"public", self._viewer}
         for member in self._members:
             self._bound |= self._graph.inherited(member)
 
-    def grantees(self, table: Name) -> list[str]:
-        """The roles that bound people read the table as, by a grant of now or of before."""
+    def grantees(self, mask: DesiredMask) -> list[str]:
+        """The roles that bound people read the table as, by a grant of now or of before; of a secured one, all such roles.
+
+        The viewers' own role is then always among them: the ledger has to know the table, whoever reads it.
+        """
+        table = mask.table
         named = {key.parts[2] for key in (*self._ledger.live, *self._ledger.rows) if _is_reads_of(key, table)}
+        if mask.secured:
+            taken = (named | {self._viewer}) - {*self._private, self._catalog.tables[table].owner}
+        else:
+            taken = named & self._bound
         return sorted(
             role
-            for role in named & self._bound
+            for role in taken
             if (table, role) not in self._services and (role == "public" or role in self._catalog.roles)
         )
 
@@ -136,19 +174,24 @@ class _Look:
         """Grants that the table's owner did not make, or that somebody passed on: REVOKE as the owner would miss or break them."""
         table = self._catalog.tables[mask.table]
         for grant in table.grants:
-            if grant.privilege == "SELECT" and grant.grantee in self._bound and grant.grantor != table.owner:
+            taken = mask.secured and (table.name, grant.grantee) not in self._services
+            taken = (taken or grant.grantee in self._bound) and grant.grantee != table.owner
+            if grant.privilege in _TAKEN[table.kind] and taken and grant.grantor != table.owner:
+                verb, privilege = (
+                    ("read", "select") if grant.privilege == "SELECT" else ("write", grant.privilege.lower())
+                )
                 yield _error(
                     "grant-of-another",
                     table,
-                    f"{grant.grantee} may read it by a grant of {grant.grantor}, which only that role can take back",
-                    f"As {grant.grantor}: revoke select on {_sql(table.name)} from {quote_identifier(grant.grantee)};"
+                    f"{grant.grantee} may {verb} it by a grant of {grant.grantor}, which only that role can take back",
+                    f"As {grant.grantor}: revoke {privilege} on {_sql(table.name)} from {quote_identifier(grant.grantee)};"
                     " and as the owner grant it again.",
                 )
 
     def unhidden(self, mask: DesiredMask) -> Iterator[Finding]:
         """People's logins that would read hidden columns all the same, and services that would lose what they read."""
         table = self._catalog.tables[mask.table]
-        columns = ", ".join(mask.hidden)
+        columns = "it" if mask.secured else ", ".join(mask.hidden)
         for member in self._members:
             role = self._catalog.roles.get(member)
             if role is None or role.superuser:
@@ -165,6 +208,7 @@ class _Look:
                     f"{member} logs in for people and reads {columns} as {way}, whatever is granted",
                     "Let people be served by a login that is neither the owner nor a service: name it under roles.app.",
                 )
+        ends = "it is read through its view" if mask.secured else f"{columns} are hidden from somebody"
         public = self.before(table.name, "public")
         if public.whole or public.columns & set(mask.hidden):
             for governed, service in sorted(self._services):
@@ -173,7 +217,7 @@ class _Look:
                     yield _error(
                         "service-through-public",
                         table,
-                        f"the service {service} reads it because PUBLIC may, which ends: {columns} are hidden from somebody",
+                        f"the service {service} reads it because PUBLIC may, which ends: {ends}",
                         f"grant select on {_sql(table.name)} to {quote_identifier(service)};",
                     )
 

@@ -147,7 +147,13 @@ class Remover:
             return self._forgotten(key, "as it was before")
         whole = any(_with_option(said) for said in before["table"]) if before["table"] else None
         columns = {column: _with_option(said) for column, said in before["columns"] if table.column(column) is not None}
-        text = sql.set_reads(table.name, role, whole=whole, columns=columns)
+        writes = [
+            (privilege, column, _with_option(said))
+            for privilege, column, said in before.get("writes", ())
+            if column is None or table.column(column) is not None
+        ]
+        given = writes if table.kind == "f" else None
+        text = sql.set_reads(table.name, role, whole=whole, columns=columns, writes=given)
         return replace(self._gone(key, text, Effect.WIDEN), locks=(), destructive=False, note="given back")
 
     def _setting(self, key: Key, before: Mapping[str, Any]) -> Step:

@@ -13,6 +13,9 @@ from pgerase.plan.objects import Key, Kind
 from pgerase.plan.order import Uses, dependents_first
 from pgerase.plan.removal import Remover
 
+_GOVERNING = {Kind.ROW_SECURITY, Kind.READS}
+"""What stands in the ledger for every governed table: of one with a secured view, who may no longer read it itself."""
+
 
 def make_revert(catalog: Catalog, ledger: Ledger, prefix: str, pack: str) -> Plan:
     """The plan that puts policies, flags, grants, memberships and settings back as they were before the first apply."""
@@ -32,8 +35,8 @@ def make_off(catalog: Catalog, ledger: Ledger, prefix: str, pack: str, table: Na
         for key in ledger.rows
         if key.table in family and (key.kind is not Kind.POLICY or viewer in _roles(ledger, key))
     ]
-    if not any(key.kind is Kind.ROW_SECURITY for key in keys):
-        governed = ", ".join(sorted(key.identity for key in ledger.rows if key.kind is Kind.ROW_SECURITY))
+    if not any(key.kind in _GOVERNING for key in keys):
+        governed = ", ".join(sorted({str(key.table) for key in ledger.rows if key.kind in _GOVERNING}))
         raise Refused(f"{table} is not governed", hint=f"Governed are: {governed or 'no tables at all'}.")
     said = _said(catalog, ledger, table, family)
     return _plan(Action.OFF, catalog=catalog, ledger=ledger, prefix=prefix, pack=pack, keys=keys, said=said)

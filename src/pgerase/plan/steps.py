@@ -32,6 +32,7 @@ class Maker:
 
     def __init__(self, catalog: Catalog, prefix: str) -> None:
         self._family = children(catalog)
+        self._foreign = {name for name, table in catalog.tables.items() if table.kind == "f"}
         self.database = catalog.database
         self.user = catalog.current_user
         self.prefix = prefix
@@ -78,7 +79,8 @@ class Maker:
                 return Step(change, key, statements=(sql.grant(one),), run_as=_grantor(one, self.prefix), effect=effect)
             case DesiredReads():
                 columns = dict.fromkeys(one.columns, False)
-                statement = sql.set_reads(one.table, one.role, whole=None, columns=columns)
+                writes = () if one.table in self._foreign else None
+                statement = sql.set_reads(one.table, one.role, whole=None, columns=columns, writes=writes)
                 return Step(change, key, statements=(statement,), effect=Effect.NARROW)
             case DesiredMembership():
                 return Step(change, key, statements=(sql.grant_membership(one),), effect=Effect.CHANGES)

@@ -21,14 +21,16 @@ def plan_whole(pack: Pack, catalog: Catalog, ledger: Ledger) -> Plan:
     desired = compile_pack(pack, catalog)
     impacts = impact(
         catalog,
-        desired.governed,
+        [name for name in desired.governed if name not in desired.secured],
         viewers=_viewers(desired),
         exempt=_exempt(desired),
         migrator=pack.settings.migrator,
         prefix=pack.settings.prefix,
     )
     made = plan_pack(pack, desired, catalog, ledger)
-    return replace(made, findings=(*made.findings, *unacknowledged((*impacts, *mask_impacts(desired)), pack.settings)))
+    return replace(
+        made, findings=(*made.findings, *unacknowledged((*impacts, *mask_impacts(desired, catalog)), pack.settings))
+    )
 
 
 def _viewers(desired: Desired) -> set[str]:
@@ -50,4 +52,7 @@ def _exempt(desired: Desired) -> Mapping[str, set[Name]]:
         ):
             for role in set(one.roles) - {*own, "public"}:
                 found.setdefault(role, set()).add(one.table)
+    for mask in desired.masks:
+        for role in mask.exempt:
+            found.setdefault(role, set()).add(mask.table)
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pgerase.catalog.model import Name
 from pgerase.compile.desired import (
@@ -19,6 +19,7 @@ from pgerase.errors import InternalError
 from pgerase.render.environment import render
 from pgerase.render.fragments import Expr
 
+_WRITES = {"INSERT", "UPDATE", "DELETE", "TRUNCATE"}
 _COMMANDS = {command: Expr(command.lower()) for command in ("ALL", "SELECT", "INSERT", "UPDATE", "DELETE")}
 
 
@@ -70,6 +71,7 @@ def create_view(view: DesiredView) -> str:
         some=[{"role": role, "columns": columns} for role, columns in view.some],
         privileges=tuple(Expr(privilege) for privilege in view.privileges),
         comment=view.comment,
+        barrier=view.barrier,
     )
 
 
@@ -133,8 +135,21 @@ def _privilege(verb: str, wanted: DesiredGrant) -> str:
     )
 
 
-def set_reads(table: Name, role: str, *, whole: bool | None, columns: Mapping[str, bool]) -> str:
-    """REVOKE of all SELECT, then GRANT of it on the table (`whole` not None) and on columns; true: with grant option."""
+def set_reads(
+    table: Name,
+    role: str,
+    *,
+    whole: bool | None,
+    columns: Mapping[str, bool],
+    writes: Sequence[tuple[str, str | None, bool]] | None = None,
+) -> str:
+    """REVOKE of all SELECT, then GRANT of it on the table (`whole` not None) and on columns; true: with grant option.
+
+    `writes`: the same for INSERT, UPDATE, DELETE and TRUNCATE, on a column or the whole table; None leaves these alone.
+    Raises InternalError for another privilege.
+    """
+    if any(privilege not in _WRITES for privilege, _, _ in writes or ()):
+        raise InternalError("a grant of what is no write")
     return render(
         "plan/set_reads",
         table=table,
@@ -143,6 +158,12 @@ def set_reads(table: Name, role: str, *, whole: bool | None, columns: Mapping[st
         whole_option=bool(whole),
         plain=[column for column, option in columns.items() if not option],
         option=[column for column, option in columns.items() if option],
+        writes=None
+        if writes is None
+        else [
+            {"privilege": Expr(privilege.lower()), "column": column, "option": option}
+            for privilege, column, option in writes
+        ],
     )
 
 

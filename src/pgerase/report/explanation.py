@@ -62,6 +62,9 @@ def _database(answer: Answer) -> Iterator[str]:
         yield f"nothing enforces it: pgerase is not installed in {answer.database}"
     elif enforcement.mode is not Mode.ON:
         yield f"nothing of these rules enforces it: {answer.table} is in mode {enforcement.mode}"
+    elif enforcement.secured_view is not None:
+        there = f"the secured view {enforcement.secured_view}" if enforcement.row_security else "no secured view"
+        yield f"{there} of {answer.table}, which can have no policies"
     elif not enforcement.row_security:
         yield f"nothing enforces it: row security is not enabled and forced on {answer.table}"
     for policy in enforcement.policies:
@@ -384,6 +387,7 @@ def explanation_data(answer: Answer) -> dict[str, Any]:
             "mode": enforcement.mode.value,
             "installed": enforcement.installed,
             "row_security": enforcement.row_security,
+            "secured_view": enforcement.secured_view,
             "policies": [
                 {"name": one.name, "command": one.command, "permissive": one.permissive, "ours": one.ours}
                 for one in enforcement.policies

@@ -47,6 +47,7 @@ ACKNOWLEDGED_KINDS = (
     "job",
     "rule",
     "masked_table",
+    "secured_table",
 )
 """Kinds of objects that `plan` may list as answering differently."""
 HASHED_KINDS = ("function",)

@@ -41,6 +41,16 @@ class Rows:
 
 ROW_ID = "pg_catalog.concat(t.tableoid::pg_catalog.text, t.ctid::pg_catalog.text)"
 """Tells a row version apart in one snapshot, whatever keys a table has: its table (or leaf) and its place."""
+_FOREIGN_ROW_ID = (
+    "pg_catalog.concat(pg_catalog.md5(t::pg_catalog.text), '#',"
+    " pg_catalog.row_number() over (partition by t::pg_catalog.text))"
+)
+"""Of foreign tables, whose rows may have no place: what a row holds, counted where several hold the same."""
+
+
+def row_id(table: Table) -> str:
+    """An expression over the row `t` that tells it apart in one snapshot."""
+    return _FOREIGN_ROW_ID if table.kind == "f" else ROW_ID
 
 
 class Blind:
@@ -54,8 +64,12 @@ class Blind:
     def reader_of(self, name: Name) -> str | None:
         """Who reads every row of a table: the connected role, the lookup role, or nobody (None)."""
         table = self._catalog.tables[name]
-        for role in (self._catalog.current_user, self._lookup):
-            if self._sees_all(role, table) and self._may_select(role, table):
+        me = self._catalog.roles[self._catalog.current_user]
+        unbound = me.superuser or me.bypassrls
+        # Whoever sees all by a policy may not any more once he is a member of an application's login, to act as it (before 16).
+        for role in (me.name, self._lookup) if unbound else (self._lookup, me.name):
+            mapped = table.server is None or not table.server.needs_mapping or table.server.mapping(role) is not None
+            if mapped and self._sees_all(role, table) and self._may_select(role, table):
                 return role
         return None
 
@@ -74,7 +88,8 @@ class Blind:
                 if total > sample.hold and is_fact:
                     why = f"{total} rows of facts are more than {sample.hold}, the most that are held in memory"
                     return unseen(str(name), why, "Allow more with --hold.")
-                rows = self._rows(table, columns, sample if total > sample.hold else None)
+                told_by = row_id(self._catalog.tables[name])
+                rows = self._rows(table, told_by, columns, sample if total > sample.hold else None)
         except DatabaseFailed as error:
             return unseen(str(name), f"{reader} could not read it: {error.message}")
         return Rows(rows, total)
@@ -86,7 +101,10 @@ class Blind:
             raise DatabaseFailed(f"nobody is proven to see every row of {name}")
         listed = "".join(f", t.{identifier(column)}::text as c{number}" for number, column in enumerate(columns))
         with self._database.transaction(), self._as(reader):
-            found = self._database.rows(f"select {ROW_ID} as id{listed} from {identifier(name.schema, name.name)} as t")
+            told_by = row_id(self._catalog.tables[name])
+            found = self._database.rows(
+                f"select {told_by} as id{listed} from {identifier(name.schema, name.name)} as t"
+            )
         return {row["id"]: tuple(row[f"c{number}"] for number in range(len(columns))) for row in found}
 
     def count(self, name: Name) -> int | Finding:
@@ -109,7 +127,8 @@ class Blind:
         tests = " and ".join(f"t.{with_parameters(identifier(column))} = %s" for column in key)
         wanted = sorted(columns)
         listed = "".join(f", t.{identifier(column)} as c{number}" for number, column in enumerate(wanted))
-        statement = f"select {ROW_ID} as id{listed} from {identifier(name.schema, name.name)} as t where "
+        told_by = row_id(self._catalog.tables[name])
+        statement = f"select {told_by} as id{listed} from {identifier(name.schema, name.name)} as t where "
         with self._as(reader):
             found = self._database.rows(with_parameters(statement) + tests, list(key.values()))
         rows = tuple(
@@ -118,6 +137,11 @@ class Blind:
         return Rows(rows, len(rows))
 
     def _nobody_sees(self, name: Name) -> Finding:
+        server = self._catalog.tables[name].server
+        if server is not None and server.needs_mapping:
+            why = f"neither {self._catalog.current_user} nor {self._lookup} has a user mapping on {server.name} and may read it"
+            hint = f"create user mapping for {identifier(self._lookup)} server {identifier(server.name)} options (…)"
+            return unseen(str(name), why, hint)
         why = f"neither {self._catalog.current_user} nor {self._lookup} is proven to see every row of it"
         hint = "See what `pgerase drift` finds: a policy that binds the lookup role, or a privilege that is gone."
         return unseen(str(name), why, hint)
@@ -135,17 +159,17 @@ class Blind:
             )
         return frozenset(row["id"] for row in found)
 
-    def _rows(self, table: str, columns: Collection[str], sample: Sample | None) -> tuple[SeenRow, ...]:
+    def _rows(self, table: str, told_by: str, columns: Collection[str], sample: Sample | None) -> tuple[SeenRow, ...]:
         wanted = sorted(columns)
         names = [f"c{number}" for number in range(len(wanted))]
         listed = "".join(f", t.{identifier(column)} as {alias}" for column, alias in zip(wanted, names, strict=True))
-        statement = f"select {ROW_ID} as id{listed} from {table} as t"
+        statement = f"select {told_by} as id{listed} from {table} as t"
         if sample is None:
             found = self._database.rows(statement)
         else:
             # Any rows, but the same ones for the same seed; and some whose columns are null, where rules say least.
             parts = [
-                f"({statement} order by pg_catalog.hashtextextended({ROW_ID}, {int(sample.seed)}) limit {sample.rows})"
+                f"({statement} order by pg_catalog.hashtextextended({told_by}, {int(sample.seed)}) limit {sample.rows})"
             ]
             parts += [f"({statement} where t.{identifier(column)} is null limit 3)" for column in wanted]
             found = [row for part in parts for row in self._database.rows(part)]

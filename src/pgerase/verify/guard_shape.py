@@ -38,8 +38,8 @@ def misshapen(catalog: Catalog, guarded: Mapping[Name, tuple[str, ...]], prefix:
     look = _Look(catalog, Own(prefix))
     for name, columns in sorted(guarded.items()):
         for table in (catalog.tables[one] for one in (name, *catalog.leaves(name))):
-            # No trigger can guard a foreign table, which compile says.
-            if columns and table.kind != "f":
+            # No trigger can guard a foreign table or materialized view, which compile says.
+            if columns and table.has_row_security:
                 yield from look.at(
                     table, f"{', '.join(columns)}, which decide about people", _EVERY_WRITE, "all writes"
                 )

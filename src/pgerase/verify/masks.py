@@ -1,6 +1,6 @@
-"""Looks at masked views as the sampled viewers: are the rows there that they may read, and every column shown or masked as it should be?
+"""Looks at masked and secured views as the sampled viewers: are the rows there that they may read, and every column shown or masked?
 
-And whether anybody who logs in for people may read a hidden column past its view. Values are compared as text and reported nowhere.
+And whether anybody who logs in for people may read past the view. Values are compared as text and reported nowhere.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pgerase.compile.desired import DesiredMask
 from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed, Finding, Severity
 from pgerase.meaning import Meaning, Session
-from pgerase.meaning.columns import OTHERS
+from pgerase.meaning.columns import OTHERS, column_grant
 from pgerase.rules.access import Resource
 from pgerase.rules.conditions import Action
 from pgerase.verify.assume import Actor, Cast
@@ -30,11 +30,15 @@ Cells = tuple[str | None, ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskDesign:
-    """A masked view and what is true behind it: keys that everyone may read, and the hidden columns' values and masks, as text."""
+    """A masked or secured view and what is true behind it, as text: keys that everyone may read, the hidden columns' values and masks.
+
+    `unique`: the keys tell rows apart. Without a key they are all columns that are shown, and rows are counted.
+    """
 
     governed: Governed
     mask: DesiredMask
     keys: tuple[str, ...]
+    unique: bool
     hidden: tuple[str, ...]
     truth: Mapping[str, tuple[Cells, Cells]]
     """Key and hidden columns of each row compared, by its id."""
@@ -42,18 +46,30 @@ class MaskDesign:
 
     @property
     def view(self) -> Name:
-        """The masked view's name."""
+        """The view's name."""
         return self.mask.view
+
+    @property
+    def what(self) -> str:
+        """What is looked at, for the report."""
+        return "secured" if self.mask.secured else "masks"
 
 
 def design_mask(
     database: Database, blind: Blind, governed: Governed, resource: Resource, mask: DesiredMask
 ) -> MaskDesign | Finding:
-    """Read what is behind a masked view. Inside the block in which the lookup role is borrowed."""
-    hidden = mask.hidden
-    keys = governed.table.primary_key if not set(governed.table.primary_key) & set(hidden) else ()
-    if not keys and len(governed.compared) != governed.rows.total:
-        return unseen(str(mask.view), "of a sample, rows of the view cannot be told apart without a key that is shown")
+    """Read what is behind such a view. Inside the block in which the lookup role is borrowed."""
+    table = governed.table
+    hidden = tuple(column for column in mask.hidden if column_grant(resource, column, Action.READ) is not None)
+    keys = table.key if not set(table.key) & set(hidden) else ()
+    unique = bool(keys)
+    if not unique and len(governed.compared) != governed.rows.total:
+        hint = "Look at all of it: raise --whole, or give it a unique index."
+        return unseen(
+            str(mask.view), "of a sample, rows of the view cannot be told apart without a key that is shown", hint
+        )
+    if not unique and mask.secured:
+        keys = tuple(column.name for column in table.columns if column.name not in hidden)
     try:
         found = blind.texts(governed.name, (*keys, *hidden))
         masks = tuple(_mask(database, governed, resource, column) for column in hidden)
@@ -61,7 +77,7 @@ def design_mask(
         return unseen(str(mask.view), error.message)
     compared = {row.id for row in governed.compared}
     truth = {one: (cells[: len(keys)], cells[len(keys) :]) for one, cells in found.items() if one in compared}
-    return MaskDesign(governed, mask, keys, hidden, truth, masks)
+    return MaskDesign(governed, mask, keys, unique, hidden, truth, masks)
 
 
 def _mask(database: Database, governed: Governed, resource: Resource, name: str) -> str | None:
@@ -80,7 +96,7 @@ def _mask(database: Database, governed: Governed, resource: Resource, name: str)
 
 
 class Masks:
-    """The comparison of masked views."""
+    """The comparison of masked and secured views."""
 
     def __init__(
         self, database: Database, cast: Cast, identity: Identity, expectations: Expectations, collector: Collector
@@ -92,29 +108,37 @@ class Masks:
         self._collector = collector
 
     def compare(self, plan: MaskDesign, viewers: Sequence[Viewer]) -> None:
-        """One view, for all viewers who are people."""
+        """One view, for all viewers who are people; of a secured one for sessions without identity too, whose rules it holds."""
         name = str(plan.view)
         actor = next((login for login in self._cast.logins if self._cast.may_read(login, plan.view)), None)
         if actor is None:
             reason = "no login that may read the view may be assumed"
-            self._collector.unseen(unseen(name, reason), "masks")
+            self._collector.unseen(unseen(name, reason), plan.what)
             return
-        shown = masked = 0
+        rows = shown = masked = 0
+        before = self._collector.disagreements
         people = [viewer for viewer in viewers if viewer.role is None]
-        try:
-            with self._database.transaction(), self._cast.acting(Actor(actor)):
-                for viewer in people:
-                    self._identity.present(viewer)
-                    counts = self._look(plan, viewer, actor)
-                    shown, masked = shown + counts[0], masked + counts[1]
-        except DatabaseFailed as error:
-            self._collector.unseen(unseen(name, f"as {actor}: {error.message}"), "masks")
-            return
-        extent = f"{len(people)} viewers × {plan.governed.extent}: {shown} values shown, {masked} masked"
-        self._collector.settle(name, "masks", extent)
+        roles = [viewer for viewer in viewers if viewer.role is not None] if plan.mask.secured else []
+        looked = [(actor, people)]
+        looked += [(str(one.role), [one]) for one in roles if self._cast.may_read(str(one.role), plan.view)]
+        for role, some in looked:
+            try:
+                with self._database.transaction(), self._cast.acting(Actor(role)):
+                    for viewer in some:
+                        self._identity.present(viewer)
+                        counts = self._look(plan, viewer, role)
+                        rows, shown, masked = rows + counts[0], shown + counts[1], masked + counts[2]
+            except DatabaseFailed as error:
+                self._collector.unseen(unseen(name, f"as {role}: {error.message}"), plan.what)
+                return
+        extent = f"{sum(len(some) for _, some in looked)} viewers × {plan.governed.extent}: "
+        extent += f"{rows} rows shown" if plan.mask.secured else ""
+        extent += ", " if plan.mask.secured and plan.hidden else ""
+        extent += f"{shown} values shown, {masked} masked" if plan.hidden else ""
+        self._collector.settled(name, plan.what, extent, before)
 
     def openings(self, catalog: Catalog, mask: DesiredMask) -> Iterator[Finding]:
-        """Logins that may read a hidden column of the table itself."""
+        """Logins that may read a hidden column of the table itself, or write what nothing but its view secures."""
         table = catalog.tables[mask.table]
         for login in self._cast.logins:
             if catalog.roles[login].superuser:
@@ -129,9 +153,14 @@ class Masks:
                 message = f"{login} may read {columns} of the table itself, past the masked view {mask.view}"
                 hint = "See `pgerase plan`; `pgerase apply` takes the grant back, or says who has to."
                 yield Finding("mask-open", Severity.ERROR, str(mask.table), message, hint)
+            written = [] if table.kind != "f" else self._database.rows(_WRITES, [login, table.oid] * 2)
+            if mask.secured and written:
+                message = f"{login} may {', '.join(row['name'] for row in written)} on the table itself, which no policy binds"
+                hint = "See `pgerase plan`; `pgerase apply` takes the grant back, or says who has to."
+                yield Finding("mask-open", Severity.ERROR, str(mask.table), message, hint)
 
-    def _look(self, plan: MaskDesign, viewer: Viewer, role: str) -> tuple[int, int]:
-        """Compare one viewer's view; how many values were shown and masked."""
+    def _look(self, plan: MaskDesign, viewer: Viewer, role: str) -> tuple[int, int, int]:
+        """Compare one viewer's view; how many rows were shown, and how many values shown and masked."""
         session = session_as(viewer, role)
         visible = self._expectations.allowed(session, plan.governed, Action.READ)
         wanted: dict[str, tuple[Cells, tuple[bool, ...]]] = {}
@@ -148,7 +177,7 @@ class Masks:
         if found != expected:
             self._differ(plan, viewer, wanted, found)
         shown = sum(sum(may) for _, may in wanted.values())
-        return shown, len(plan.hidden) * len(wanted) - shown
+        return len(wanted), shown, len(plan.hidden) * len(wanted) - shown
 
     def _may(self, meaning: Meaning, session: Session, plan: MaskDesign, row: SeenRow, column: str) -> bool:
         return meaning.column(session, plan.governed.resource, column, Action.READ, row=row.values)
@@ -174,13 +203,13 @@ class Masks:
         found: Counter[Cells],
     ) -> None:
         """Say which rows are missing or shown otherwise; where there are no keys, that something is."""
-        by_key = {cells[: len(plan.keys)]: cells for cells in found} if plan.keys else {}
+        by_key = {cells[: len(plan.keys)]: cells for cells in found} if plan.unique else {}
         labels = {row.id: plan.governed.label(row.values) for row in plan.governed.compared}
         said = False
-        for one, (cells, may) in wanted.items() if plan.keys else ():
+        for one, (cells, may) in wanted.items() if plan.unique else ():
             got = by_key.pop(cells[: len(plan.keys)], None)
             if got is None:
-                self._disagree(plan, viewer, "read through the mask", labels[one], expected=True, found="no such row")
+                self._disagree(plan, viewer, _THROUGH, labels[one], expected=True, found="no such row")
                 said = True
                 continue
             for column, shown, right, there in zip(
@@ -191,14 +220,25 @@ class Masks:
                     self._disagree(plan, viewer, f"read of {column}", labels[one], expected=shown, found=outcome)
                     said = True
         for _ in by_key:
-            self._disagree(plan, viewer, "read through the mask", "(another row)", expected=False, found="shown")
+            self._disagree(plan, viewer, _THROUGH, "(another row)", expected=False, found="shown")
             said = True
         if not said:
-            self._disagree(plan, viewer, "read through the mask", "(some row)", expected=True, found="other rows")
+            self._disagree(plan, viewer, _THROUGH, "(some row)", expected=True, found="other rows")
 
     def _disagree(self, plan: MaskDesign, viewer: Viewer, what: str, row: str, *, expected: bool, found: str) -> None:
         one = example(plan.governed, viewer, what, row, expected, (), found)
-        self._collector.disagree("masks", one)
+        self._collector.disagree(plan.what, one)
+
+
+_THROUGH = "read through the view"
+_WRITES = """
+    select p.name
+      from pg_catalog.unnest(array['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) as p (name)
+     where pg_catalog.has_table_privilege(%s, %s::pg_catalog.oid, p.name)
+        or p.name in ('INSERT', 'UPDATE')
+       and pg_catalog.has_any_column_privilege(%s, %s::pg_catalog.oid, p.name)
+     order by p.name
+"""
 
 
 def _array(keys: Cells) -> str:

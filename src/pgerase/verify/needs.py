@@ -140,7 +140,7 @@ class _Reader:
 
     def _resource(self, resource: Resource) -> None:
         table = self._structure.table(resource)
-        self._take(table.name, table.primary_key, decides=False)
+        self._take(table.name, table.key, decides=False)
         for parent in self._structure.parents(resource):
             self._hop(table, parent.lookup, decides=False)
             self._waiting.append(parent.resource)

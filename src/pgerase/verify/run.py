@@ -125,6 +125,7 @@ class _Prepared:
     expectations: Expectations
     viewers: tuple[Viewer, ...]
     tables: tuple[Governed, ...]
+    secured: tuple[Governed, ...]
     writes: tuple[tuple[Design, Clone, Actor], ...]
     guards: tuple[tuple[GuardDesign, Clone, Actor], ...]
     handed: tuple[tuple[HandOverDesign, Clone, HandOvers, Actor], ...]
@@ -218,7 +219,8 @@ class _Run:
         try:
             needs = find_needs(self._access, catalog, set(desired.governed), aggregates=True)
             guarded = guarded_columns(self._access, catalog, needs)
-            restricted = restricted_columns(self._access, catalog, desired.governed)
+            policed = [name for name in desired.governed if name not in desired.secured]
+            restricted = restricted_columns(self._access, catalog, policed)
         except PgeraseError as error:
             self.collector.unseen(unseen("access.yaml", error.message, error.hint), "guards")
             return
@@ -248,7 +250,9 @@ class _Run:
         self._database.run("set local plan_cache_mode = force_generic_plan")
         wanted = [resource.table for resource in self._access.resources]
         for name, table in sorted(before.tables.items()):
-            if table.kind != "f" and any(one.name == name.name and one.schema in (None, name.schema) for one in wanted):
+            if table.has_row_security and any(
+                one.name == name.name and one.schema in (None, name.schema) for one in wanted
+            ):
                 self._database.run(f"lock table {identifier(name.schema, name.name)} in access share mode")
 
     def _identity(self) -> IdentityKind:
@@ -272,7 +276,9 @@ class _Run:
             self._viewers = sample_viewers(
                 self._access, population, governed, needs, self._sample, _key_type(self._access, population)
             )
-            tables = self._governed(catalog, read, wanted)
+            every_table = self._governed(catalog, read, wanted)
+            # Those with a secured view are looked at through it, and written by nobody.
+            tables = tuple(one for one in every_table if one.table.has_row_security)
             self._progress(f"choosing what to try for {len(self._viewers)} viewers")
             authority = None if population is None else Authority(self._access, catalog, population)
             workshop = Workshop(self._database, catalog, self._names.prefix, self._names.lookup)
@@ -280,6 +286,7 @@ class _Run:
                 expectations,
                 self._viewers,
                 tables,
+                tuple(one for one in every_table if not one.table.has_row_security),
                 tuple(self._clones(workshop, blind, cast, tables, needs, expectations)),
                 ()
                 if authority is None
@@ -288,7 +295,7 @@ class _Run:
                 if population is None
                 else tuple(self._handed(workshop, blind, cast, tables, population, expectations)),
                 tuple(self._column_clones(workshop, blind, catalog, cast, tables, needs, expectations)),
-                tuple(self._mask_designs(blind, tables, desired)),
+                tuple(self._mask_designs(blind, every_table, desired)),
                 authority,
                 {str(one.name): blind.locked(one.name) for one in tables},
                 prepare_identity(self._database, self._names, kind, self._pack.claim),
@@ -367,7 +374,7 @@ class _Run:
             table = catalog.tables[name]
             actor = cast.actor_for_clone(table)
             unwanted = bool(self._tables) and str(name) not in self._tables
-            if unwanted or table.kind == "f" or actor is None:
+            if unwanted or not table.has_row_security or actor is None:
                 continue
             planned = design_guard(table, guarded, read[name].rows, authority)
             reader = blind.reader_of(name) or ""
@@ -416,7 +423,7 @@ class _Run:
                 resource = self._access.resource(governed.resource)
                 planned = design_mask(self._database, blind, governed, resource, mask)
                 if isinstance(planned, Finding):
-                    self.collector.unseen(planned, "masks")
+                    self.collector.unseen(planned, "secured" if mask.secured else "masks")
                 else:
                     made.append(planned)
         return made
@@ -455,7 +462,9 @@ class _Run:
     def _behaviour(self, catalog: Catalog, cast: Cast, prepared: _Prepared) -> None:
         """Look and try, as everybody who was chosen."""
         identity = prepared.identity
-        self._progress(f"looking as {len(self._viewers)} viewers at {len(prepared.tables)} tables")
+        self._progress(
+            f"looking as {len(self._viewers)} viewers at {len(prepared.tables) + len(prepared.secured)} tables"
+        )
         statements = Statements(self._database)
         live = Live(self._database, statements, catalog, cast, identity, prepared.expectations, self.collector)
         live.compare(prepared.tables, prepared.viewers)
@@ -480,7 +489,9 @@ class _Run:
             self._database, self._names.api, cast, identity, prepared.expectations, self.collector
         )
         for one in self._access.aggregates:
-            for governed in (table for table in prepared.tables if table.resource == one.resource):
+            for governed in (
+                table for table in (*prepared.tables, *prepared.secured) if table.resource == one.resource
+            ):
                 aggregates.compare(one, governed, prepared.viewers)
         columns = ColumnProbes(self._database, statements, cast, identity, self.collector)
         for planned, clone, actor in prepared.columns:

@@ -56,6 +56,7 @@ def compare_statics(
         by_login=by_login,
         personal=_personal(pack, catalog),
         shown=_shown(pack, catalog),
+        exempt=desired.exempt,
     )
     found = [door for door in open_doors if door.name != ledger_right]
     # The pack's own entries have to fit something; those given besides may be more than there is.

@@ -36,9 +36,9 @@ class Governed:
 
     def label(self, values: Values) -> str:
         """A row by its key; where it has none, by its place."""
-        if not self.table.primary_key:
+        if not self.table.key:
             return "(a row without key)"
-        return ", ".join(f"{column}={values.get(column)}" for column in self.table.primary_key)
+        return ", ".join(f"{column}={values.get(column)}" for column in self.table.key)
 
 
 class Expectations:

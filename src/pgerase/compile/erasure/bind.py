@@ -181,6 +181,9 @@ class _MapBinder(ConditionBinder):
         table = self.table(mapped.table, mapped.at)
         if table.kind == "f":
             raise self.not_yet(f"foreign table {table.name}", mapped.at)
+        if table.kind == "m":
+            message = f"{table.name} is a materialized view; a map names the tables that it is made from"
+            raise self.fail("not-a-table", str(table.name), message, mapped.at)
         if table.is_partition:
             message = f"{table.name} is a partition; a map names the partitioned table"
             raise self.fail("partition-mapped", str(table.name), message, mapped.at)
