@@ -1,6 +1,35 @@
 -- Publications with the tables they carry; those for all tables or a whole schema are resolved by the server.
 select p.pubname as name,
        pg_catalog.pg_get_userbyid(p.pubowner) as owner,
+       p.puballtables as all_tables,
+       array(
+           select n.nspname
+             from pg_catalog.pg_publication_namespace as s
+             join pg_catalog.pg_namespace as n
+               on n.oid = s.pnnspid
+            where s.pnpubid = p.oid
+            order by n.nspname collate "C"
+       ) as schemas,
+       array(
+           select n.nspname
+             from pg_catalog.pg_publication_rel as r
+             join pg_catalog.pg_class as c
+               on c.oid = r.prrelid
+             join pg_catalog.pg_namespace as n
+               on n.oid = c.relnamespace
+            where r.prpubid = p.oid
+            order by n.nspname collate "C", c.relname collate "C"
+       ) as named_schemas,
+       array(
+           select c.relname
+             from pg_catalog.pg_publication_rel as r
+             join pg_catalog.pg_class as c
+               on c.oid = r.prrelid
+             join pg_catalog.pg_namespace as n
+               on n.oid = c.relnamespace
+            where r.prpubid = p.oid
+            order by n.nspname collate "C", c.relname collate "C"
+       ) as named_tables,
        t.schemaname as schema,
        t.tablename as table
   from pg_catalog.pg_publication as p

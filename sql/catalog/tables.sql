@@ -10,6 +10,13 @@ select c.oid,
        c.relforcerowsecurity as rls_forced,
        c.relispartition as is_partition,
        c.reltuples as estimated_rows,
+       array(
+           select w.rulename
+             from pg_catalog.pg_rewrite as w
+            where w.ev_class = c.oid
+              and w.rulename <> '_RETURN'
+            order by w.rulename collate "C"
+       ) as rules,
        e.extname as extension,
        coalesce(d.description, '') as comment
   from pg_catalog.pg_class as c

@@ -73,7 +73,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One answer of a check. `code` is a stable kebab-case name, `subject` the database object or rule it is about."""
+    """One answer of a check. `code` is a stable kebab-case name, `subject` the database object or rule it is about.
+
+    `fix` is SQL that settles it, where some does; `page` the place in the documentation that explains the code.
+    """
 
     code: str
     severity: Severity
@@ -81,6 +84,8 @@ class Finding:
     message: str
     hint: str = ""
     at: Position | None = None
+    fix: str = ""
+    page: str = ""
 
 
 class PgeraseError(Exception):

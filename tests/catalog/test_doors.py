@@ -17,11 +17,8 @@ ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
 
 def opened(world: World) -> dict[tuple[str, str], Door]:
-    """Doors of this database's own roles and objects: the cluster's other roles belong to other tests."""
-    catalog = world.catalog()
-    strangers = {role for role in catalog.roles if not role.startswith(world.prefix)} - {"public"}
-    found = doors(catalog, GOVERNED, world.prefix)
-    return {(door.kind, door.name): door for door in found if door.name.rpartition("/")[2] not in strangers}
+    """Doors of this database's own roles and objects, by what accepts them."""
+    return {(door.kind, door.name): door for door in world.doors()}
 
 
 def severities(world: World, kind: str) -> dict[str, Severity]:
@@ -41,7 +38,7 @@ def test_after_installing_only_the_operators_and_the_owner_remain(governed_world
 
 def test_superusers_and_who_can_become_one(governed_world: World) -> None:
     world = governed_world
-    boss = world.database.role("boss", "superuser")
+    boss = world.role("boss", "superuser")
     assert opened(world)["superuser", boss].severity is WARNING
     world.admin(f"grant {boss} to {{other}}")
     assert severities(world, "superuser")[world.other] is WARNING
@@ -172,7 +169,7 @@ def test_members_are_found_through_other_roles(governed_world: World) -> None:
 
 def test_a_pool_login_that_may_set_an_application_s_role(governed_world: World) -> None:
     world = governed_world
-    pool = world.database.role("pool", "noinherit")
+    pool = world.role("pool", "noinherit")
     name = f"{world.prefix}_viewer/{pool}"
     world.admin(f"grant {{web}} to {pool}")
     door = opened(world)["member", name]
@@ -192,7 +189,7 @@ def test_a_pool_login_that_may_set_an_application_s_role(governed_world: World) 
 
 def test_a_pool_login_of_several_applications_is_one_door_that_names_them(governed_world: World) -> None:
     world = governed_world
-    pool = world.database.role("pool", "noinherit")
+    pool = world.role("pool", "noinherit")
     world.admin(f"grant {{viewer}} to {{other}}; grant {{web}}, {{other}} to {pool}")
     doors_found = severities(world, "member")
     assert doors_found == {f"{world.prefix}_viewer/{pool}": WARNING}
@@ -203,7 +200,7 @@ def test_a_pool_login_of_several_applications_is_one_door_that_names_them(govern
 
 def test_logins_of_a_role_that_cannot_log_in_are_what_it_was_named_for(governed_world: World) -> None:
     world = governed_world
-    pool = world.database.role("pool", "noinherit")
+    pool = world.role("pool", "noinherit")
     world.admin(f"alter role {{web}} nologin; grant {{web}} to {pool}")
     assert severities(world, "member") == {f"{world.prefix}_viewer/{pool}": Severity.NOTE}
 
@@ -219,7 +216,7 @@ def test_where_people_are_their_logins_nobody_speaks_for_others(governed_world: 
 
 def test_owners_and_superusers_are_doors_of_their_own(governed_world: World) -> None:
     world = governed_world
-    boss = world.database.role("boss", "superuser")
+    boss = world.role("boss", "superuser")
     world.admin(f"grant {{web}} to {boss}, {{owner}}")
     assert severities(world, "member") == {}
 
@@ -355,7 +352,7 @@ def test_definer_function_that_sees_all(governed_world: World) -> None:
 
 def test_leakproof_is_an_unchecked_claim(governed_world: World) -> None:
     governed_world.admin("create function app.f(a integer) returns boolean language sql leakproof as 'select true'")
-    assert severities(governed_world, "function") == {"app.f(a integer)": WARNING}
+    assert severities(governed_world, "leakproof") == {"app.f(a integer)": WARNING}
 
 
 def test_privileges_that_policies_do_not_bind(governed_world: World) -> None:
@@ -377,6 +374,70 @@ def test_privileges_that_policies_do_not_bind(governed_world: World) -> None:
     assert list(severities(world, "grant")) == ["public/REFERENCES"]
 
 
+def test_the_fix_takes_a_membership_from_whoever_granted_it(governed_world: World) -> None:
+    world = governed_world
+    world.admin("grant {web} to {owner} with admin option")
+    world.do("grant {web} to {other}")
+    door = opened(world)["member", f"{world.prefix}_viewer/{world.other}"]
+    world.connection.execute(door.fix.encode())
+    assert ("member", door.name) not in opened(world)
+
+
+def test_default_privileges_in_every_schema(governed_world: World) -> None:
+    world = governed_world
+    world.do("alter default privileges grant select, insert on tables to {web}, {other}")
+    door = opened(world)["grant", f"{world.web}/{world.owner}"]
+    assert (door.severity, door.tables) == (WARNING, (EVENT,))
+    assert severities(world, "grant") == {door.name: WARNING}, "others are not bound by the rules"
+    world.connection.execute(door.fix.encode())
+    assert severities(world, "grant") == {}
+
+
+def test_a_trigger_of_a_partitioned_table_is_one_door(governed_world: World) -> None:
+    world = governed_world
+    world.admin(
+        "create function app.count_them() returns trigger language plpgsql security definer as"
+        " 'begin perform count(*) from app.company; return new; end';"
+        "create trigger count_them before insert on app.event for each row execute function app.count_them();"
+        "grant insert on app.event, app.event_1 to {web}"
+    )
+    assert severities(world, "trigger") == {"app.event.count_them": WARNING}
+    world.admin("alter function app.count_them() owner to {owner}")
+    assert severities(world, "trigger") == {}
+
+
+def test_functions_that_are_settled_or_harmless_need_no_search_path(governed_world: World) -> None:
+    world = governed_world
+    world.admin(
+        "create function app.open_(n integer) returns bigint language sql security definer as 'select n::bigint';"
+        "create function app.settled(n integer) returns bigint language sql security definer return n;"
+        "create function app.fixed(n integer) returns bigint language sql security definer set search_path = '' as 'select n::bigint';"
+        "create function app.caller(n integer) returns bigint language sql as 'select n::bigint';"
+        "create function app.weak(n integer) returns bigint language sql security definer as 'select n::bigint';"
+        "alter function app.weak owner to {other}"
+    )
+    assert severities(world, "search_path") == {"app.open_(n integer)": WARNING}
+    world.admin("revoke execute on function app.open_ from public; grant execute on function app.open_ to {other}")
+    assert severities(world, "search_path") == {}
+
+
+@pytest.mark.parametrize(
+    ("publication", "fix"),
+    [
+        ("for table app.event, app.note", "alter publication pub drop table app.event, app.note;"),
+        ("for tables in schema app", "alter publication pub drop tables in schema app;"),
+        ("for all tables", "drop publication pub;"),
+    ],
+)
+def test_publications_are_left_as_they_were_made(governed_world: World, publication: str, fix: str) -> None:
+    world = governed_world
+    world.admin(f"create publication pub {publication}")
+    door = opened(world)["publication", "pub"]
+    assert door.fix == fix
+    world.connection.execute(door.fix.encode())
+    assert severities(world, "publication") == {}
+
+
 def test_publication_of_governed_tables(governed_world: World) -> None:
     world = governed_world
     world.admin("create publication pub for table app.event")
@@ -385,18 +446,102 @@ def test_publication_of_governed_tables(governed_world: World) -> None:
     assert severities(world, "publication") == {}
 
 
-def test_oracles_are_notes(governed_world: World) -> None:
+def may_insert(world: World) -> None:
+    """Viewers may insert notes: by right, and by a policy of pgerase."""
+    world.do(
+        "grant insert on app.note to {viewer};"
+        f'create policy "{world.prefix}_insert" on app.note for insert to {{viewer}} with check (id > 0);'
+        f"comment on policy \"{world.prefix}_insert\" on app.note is 'Rules. [pgerase rule=x sha256=00]'"
+    )
+
+
+def test_unique_indexes_are_oracles_by_what_they_are_over(governed_world: World) -> None:
     world = governed_world
-    assert severities(world, "unique_oracle") == {}
+    world.do(
+        "alter table app.note add mail text unique, add number integer unique, add drawn uuid unique default gen_random_uuid(),"
+        " add counted integer unique generated by default as identity;"
+        "alter table app.note add unique (company_id, body);"
+        "create unique index note_lower on app.note (lower(body));"
+        "create unique index note_both on app.note (body, counted)"
+    )
     world.do("grant insert on app.note to {viewer}")
-    assert severities(world, "unique_oracle") == {"app.note": Severity.NOTE}
+    assert severities(world, "unique_oracle") == {}, "no policy lets anybody insert"
+    may_insert(world)
+    expected = {
+        "app.note.note_pkey": Severity.NOTE,
+        "app.note.note_number_key": Severity.NOTE,
+        "app.note.note_mail_key": WARNING,
+        "app.note.note_lower": WARNING,
+        "app.note.note_company_id_body_key": Severity.NOTE,
+    }
+    assert severities(world, "unique_oracle") == expected
+    personal = doors(world.catalog(), GOVERNED, world.prefix, personal={NOTE: ("number",)})
+    found = {door.name: door for door in personal if door.kind == "unique_oracle"}
+    assert found["app.note.note_number_key"].severity is WARNING
+    assert "personal data (number)" in found["app.note.note_number_key"].message
+
+
+def test_only_columns_that_may_be_written_are_oracles(governed_world: World) -> None:
+    world = governed_world
+    may_insert(world)
+    world.do("create unique index on app.note (body); revoke insert on app.note from {viewer}")
+    world.do("grant insert (id) on app.note to {viewer}; grant update on app.note to {viewer}")
+    assert severities(world, "unique_oracle") == {"app.note.note_pkey": Severity.NOTE}, "no policy is for updates"
+    world.do("grant insert (body) on app.note to {web}")
+    assert set(severities(world, "unique_oracle")) == {"app.note.note_pkey", "app.note.note_body_idx"}
+
+
+def test_a_table_that_is_shown_to_everybody_hides_nothing(governed_world: World) -> None:
+    world = governed_world
+    may_insert(world)
+    world.do("create index note_lower on app.note (lower(body))")
+    assert severities(world, "index") == {"app.note.note_lower": Severity.NOTE}
+    world.do(f'alter policy "{world.prefix}_read" on app.note using (true)')
+    assert (severities(world, "unique_oracle"), severities(world, "index")) == ({}, {})
     assert severities(world, "foreign_key_oracle") == {"app.note.note_company_id_fkey": Severity.NOTE}
+    world.do(f'alter policy "{world.prefix}_read" on app.company using (true)')
+    assert severities(world, "foreign_key_oracle") == {}
+
+
+def test_a_requirement_that_asks_for_the_parent_shuts_the_foreign_key_oracle(governed_world: World) -> None:
+    world = governed_world
+    may_insert(world)
+    assert severities(world, "foreign_key_oracle") == {"app.note.note_company_id_fkey": Severity.NOTE}
+    world.do(
+        f'create policy "{world.prefix}_require" on app.note as restrictive for insert to {{viewer}}'
+        " with check (company_id in (select id from app.company));"
+        f"comment on policy \"{world.prefix}_require\" on app.note is 'Rules. [pgerase rule=x sha256=00]'"
+    )
+    assert severities(world, "foreign_key_oracle") == {}
+
+
+def test_actions_of_foreign_keys_are_notes(governed_world: World) -> None:
+    world = governed_world
     assert severities(world, "foreign_key") == {}
     world.do(
         "alter table app.note drop constraint note_company_id_fkey;"
         "alter table app.note add constraint fk foreign key (company_id) references app.company on delete cascade"
     )
     assert severities(world, "foreign_key") == {"app.note.fk": Severity.NOTE}
+
+
+@pytest.mark.parametrize(
+    ("key", "operators", "advice"),
+    [
+        ("lower(body)", (), "generated column"),
+        ("price", ("<", "<=", "=", ">", ">="), "whole units"),
+        ("mood", ("<", "<=", "=", ">", ">="), "CHECK"),
+    ],
+)
+def test_leaky_keys_of_an_index(governed_world: World, key: str, operators: tuple[str, ...], advice: str) -> None:
+    world = governed_world
+    world.do(
+        "create type app.mood as enum ('glad'); alter table app.note add price numeric(10, 2), add mood app.mood;"
+        f"create index leaky on app.note (id, ({key}), body)"
+    )
+    (index,) = (one for one in world.catalog().tables[NOTE].indexes if one.name == "leaky")
+    assert [(one.key, one.operators) for one in index.leaky] == [(key, operators)]
+    assert advice in opened(world)["index", "app.note.leaky"].hint
 
 
 def test_viewers_may_be_given_before_they_are_members(world: World) -> None:
@@ -428,7 +573,7 @@ def test_accepting_matches_kind_and_name_exactly(governed_world: World) -> None:
     found = [door for door in opened(world).values() if door.kind in ("bypassrls", "function")]
     assert [(f.code, f.subject, f.severity) for f in judge(found, ())] == [
         ("door-bypassrls", world.other, WARNING),
-        ("door-function", "app.f(a integer)", ERROR),
+        ("door-definer-function", "app.f(a integer)", ERROR),
     ]
     assert f'{{bypassrls: "{world.other}", because:' in judge(found, ())[0].hint
     assert judge(found, (accept("bypassrls", world.other), accept("function", "app.f"))) == ()

@@ -48,10 +48,9 @@ def test_owner_view_goes_blind_as_measured(world: World) -> None:
     found = impacts(world)["view", "app.v"]
     assert (found.tables, found.acknowledged_by, found.severity) == ((COMPANY,), "view", Severity.ERROR)
     assert f"its owner {world.owner}" in found.effect
-    connection = world.database.connect()
-    assert connection.execute("select count(*) from app.v").fetchone() == (1,)
+    assert world.run_as(world.owner, b"select count(*) from app.v") == (1,)
     world.do("alter table app.company enable row level security, force row level security")
-    assert connection.execute("select count(*) from app.v").fetchone() == (0,)
+    assert world.run_as(world.owner, b"select count(*) from app.v") == (0,)
     assert impacts(world)["view", "app.v"] == found
 
 
@@ -259,7 +258,7 @@ def test_subscription_stops_unless_its_role_bypasses(world: World) -> None:
 
 
 def test_roles_that_will_see_nothing(world: World) -> None:
-    group, idle = world.database.role("group"), world.database.role("idle")
+    group, idle = world.role("group"), world.role("idle")
     world.admin(f"alter role {group} nologin; alter role {idle} nologin")
     world.do(
         f"grant select on app.company to {{web}}, {{etl}}, {{other}}, {group}, {idle};"
@@ -404,9 +403,8 @@ def test_a_definer_function_blinded_as_measured(world: World) -> None:
     )
     assert impacts(world)["function", "app.login(who text)"].severity is Severity.ERROR
     world.do("grant usage on schema app to {other}")
-    connection = world.database.connect(world.other)
-    assert connection.execute("select app.login('x')").fetchone() == (1,)
+    assert world.run_as(world.other, b"select app.login('x')") == (1,)
     world.do("alter table app.company enable row level security, force row level security")
-    assert connection.execute("select app.login('x')").fetchone() == (None,)
+    assert world.run_as(world.other, b"select app.login('x')") == (None,)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        connection.execute("select * from app.company")
+        world.run_as(world.other, b"select * from app.company")

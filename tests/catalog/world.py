@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import psycopg
 from psycopg import sql
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.catalog.read import read_catalog
+from pgerase.check.door import Door
+from pgerase.check.doors import doors
 from pgerase.database import Database
 from pgerase.errors import Position
 from pgerase.rules.pack import AcceptedDoor, Acknowledgement, PackSettings
@@ -26,26 +29,51 @@ create table app.free (id integer primary key, company_id integer);
 
 
 class World:
-    """The application and its roles: `web` is a viewer, `etl` a service, `other` neither."""
+    """The application and its roles: `web` is a viewer, `etl` a service, `other` neither.
 
-    def __init__(self, database: FreshDatabase) -> None:
-        self.database = database
-        self.owner = database.owner
+    Everything is done on one connection of a superuser, and so can be taken back by rolling its transaction back.
+    """
+
+    def __init__(self, database: FreshDatabase, connection: psycopg.Connection) -> None:
+        self.connection = connection
         self.prefix = database.prefix
-        self.web = database.role("web")
-        self.etl = database.role("etl")
-        self.other = database.role("other")
-        self._owner = database.connect()
-        self._admin = database.connect_admin()
-        self.do(_SCHEMA)
+        self.owner = database.owner
+        self.web, self.etl, self.other = (f"{self.prefix}x_{name}" for name in ("web", "etl", "other"))
+
+    @classmethod
+    def make(cls, database: FreshDatabase) -> World:
+        """The application in a fresh database, committed as it is made."""
+        for name in ("web", "etl", "other"):
+            database.role(name)
+        world = cls(database, database.connect_admin())
+        world.do(_SCHEMA)
+        return world
+
+    def role(self, name: str, attributes: str = "") -> str:
+        """One more login role, by its name in full; `attributes` are words of CREATE ROLE."""
+        role = f"{self.prefix}x_{name}"
+        self.connection.execute(sql.SQL("create role {} login {}").format(sql.Identifier(role), sql.SQL(attributes)))  # pyright: ignore[reportArgumentType]
+        return role
 
     def do(self, script: str) -> None:
         """Run statements as the owner; names in braces are roles of this world."""
-        self._owner.execute(self._spelt(script))
+        self.run_as(self.owner, self._spelt(script))
 
     def admin(self, script: str) -> None:
         """Run statements as a superuser."""
-        self._admin.execute(self._spelt(script))
+        self.connection.execute(self._spelt(script))
+
+    def run_as(self, role: str, script: sql.Composed | bytes) -> tuple[object, ...] | None:
+        """Run statements logged in as a role, whole or not at all; the first row of the last one, if it returns any."""
+        self.connection.execute(sql.SQL("set session authorization {}").format(sql.Identifier(role)))
+        try:
+            with self.connection.transaction():
+                cursor = self.connection.execute(script)
+                while cursor.nextset():
+                    pass
+                return cursor.fetchone() if cursor.description else ()
+        finally:
+            self.connection.execute("reset session authorization")
 
     def _spelt(self, script: str) -> sql.Composed:
         names = {name: sql.Identifier(getattr(self, name)) for name in ("owner", "web", "etl", "other")}
@@ -71,8 +99,15 @@ class World:
             )
 
     def catalog(self) -> Catalog:
-        with Database.open(self.database.dsn()) as connection:
-            return read_catalog(connection)
+        with self.connection.transaction():
+            return read_catalog(Database(self.connection))
+
+    def doors(self) -> list[Door]:
+        """Doors of this database's own roles and objects: the cluster's other roles belong to other tests."""
+        catalog = self.catalog()
+        strangers = {role for role in catalog.roles if not role.startswith(self.prefix)} - {"public"}
+        found = doors(catalog, GOVERNED, self.prefix)
+        return [door for door in found if door.name.rpartition("/")[2] not in strangers]
 
 
 def settings(

@@ -219,8 +219,8 @@ def test_p12_faults_are_found_by_what_then_happens(plant: Plant):
         ("missing", f"view {plant.prefix}.company_total"),
         ("changed", f"reads {plant.roles['web']} of plant.company_total"),
         ("changed", f"reads {plant.roles['web']} of plant.shipment"),
-        ("door-table", "plant.company_total"),
-        ("door-table", "plant.shipment"),
+        ("door-materialized-view", "plant.company_total"),
+        ("door-foreign-table", "plant.shipment"),
     } <= looks
     plant.apply()
     assert plant.verify("plant.company_total").ok

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pgerase.check.door import Door, judge
+from pgerase.check.door_codes import Code
+from pgerase.cli.output import finding_data
 from pgerase.errors import Finding, Position, Severity
 from pgerase.report import format_findings
 
@@ -20,6 +23,29 @@ def test_finding_shows_place_line_caret_and_hint() -> None:
 def test_finding_without_place_is_one_line() -> None:
     assert format_findings([Finding("door", Severity.WARNING, "", "postgres is a superuser")]) == (
         "warning[door]: postgres is a superuser"
+    )
+
+
+def test_a_finding_names_its_page_and_json_has_the_fix_by_itself() -> None:
+    door = Door(
+        Code.BYPASSRLS,
+        "bypassrls",
+        "etl",
+        Severity.WARNING,
+        "role etl has BYPASSRLS.",
+        fix="alter role etl nobypassrls;",
+    )
+    (finding,) = judge([door], ())
+    assert format_findings([finding]) == (
+        "warning[door-bypassrls]: role etl has BYPASSRLS. (etl)\n"
+        '    hint: alter role etl nobypassrls; or accept it in pack.yaml: {bypassrls: "etl", because: "…"}\n'
+        "    see: docs/doors.md#door-bypassrls"
+    )
+    data = finding_data(finding)
+    assert (data["code"], data["fix"], data["page"]) == (
+        "door-bypassrls",
+        "alter role etl nobypassrls;",
+        "docs/doors.md#door-bypassrls",
     )
 
 

@@ -11,6 +11,7 @@ from psycopg import sql
 
 from pgerase.apply.ledger import read_state
 from pgerase.check.door import Door
+from pgerase.check.door_codes import Code
 from pgerase.check.doors import doors
 from pgerase.compile import compile_pack
 from pgerase.database import Database
@@ -24,7 +25,9 @@ from tests.real.deployment import Deployment, copy_pack
 SHOP = Path(__file__).resolve().parent / "shop"
 AT = Position("pack.yaml", 1, 1)
 # Doors that are roles, whichever database they belong to.
-_OF_THE_CLUSTER = frozenset({"superuser", "bypassrls", "createrole", "replication"})
+_CODES_OF_THE_CLUSTER = frozenset(
+    {Code.SUPERUSER, Code.BYPASSRLS, Code.SET_ROLE, Code.CREATEROLE, Code.REPLICATION, Code.PREDEFINED_ROLE}
+)
 SAMPLE = Sample(viewers=12, writers=6, probes=4)
 
 
@@ -47,7 +50,7 @@ class Site(Deployment):
             )
         # A role that another test made in between.
         late = any(
-            one.code.removeprefix("door-") in _OF_THE_CLUSTER and not one.subject.startswith(self.prefix)
+            one.code in _CODES_OF_THE_CLUSTER and not one.subject.rpartition("/")[2].startswith(self.prefix)
             for one in report.failures
         )
         return self.verify(*tables, sample=sample, **options) if late else report
@@ -57,7 +60,7 @@ class Site(Deployment):
         return tuple(
             AcceptedDoor(door.kind, door.name, "another test's", AT)
             for door in self._doors()
-            if not door.name.startswith(self.prefix) and door.kind in _OF_THE_CLUSTER
+            if not door.name.rpartition("/")[2].startswith(self.prefix) and door.code in _CODES_OF_THE_CLUSTER
         )
 
     def _doors(self) -> tuple[Door, ...]:

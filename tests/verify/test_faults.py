@@ -429,7 +429,7 @@ BY_STATICS = [
         "row security that is not forced",
         TASK,
         script("alter table shop.task no force row level security", "alter table shop.task force row level security"),
-        ("door-table", TASK),
+        ("door-not-forced", TASK),
     ),
     Fault(
         "a definer view",
@@ -447,7 +447,7 @@ BY_STATICS = [
             "create function shop.peek() returns bigint language sql security definer return (select count(*) from shop.account)",
             "drop function shop.peek()",
         ),
-        ("door-function", "shop.peek()"),
+        ("door-definer-function", "shop.peek()"),
     ),
     Fault(
         "a bypassing role",
@@ -462,7 +462,7 @@ BY_STATICS = [
             'create role "{P}_pool" login noinherit; grant {web} to "{P}_pool"',
             'drop role "{P}_pool"',
         ),
-        ("door-member", "{P}_viewer/{P}_pool"),
+        ("door-speaks-for-others", "{P}_viewer/{P}_pool"),
     ),
     Fault(
         "a member of the lookup role",
@@ -486,7 +486,7 @@ BY_STATICS = [
         "TRUNCATE for an application",
         ACCOUNT,
         script("grant truncate on shop.account to {web}", "revoke truncate on shop.account from {web}"),
-        ("door-grant", "{web}/TRUNCATE"),
+        ("door-truncate", "{web}/TRUNCATE"),
     ),
     Fault(
         "a policy for another role",

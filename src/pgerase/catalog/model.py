@@ -115,6 +115,19 @@ class ForeignKey:
 
 
 @dataclass(frozen=True, slots=True)
+class LeakyKey:
+    """A key of an index that conditions of people cannot use under row security: what they would call is not LEAKPROOF.
+
+    `key` is the column or expression as the server spells it, `type` its type, `operators` the operators of the index that
+    are leaky; none for an expression, whose own functions are.
+    """
+
+    key: str
+    type: str
+    operators: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Index:
     """An index. `columns` holds None for an expression. `valid` also means ready."""
 
@@ -128,6 +141,8 @@ class Index:
     method: str
     nulls_not_distinct: bool
     definition: str
+    leaky: tuple[LeakyKey, ...] = ()
+    """The keys, in order, that conditions above row security cannot use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +255,8 @@ class Table:
     """Relations that its rewrite rules (CREATE RULE) name; those act with the owner's rights. May hold itself. Sorted."""
     calls: tuple[ExpressionCall, ...] = ()
     """What its expressions call. Sorted."""
+    rules: tuple[str, ...] = ()
+    """Its rewrite rules (CREATE RULE) by name. Sorted."""
     server: ForeignServer | None = None
     """Where a foreign table lies."""
 
@@ -327,13 +344,28 @@ class SchemaInfo:
     extension: str | None = None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class DefaultGrant:
+    """A privilege that every table `creator` makes from now on brings along; `schema` None: in whatever schema."""
+
+    creator: str
+    schema: str | None
+    grantee: str
+    privilege: str
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A publication and the tables it carries."""
+    """A publication and the tables it carries: leaves, where it carries a partitioned table that way."""
 
     name: str
     owner: str
     tables: tuple[Name, ...]
+    all_tables: bool = False
+    schemas: tuple[str, ...] = ()
+    """Schemas that it carries whole."""
+    named: tuple[Name, ...] = ()
+    """Tables that it was made with, or was given, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +395,8 @@ class Catalog:
     subscriptions: tuple[Subscription, ...]
     owner: str = ""
     """The database's owner: a member of pg_database_owner without being listed in `memberships`."""
+    default_grants: tuple[DefaultGrant, ...] = ()
+    """What ALTER DEFAULT PRIVILEGES gives others than the creator on new tables. Sorted."""
 
     def leaves(self, name: Name) -> tuple[Name, ...]:
         """Every partition or inheriting child of a table, however deep, in name order; without the table itself."""

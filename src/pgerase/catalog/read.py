@@ -12,12 +12,14 @@ from pgerase.catalog.model import (
     Catalog,
     Column,
     Constraint,
+    DefaultGrant,
     Domain,
     ExpressionCall,
     ForeignKey,
     ForeignServer,
     Grant,
     Index,
+    LeakyKey,
     Membership,
     Name,
     Policy,
@@ -90,13 +92,12 @@ def _read(database: Database) -> Catalog:
         routines=_routines(rows("routines"), rows("routine_reads"), rows("routine_grants"), names),
         roles=MappingProxyType({row["name"]: _role(row) for row in rows("roles")}),
         memberships=tuple(Membership(**row) for row in rows("memberships")),
-        publications=tuple(
-            Publication(name, owner, tables) for name, owner, tables in _replicated(rows("publications"))
-        ),
+        publications=_publications(rows("publications")),
         subscriptions=tuple(
             Subscription(name, owner, tables) for name, owner, tables in _replicated(rows("subscriptions"))
         ),
         owner=about["owner"],
+        default_grants=tuple(DefaultGrant(**row) for row in rows("default_grants")),
     )
 
 
@@ -196,6 +197,7 @@ class _Tables:
             extension=row["extension"],
             # The rule that is a materialized view's definition is no rule of a table.
             rewrites=() if row["kind"] == "m" else _named_relations(self._rewrites.get(oid, ()), self._names),
+            rules=tuple(row["rules"]),
             calls=tuple(
                 ExpressionCall(call["kind"], call["name"], call["routine_oid"]) for call in self._calls.get(oid, ())
             ),
@@ -251,6 +253,12 @@ class _Tables:
             method=row["method"],
             nulls_not_distinct=row["nulls_not_distinct"],
             definition=row["definition"],
+            leaky=tuple(
+                LeakyKey(key, kind, tuple(operators.split()))
+                for key, kind, operators in zip(
+                    row["leaky_keys"], row["leaky_types"], row["leaky_operators"], strict=True
+                )
+            ),
         )
 
 
@@ -373,6 +381,21 @@ def _role(row: _Row) -> Role:
         settings=tuple(row["settings"]),
         comment=row["comment"],
         replication=row["replication"],
+    )
+
+
+def _publications(rows: list[_Row]) -> tuple[Publication, ...]:
+    about = {row["name"]: row for row in rows}
+    return tuple(
+        Publication(
+            name,
+            owner,
+            tables,
+            about[name]["all_tables"],
+            tuple(about[name]["schemas"]),
+            tuple(map(Name, about[name]["named_schemas"], about[name]["named_tables"])),
+        )
+        for name, owner, tables in _replicated(rows)
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Name
+from pgerase.check.door_codes import Code, page
 from pgerase.check.spelling import nearest, yaml_text
 from pgerase.errors import Finding, Severity
 from pgerase.rules.pack import AcceptedDoor
@@ -14,14 +15,25 @@ from pgerase.rules.pack import AcceptedDoor
 
 @dataclass(frozen=True, slots=True, order=True)
 class Door:
-    """One way around row security. (`kind`, `name`) is what `accepted` in pack.yaml names. `tables` empty: all governed ones."""
+    """One way around row security. (`kind`, `name`) is what `accepted` in pack.yaml names. `tables` empty: all governed ones.
 
+    `fix` is SQL that shuts it, `hint` what to know of that, or what to do where no SQL does.
+    """
+
+    code: Code
     kind: str
     name: str
     severity: Severity
     message: str
-    hint: str
+    hint: str = ""
+    fix: str = ""
     tables: tuple[Name, ...] = ()
+
+    @property
+    def advice(self) -> str:
+        """How to shut it, in one line."""
+        fix = self.fix.replace("\n", " ").removesuffix(";")
+        return f"{self.hint}: {fix}" if self.hint and fix else self.hint or fix
 
 
 def judge(found: Collection[Door], accepted: Collection[AcceptedDoor]) -> tuple[Finding, ...]:
@@ -41,13 +53,15 @@ def judge(found: Collection[Door], accepted: Collection[AcceptedDoor]) -> tuple[
     settled = {door for entry in accepted for door in by_name.get((entry.kind, entry.name), ())}
     open_doors = tuple(
         Finding(
-            code=f"door-{door.kind.replace('_', '-')}",
+            code=door.code,
             severity=door.severity,
             subject=door.name,
             message=door.message,
-            hint=door.hint
+            hint=door.advice
             if door.severity is Severity.NOTE
-            else f'{door.hint}; or accept it in pack.yaml: {{{door.kind}: {yaml_text(door.name)}, because: "…"}}',
+            else f'{door.advice}; or accept it in pack.yaml: {{{door.kind}: {yaml_text(door.name)}, because: "…"}}',
+            fix=door.fix,
+            page=page(door.code),
         )
         for door in found
         if door not in settled

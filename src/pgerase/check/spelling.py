@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from pgerase.catalog.model import Name, Routine
+from pgerase.catalog.quoting import quote_identifier
 from pgerase.rules.names import quote_part
 
 
@@ -17,6 +18,26 @@ def spell(name: Name, *parts: str) -> str:
 def spell_routine(routine: Routine) -> str:
     """A routine with its signature: names alone may be overloaded."""
     return f"{spell(routine.name)}({routine.identity})"
+
+
+def in_sql(*parts: str) -> str:
+    """A name for a statement, e.g. of a schema and a table: quoted only where it must be."""
+    return ".".join(quote_identifier(part) for part in parts)
+
+
+def table_in_sql(*names: Name) -> str:
+    """Qualified names for a statement."""
+    return ", ".join(in_sql(name.schema, name.name) for name in names)
+
+
+def roles_in_sql(roles: Iterable[str]) -> str:
+    """Roles for a statement; `public` stands for PUBLIC, which is a word and no name."""
+    return ", ".join(in_sql(role) for role in roles)
+
+
+def routine_in_sql(routine: Routine) -> str:
+    """A routine with its signature for a statement."""
+    return f"{in_sql(routine.name.schema, routine.name.name)}({routine.identity})"
 
 
 def routine_kind(routine: Routine) -> str:

@@ -84,6 +84,8 @@ def finding_data(finding: Finding) -> dict[str, Any]:
         "subject": finding.subject,
         "message": finding.message,
         "hint": finding.hint,
+        "fix": finding.fix,
+        "page": finding.page,
         "at": None if at is None else {"file": at.file, "line": at.line, "column": at.column},
     }
 
@@ -98,4 +100,6 @@ def findings_text(findings: Sequence[Finding]) -> str:
         lines.append(f"{where}{finding.severity.value} {finding.code}: {finding.subject}: {finding.message}")
         if finding.hint:
             lines.append(f"    {finding.hint}")
+        if finding.page:
+            lines.append(f"    {finding.page}")
     return "\n".join(lines)

@@ -6,17 +6,28 @@ those. Nothing here looks anything up or decides what to say.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from pgerase.catalog.quoting import KEYWORDS, quote_identifier
 from pgerase.errors import InternalError
+
+__all__ = [
+    "KEYWORDS",
+    "LONGEST_NAME",
+    "Expr",
+    "Fragment",
+    "Ident",
+    "Idents",
+    "Literal",
+    "identifiers",
+    "quote_identifier",
+    "quote_literal",
+]
 
 LONGEST_NAME = 63
 """Bytes of the longest identifier; PostgreSQL cuts longer ones silently, so that two names could become one."""
-
-_BARE = re.compile(r"[a-z_][a-z0-9_]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,33 +111,7 @@ def identifiers(names: Iterable[str | Ident]) -> Idents:
     return Idents(tuple(name if isinstance(name, Ident) else Ident((name,)) for name in names))
 
 
-def quote_identifier(name: str) -> str:
-    """The name as SQL wants it, quoted only where it must be: as the server's quote_ident, for every version's keywords."""
-    if _BARE.match(name) and name not in KEYWORDS:
-        return name
-    return '"' + name.replace('"', '""') + '"'
-
-
 def quote_literal(text: str) -> str:
     """The text as a string constant, with E'' where it holds a backslash: as the server's quote_literal, unpadded."""
     quoted = "'" + text.replace("'", "''") + "'"
     return "E" + quoted.replace("\\", "\\\\") if "\\" in text else quoted
-
-
-KEYWORDS = frozenset(
-    # Every word that is not plainly usable as a name in PostgreSQL 15 to 18 (pg_get_keywords, catcode other than U).
-    """
-    all analyse analyze and any array as asc asymmetric authorization between bigint binary bit boolean both case cast
-    char character check coalesce collate collation column concurrently constraint create cross current_catalog
-    current_date current_role current_schema current_time current_timestamp current_user dec decimal default
-    deferrable desc distinct do else end except exists extract false fetch float for foreign freeze from full grant
-    greatest group grouping having ilike in initially inner inout int integer intersect interval into is isnull join
-    json json_array json_arrayagg json_exists json_object json_objectagg json_query json_scalar json_serialize
-    json_table json_value lateral leading least left like limit localtime localtimestamp merge_action national natural
-    nchar none normalize not notnull null nullif numeric offset on only or order out outer overlaps overlay placing
-    position precision primary real references returning right row select session_user setof similar smallint some
-    substring symmetric system_user table tablesample then time timestamp to trailing treat trim true union unique
-    user using values varchar variadic verbose when where window with xmlattributes xmlconcat xmlelement xmlexists
-    xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable
-    """.split()  # noqa: SIM905 - a hundred and fifty quotation marks say no more
-)

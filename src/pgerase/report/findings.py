@@ -23,6 +23,8 @@ def _format(finding: Finding) -> str:
         lines += _excerpt(finding.at)
     if finding.hint:
         lines.append(f"    hint: {printable(finding.hint)}")
+    if finding.page:
+        lines.append(f"    see: {finding.page}")
     return "\n".join(lines)
 
 

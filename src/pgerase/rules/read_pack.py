@@ -71,6 +71,13 @@ DOOR_KINDS = (
     "policy",
     "publication",
     "subscription",
+    "rule",
+    "search_path",
+    "immutable",
+    "leakproof",
+    "unique_oracle",
+    "foreign_key_oracle",
+    "index",
     "server",
 )
 """Kinds of ways around row security that `verify` may find."""

@@ -15,7 +15,9 @@ from pgerase.plan.build import plan_pack
 from pgerase.plan.drift import Installed, find_drift
 from pgerase.plan.model import Ledger, Plan
 from pgerase.render.live import own_roles
-from pgerase.rules.access import IdentityKind
+from pgerase.rules.access import Everyone, IdentityKind
+from pgerase.rules.data_map import PersonalColumn
+from pgerase.rules.names import TableName
 from pgerase.rules.pack import AcceptedDoor, Pack
 from pgerase.verify.collect import Collector
 from pgerase.verify.guard_shape import Restricted, misshapen, misshapen_columns
@@ -46,7 +48,16 @@ def compare_statics(
     ledger_right = f"{installed.installer}/{prefix}_internal"
     # Whoever acts as an application's login has no token of anybody: nobody speaks for others there either.
     by_login = pack.identity in (IdentityKind.ROLE, IdentityKind.TOKEN)
-    open_doors = doors(catalog, desired.governed, prefix, viewers=viewers, by_login=by_login, exempt=desired.exempt)
+    open_doors = doors(
+        catalog,
+        desired.governed,
+        prefix,
+        viewers=viewers,
+        by_login=by_login,
+        personal=_personal(pack, catalog),
+        shown=_shown(pack, catalog),
+        exempt=desired.exempt,
+    )
     found = [door for door in open_doors if door.name != ledger_right]
     # The pack's own entries have to fit something; those given besides may be more than there is.
     named = {entry.at for entry in pack.settings.accepted}
@@ -56,6 +67,33 @@ def compare_statics(
     server = judge_server(catalog.server_version, known)
     _line(collector, "server", "known holes in row security", extent, server)
     collector.findings += [finding for finding in desired.findings if finding.severity is Severity.ERROR]
+
+
+def _personal(pack: Pack, catalog: Catalog) -> Mapping[Name, tuple[str, ...]]:
+    """Columns that the pack's data map says hold personal data."""
+    mapped = () if pack.data_map is None else pack.data_map.tables
+    return {
+        name: tuple(column.column for column in table.columns if isinstance(column, PersonalColumn))
+        for table in mapped
+        for name in _named(table.table, catalog)
+    }
+
+
+def _shown(pack: Pack, catalog: Catalog) -> frozenset[Name]:
+    """Tables that hide nothing from anybody who may write: read by everyone, with nothing that takes rows or columns away."""
+    resources = () if pack.access is None else pack.access.resources
+    return frozenset(
+        name
+        for resource in resources
+        if resource.everyone is not Everyone.NONE
+        and not (resource.require or resource.inherits or resource.combine or resource.columns)
+        for name in _named(resource.table, catalog)
+    )
+
+
+def _named(table: TableName, catalog: Catalog) -> tuple[Name, ...]:
+    """The tables a rule file may mean by a name that may leave the schema out."""
+    return tuple(name for name in catalog.tables if name.name == table.name and table.schema in (None, name.schema))
 
 
 def compare_guards(
