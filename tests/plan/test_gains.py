@@ -80,7 +80,7 @@ def test_governing_and_changing_and_leaving(run, site):
     (line, rest) = gains(run(access(OWNER, never), "plan")[1])
     assert line == (
         "cs.company, read: at most widens: whether anybody gains is unknown"
-        " (the solver does not rule it out; not seen on live data either); nobody loses (proven)"
+        " (the solver does not rule it out; live data do not show it); nobody loses (proven)"
     )
     assert rest == "the rest: the same for everyone, proven (3 of 4)"
 

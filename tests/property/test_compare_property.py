@@ -20,7 +20,7 @@ import yaml
 
 from pgerase.catalog.model import Name
 from pgerase.compare.model import Basis, Compared
-from pgerase.compare.rules import Rules, compare
+from pgerase.compare.rules import Limits, Rules, compare
 from pgerase.errors import PgeraseError, RuleFileError
 from pgerase.meaning import Meaning, Session
 from pgerase.rules.access import AccessRules
@@ -38,7 +38,7 @@ GIVEN = os.environ.get("PGERASE_PROPERTY_SEED")
 FILES = 60
 STATES = 2
 LONG = float(os.environ.get("PGERASE_PROPERTY_SECONDS", "600"))
-MILLISECONDS = 150
+LIMITS = Limits(milliseconds=150)
 """Little time, for many questions; what is not proven in it proves nothing here."""
 
 Rights = frozenset[tuple[object, ...]]
@@ -242,9 +242,7 @@ def try_file(seed: str, number: int, tally: Tally) -> None:
     after = read(spec)
     if after is None:
         return
-    compared = compare(
-        Rules(before, governed(before)), Rules(after, governed(after)), CATALOG, milliseconds=MILLISECONDS
-    )
+    compared = compare(Rules(before, governed(before)), Rules(after, governed(after)), CATALOG, limits=LIMITS)
     for _ in range(STATES):
         state = draw_state(rng, VARIANT, pools, drawn)
         was, will = (rights(rules, state, pools.today) for rules in (before, after))

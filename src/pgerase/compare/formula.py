@@ -203,6 +203,14 @@ def follows(given: Formula, wanted: Formula) -> bool:
     return _Shapes().follows(given, wanted)
 
 
+def owing(given: Formula, wanted: Formula) -> tuple[tuple[Formula, Formula], ...]:
+    """What is left to prove for `wanted` to follow from `given`, in parts of which each by itself is less; empty: nothing."""
+    return tuple(dict.fromkeys(_Shapes().owing(given, wanted)))
+
+
+_MOST_PARTS = 24
+
+
 class _Shapes:
     """Each pair is looked at once."""
 
@@ -233,3 +241,14 @@ class _Shapes:
             assert given.body is not None and wanted.body is not None
             return self.follows(given.body, wanted.body)
         return False
+
+    def owing(self, given: Formula, wanted: Formula) -> list[tuple[Formula, Formula]]:
+        """As the function."""
+        if self.follows(given, wanted):
+            return []
+        parts: list[tuple[Formula, Formula]] = []
+        if wanted.kind == "and":
+            parts = [left for part in wanted.parts for left in self.owing(given, part)]
+        elif given.kind == "or":
+            parts = [left for part in given.parts for left in self.owing(part, wanted)]
+        return parts if 0 < len(parts) <= _MOST_PARTS else [(given, wanted)]

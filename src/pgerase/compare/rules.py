@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compare.decisions import NEW, Asker, Decisions
-from pgerase.compare.formula import Formula, Formulas, follows
+from pgerase.compare.formula import Formula, Formulas, owing
 from pgerase.compare.model import Basis, Compared, Side
 from pgerase.compare.solver import Proof, Solver, is_installed
 from pgerase.errors import PgeraseError
 from pgerase.rules.access import AccessRules
 from pgerase.rules.conditions import Action
 
-MILLISECONDS = 1000
-"""For each question to the solver."""
+OUT_OF_TIME = "the solver ran out of time"
+
+_Pair: TypeAlias = tuple[Formula, Formula]
+"""Given and wanted."""
 
 _FOREIGN = "other policies decide about the table as well"
 _NO_SOLVER = "the solver is not installed: pip install 'pgerase[solver]'"
 _NOT_SHOWN = "the solver does not rule it out"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long the solver may think: about one question, and, where there are many, until it is asked no more."""
+
+    milliseconds: int = 1000
+    seconds: float = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,36 +49,29 @@ def compare(
     *,
     foreign: Collection[Name] = (),
     solver: bool | None = None,
-    milliseconds: int = MILLISECONDS,
+    limits: Limits | None = None,
 ) -> tuple[Compared, ...]:
-    """Every action on every table that is governed before or after. None: nothing is governed.
+    """Every action on every table that is governed before or after, as far as it can be proven; see `Comparison`."""
+    comparison = Comparison(before, after, catalog, foreign=foreign)
+    return comparison.proven(comparison.by_shape(), solver=solver, limits=limits)
 
-    `foreign` are the tables where others' policies decided before, or will again, when ours do not. `solver`: whether to ask it; by
-    default where it is installed. Never raises for what rules say: what cannot be compared is open, with the reason.
+
+class Comparison:
+    """One comparison; its formulas are shared, so that what is the same on both sides is one.
+
+    None for rules: nothing is governed. `foreign` are the tables where others' policies decided before, or will again, when ours do
+    not. Never raises for what rules say: what cannot be compared is open, with the reason.
     """
-    asks = is_installed() if solver is None else solver
-    return _Comparison(before, after, catalog, frozenset(foreign), asks, milliseconds).all()
-
-
-class _Comparison:
-    """One comparison; its formulas are shared, so that what is the same on both sides is one."""
 
     def __init__(
-        self,
-        before: Rules | None,
-        after: Rules | None,
-        catalog: Catalog,
-        foreign: frozenset[Name],
-        asks: bool,
-        milliseconds: int,
+        self, before: Rules | None, after: Rules | None, catalog: Catalog, *, foreign: Collection[Name] = ()
     ) -> None:
         self._rules = (before, after)
-        self._foreign = foreign
+        self._foreign = frozenset(foreign)
         self._formulas = Formulas()
-        self._solver: Solver | None = None
-        if asks:
-            tables = {str(name): table for name, table in catalog.tables.items()}
-            self._solver = Solver(self._formulas, tables, frozenset({NEW}), milliseconds)
+        self._tables = {str(name): table for name, table in catalog.tables.items()}
+        self._owed: dict[tuple[str, Action, bool], tuple[_Pair, ...]] = {}
+        """What has to be proven yet: table, action, and whether it is about gaining."""
         self._why = ""
         self._decisions: list[Decisions | None] = []
         for which, rules in zip(("in force", "of the pack"), self._rules, strict=True):
@@ -77,9 +82,43 @@ class _Comparison:
                 made = None
             self._decisions.append(made)
 
-    def all(self) -> tuple[Compared, ...]:
+    def by_shape(self) -> tuple[Compared, ...]:
+        """What formulas show without any thought, with nobody asked."""
         tables = {table for rules in self._rules if rules is not None for table in rules.governed}
         return tuple(self._compared(table, action) for table in sorted(tables) for action in Action)
+
+    def proven(
+        self, compared: Sequence[Compared], *, solver: bool | None = None, limits: Limits | None = None
+    ) -> tuple[Compared, ...]:
+        """What `by_shape` gave and is still open, asked of the solver; by default where it is installed."""
+        if not (is_installed() if solver is None else solver):
+            return tuple(self._with(one, lambda _: Proof(False, _NO_SOLVER)) for one in compared)
+        limits = limits or Limits()
+        until = time.monotonic() + limits.seconds
+        asked = Solver(self._formulas, self._tables, frozenset({NEW}), limits.milliseconds)
+
+        def prove(pairs: tuple[_Pair, ...]) -> Proof:
+            for given, wanted in pairs:
+                if time.monotonic() > until:
+                    return Proof(False, OUT_OF_TIME)
+                proof = asked.is_impossible(self._formulas.every((given, self._formulas.negation(wanted))))
+                if not proof.proven:
+                    return Proof(False, proof.why or _NOT_SHOWN)
+            return Proof(True)
+
+        return tuple(self._with(one, prove) for one in compared)
+
+    def _with(self, one: Compared, prove: Callable[[tuple[_Pair, ...]], Proof]) -> Compared:
+        def settled(side: Side, *, gaining: bool) -> Side:
+            owed = self._owed.get((one.table, one.action, gaining))
+            if side.answer is not None or owed is None:
+                return side
+            proof = prove(owed)
+            if proof.proven:
+                return Side(False, Basis.SOLVER)
+            return replace(side, why="; ".join(filter(None, (proof.why, side.why))))
+
+        return replace(one, gains=settled(one.gains, gaining=True), losses=settled(one.losses, gaining=False))
 
     def _compared(self, table: Name, action: Action) -> Compared:
         gains, losses = self._sides(table, action)
@@ -103,8 +142,8 @@ class _Comparison:
             same = Side(False, Basis.UNCHANGED)
             return same, same
         # Where a table is not governed, grants alone decide: rules can only take rows away.
-        gains = self._never([(after, before) for before, after in pairs]) if was else none
-        losses = self._never(list(pairs)) if will else none
+        gains = self._never((table, action, True), [(after, before) for before, after in pairs]) if was else none
+        losses = self._never((table, action, False), pairs) if will else none
         return gains, losses
 
     def _pairs(self, table: Name, action: Action) -> Iterator[tuple[Formula, Formula]]:
@@ -147,15 +186,11 @@ class _Comparison:
         for column in sorted(before.handed(table) | after.handed(table)):
             yield before.handed_over(asker, table, column), after.handed_over(asker, table, column)
 
-    def _never(self, pairs: list[tuple[Formula, Formula]]) -> Side:
-        """Whether the first formula never holds without the second."""
-        left = [(given, wanted) for given, wanted in pairs if not follows(given, wanted)]
-        if not left:
+    def _never(self, what: tuple[Name, Action, bool], pairs: Sequence[_Pair]) -> Side:
+        """Whether the first formula never holds without the second; what is owed for it is kept."""
+        owed = dict.fromkeys(left for given, wanted in pairs for left in owing(given, wanted))
+        if not owed:
             return Side(False, Basis.RULES)
-        if self._solver is None:
-            return Side(None, Basis.OPEN, _NO_SOLVER)
-        for given, wanted in left:
-            proof: Proof = self._solver.is_impossible(self._formulas.every((given, self._formulas.negation(wanted))))
-            if not proof.proven:
-                return Side(None, Basis.OPEN, proof.why or _NOT_SHOWN)
-        return Side(False, Basis.SOLVER)
+        table, action, gaining = what
+        self._owed[str(table), action, gaining] = tuple(owed)
+        return Side(None, Basis.OPEN)

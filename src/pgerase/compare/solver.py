@@ -20,8 +20,9 @@ from pgerase.compare.values import aligned, sort_of
 from pgerase.meaning.values import Kind, kind_of
 
 _ROUNDS = 3
-_CLAIMED = 40
-_TRIED = 1500
+_CLAIMED = 16
+_TRIED = 250
+"""Rows that are made up, and how often rows are tried: more proves little more, and takes long."""
 _REAL = frozenset({"number", "text", "folded"})
 _SIGNS = {"starts": str.startswith, "ends": str.endswith, "contains": str.__contains__}
 _DAY = 86_400_000_000
@@ -93,6 +94,8 @@ class _Question:
         self._somes: dict[int, _Some] = {}
         self._rows: dict[str, list[Place]] = {}
         self._facts: list[Any] = []
+        self._witnesses = 0
+        self._tried = 0
         self._noted: set[object] = set()
         self._constants: dict[str, dict[object, Any]] = {}
         self._searches: dict[Term, list[tuple[str, Term, Any]]] = {}
@@ -102,15 +105,21 @@ class _Question:
         """The answer."""
         z3 = self._z3
         self._solver.add(self._truth(formula, claimed=True))
+        found = self._checked()
         for _ in range(_ROUNDS):
-            if not self._spread():
+            if found == z3.unsat or not self._spread():
                 break
-        self._settle()
-        self._solver.add(*self._facts)
-        found = self._solver.check()
+            found = self._checked()
         if found == z3.unsat:
             return Proof(True)
         return Proof(False, "the solver ran out of time" if found == z3.unknown else "")
+
+    def _checked(self) -> Any:
+        """What the solver says of everything that is known so far."""
+        self._settle()
+        self._solver.add(*self._facts)
+        self._facts.clear()
+        return self._solver.check()
 
     # -- formulas ------------------------------------------------------------------------------------------------------
 
@@ -150,8 +159,8 @@ class _Question:
         for some in list(self._somes.values()):
             (variable,) = some.formula.arguments
             assert isinstance(variable, Place) and some.formula.body is not None
-            witnesses = sum(one.witness is not None for one in self._somes.values())
-            if some.claimed and some.witness is None and witnesses < _CLAIMED:
+            if some.claimed and some.witness is None and self._witnesses < _CLAIMED:
+                self._witnesses += 1
                 some.witness = Place(f"witness {some.formula.number}", variable.table)
                 body = self._formulas.moved(some.formula.body, variable.root, some.witness)
                 self._solver.add(z3.Implies(some.truth, self._truth(body, claimed=True)))
@@ -161,8 +170,9 @@ class _Question:
             (variable,) = some.formula.arguments
             assert isinstance(variable, Place) and some.formula.body is not None
             for place in self._rows.get(variable.table, ()) if some.denied else ():
-                if place in some.tried or sum(len(one.tried) for one in self._somes.values()) >= _TRIED:
+                if place in some.tried or self._tried >= _TRIED:
                     continue
+                self._tried += 1
                 some.tried.add(place)
                 body = self._formulas.moved(some.formula.body, variable.root, place)
                 self._solver.add(z3.Implies(self._truth(body, claimed=False), some.truth))

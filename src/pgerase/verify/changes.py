@@ -11,7 +11,7 @@ from datetime import datetime
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compare.model import Basis, Compared, Side
-from pgerase.compare.rules import Rules, compare
+from pgerase.compare.rules import Comparison, Rules
 from pgerase.database import Database
 from pgerase.errors import Finding, PgeraseError
 from pgerase.install.borrow import borrowed
@@ -33,7 +33,7 @@ _NOBODY = frozenset({"unknown key", "garbage"})
 """Identities that are none see nothing by any rules: whoever asks what people gain or lose does not mean them."""
 _WAIT = "5s"
 _NOT_RECORDED = "the ledger does not say which rules are in force; it will from the next apply on"
-_NOT_SEEN = "not seen on live data either"
+_NOT_SEEN = "live data do not show it"
 
 
 def compared_plan(
@@ -58,13 +58,16 @@ def compared_plan(
         for one in (recorded, wanted)
     )
     foreign = _foreign(catalog, ledger, before, after)
-    compared = compare(before, after, catalog, foreign=foreign, solver=solver)
+    comparison = Comparison(before, after, catalog, foreign=foreign)
+    compared = comparison.by_shape()
     if before is None and governed:
         # Something is in force, and nobody knows what.
         unknown = Side(None, Basis.OPEN, _NOT_RECORDED)
         compared = tuple(replace(one, gains=unknown, losses=unknown) for one in compared)
     elif any(_is_open(one) for one in compared):
+        # Whoever is seen to gain needs no proof that somebody might; looking is quicker than thinking.
         compared = tuple(_seen(database, plan.prefix, catalog, (before, after), compared, foreign, sample))
+        compared = comparison.proven(compared, solver=solver)
     return replace(plan, compared=compared)
 
 
@@ -133,7 +136,7 @@ def _seen(
 
 def _still_open(one: Compared, why: str) -> Compared:
     def add(side: Side) -> Side:
-        return replace(side, why=f"{side.why}; {why}") if side.answer is None else side
+        return replace(side, why="; ".join(filter(None, (side.why, why)))) if side.answer is None else side
 
     return replace(one, gains=add(one.gains), losses=add(one.losses))
 
@@ -217,4 +220,4 @@ def _judged(side: Side, seen: int, looked: int) -> Side:
         return side
     if seen:
         return Side(True, Basis.SEEN, "", seen, looked)
-    return replace(side, why=f"{side.why}; {_NOT_SEEN}", looked=looked)
+    return replace(side, why="; ".join(filter(None, (side.why, _NOT_SEEN))), looked=looked)
