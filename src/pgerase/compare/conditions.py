@@ -60,7 +60,7 @@ from pgerase.rules.conditions import (
 )
 from pgerase.rules.names import BackStep, Path, Step
 
-_DEEPEST = 4
+_DEEPEST = 6
 """Relations that rest on relations; deeper ones have no formula."""
 
 

@@ -101,7 +101,10 @@ class Comparison:
             for given, wanted in pairs:
                 if time.monotonic() > until:
                     return Proof(False, OUT_OF_TIME)
-                proof = asked.is_impossible(self._formulas.every((given, self._formulas.negation(wanted))))
+                try:
+                    proof = asked.is_impossible(self._formulas.every((given, self._formulas.negation(wanted))))
+                except PgeraseError as error:
+                    return Proof(False, error.message)
                 if not proof.proven:
                     return Proof(False, proof.why or _NOT_SHOWN)
             return Proof(True)
