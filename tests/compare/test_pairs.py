@@ -252,6 +252,25 @@ def test_each_action_by_itself():
     assert found == {"read": "<", "insert": "=", "update": "<", "delete": "<"}
 
 
+SIZES = [
+    ("{read: {title: [Rep, Lead]}}", {"read": "<", "insert": "<", "update": "<"}, "{read: {title: Rep}}"),
+    ("{update: {title: Rep}}", {"read": "<", "insert": "<", "update": "="}, "{write: {title: Rep}, read: {title: Rep}}"),
+    ("{update: everyone}", {"read": "=", "insert": "=", "update": "<"}, "{update: none}"),
+    ("{update: {who: {title: Rep}, rows: {open: true}}}", {"read": "=", "insert": "=", "update": ">"}, "{update: {rows: {open: true}}}"),
+    ("{read: {rows: {state: {is_set: true}}}}", {"read": "=", "insert": "=", "update": "="}, "{read: {rows: {not: {state: {is_null: true}}}}}"),
+    # Whoever may not read a column may not write it.
+    ("{read: {title: Rep}, insert: {title: Rep}}", {"read": "=", "insert": "=", "update": "="}, "{read: {title: Rep}, insert: everyone}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "expected", "after"), SIZES)
+def test_rights_on_columns(before, expected, after):
+    texts = (OWN + f"    columns: {{size: {rights}}}\n" for rights in (before, after))
+    found = compare(*(rules(text, {"account"}) for text in texts), CATALOG)
+    assert {one.action.value: sign(one) for one in found if one.column == "size"} == expected
+    assert {one.verdict for one in found if not one.column} == {Verdict.SAME}
+
+
 def test_handing_over_is_updating():
     before = account("{owner: {eq: {viewer: key}}}", rule="can: [write]")
     after = before + "    hand_over: owner\n"

@@ -88,6 +88,13 @@ def test_governing_and_changing_and_leaving(run, site):
     twice = "{name: owner again, rows: {all: [{owner_id: {eq: {viewer: key}}}, {id: {ge: 0}}]}, can: [read]}"
     assert gains(run(access(OWNER, twice), "plan")[1]) == ["everything: the same for everyone, proven (4 of 4)"]
 
+    # A column that only super admins may change: 2 may, 0 and 1 may no longer, on all nine rows, nor may who is nobody.
+    guarded = access(OWNER, more="    columns: {name: {update: {admin: true}}}\n")
+    assert gains(run(guarded, "plan")[1]) == [
+        "cs.company.name, update: narrows: nobody gains (proven); somebody loses (27 of 36 pairs of viewer and row looked at)",
+        "the rest: the same for everyone, proven (6 of 7)",
+    ]
+
     # Left to itself again.
     run(access(OWNER, more), "apply", "--yes")
     kept = site.admin(f"select rules from {site.prefix}_internal.applied_rules")

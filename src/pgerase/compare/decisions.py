@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compare.conditions import Encoder, May, Scope
 from pgerase.compare.formula import Formula, Formulas, Place
+from pgerase.meaning.columns import column_grant
 from pgerase.meaning.conditions import names_viewer
 from pgerase.meaning.structure import OWN, Parent, Structure, parent_action, roles_of
 from pgerase.rules.access import AccessRules, Expression, ExpressionAnd, Requirement, Resource, Rule, Term
 from pgerase.rules.conditions import Action
 
+OF_COLUMNS = (Action.READ, Action.INSERT, Action.UPDATE)
+"""What is done with columns; rows are deleted as wholes."""
 ROW = "row"
 NEW = "new row"
 """The root of rows that are not stored yet: columns that may not be null could be null in them."""
@@ -98,6 +101,34 @@ class Decisions:
     def handed(self, table: Name) -> frozenset[str]:
         """The columns that may be handed over."""
         return frozenset(one.column for one in self._by_table[table].hand_over)
+
+    def restricted(self, table: Name) -> frozenset[str]:
+        """The columns that not everyone may read, fill in or change."""
+        resource = self._by_table[table]
+        return frozenset(
+            column.name
+            for column in self._structure.table(resource).columns
+            if any(column_grant(resource, column.name, action) is not None for action in OF_COLUMNS)
+        )
+
+    def of_column(self, asker: Asker, table: Name, column: str, action: Action) -> Formula:
+        """Whether rights on columns let the asker read, fill in or change it (points 40 and 41). Raises PgeraseError as `allowed`."""
+        resource, formulas, encoder = self._by_table[table], self._formulas, self._encoder
+        row, new = Place(ROW, str(table)), Place(NEW, str(table))
+        rows = {Action.READ: (row,), Action.INSERT: (new,)}.get(action, (row, new))
+        parts = [formulas.true if asker.person is None else encoder.is_active(asker.person)]
+        for asked in dict.fromkeys((Action.READ, action)):
+            grant = column_grant(resource, column, asked)
+            if grant is None:
+                continue
+            nobody = asker.person is None and (grant.who is not None or names_viewer(grant.rows))
+            if grant.everyone is False or nobody:
+                return formulas.false
+            if asker.person is not None:
+                parts.append(encoder.who(asker.person, grant.who).true)
+            may = None if asker.person is None else self._may_of(asker)
+            parts += [encoder.holds(grant.rows, Scope(one, person=asker.person, row=one, may=may)).true for one in rows]
+        return formulas.every(parts)
 
     # -- decisions on old and new rows (points 20 to 22) ---------------------------------------------------------------
 

@@ -68,12 +68,18 @@ _WORDS: Mapping[tuple[bool | None, bool | None], Verdict] = {
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One action on the rows of one table."""
+    """One action on the rows of one table; with a `column`, on that column of rows, whatever may be done with these."""
 
     table: str
     action: Action
     gains: Side
     losses: Side
+    column: str = ""
+
+    @property
+    def what(self) -> str:
+        """The table, or the column with its table."""
+        return f"{self.table}.{self.column}" if self.column else self.table
 
     @property
     def verdict(self) -> Verdict:
@@ -85,6 +91,7 @@ def compared_data(one: Compared) -> dict[str, Any]:
     """A comparison for JSON output."""
     return {
         "table": one.table,
+        "column": one.column,
         "action": one.action.value,
         "verdict": one.verdict.value,
         "gains": asdict(one.gains),
@@ -94,7 +101,7 @@ def compared_data(one: Compared) -> dict[str, Any]:
 
 def read_compared(data: Mapping[str, Any]) -> Compared:
     """A comparison from JSON. Raises KeyError, TypeError and ValueError where it is none."""
-    return Compared(data["table"], Action(data["action"]), _side(data["gains"]), _side(data["losses"]))
+    return Compared(data["table"], Action(data["action"]), _side(data["gains"]), _side(data["losses"]), data["column"])
 
 
 def _side(data: Mapping[str, Any]) -> Side:

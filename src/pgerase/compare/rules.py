@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from pgerase.catalog.model import Catalog, Name
-from pgerase.compare.decisions import NEW, Asker, Decisions
+from pgerase.compare.decisions import NEW, OF_COLUMNS, Asker, Decisions
 from pgerase.compare.formula import Formula, Formulas, owing
 from pgerase.compare.model import Basis, Compared, Side
 from pgerase.compare.solver import Proof, Solver, is_installed
@@ -42,6 +42,15 @@ class Rules:
     governed: frozenset[Name]
 
 
+@dataclass(frozen=True, slots=True)
+class _What:
+    """What is compared: an action on rows, or on a column of them."""
+
+    table: Name
+    action: Action
+    column: str = ""
+
+
 def compare(
     before: Rules | None,
     after: Rules | None,
@@ -70,8 +79,8 @@ class Comparison:
         self._foreign = frozenset(foreign)
         self._formulas = Formulas()
         self._tables = {str(name): table for name, table in catalog.tables.items()}
-        self._owed: dict[tuple[str, Action, bool], tuple[_Pair, ...]] = {}
-        """What has to be proven yet: table, action, and whether it is about gaining."""
+        self._owed: dict[tuple[str, str, Action, bool], tuple[_Pair, ...]] = {}
+        """What has to be proven yet: table, column, action, and whether it is about gaining."""
         self._why = ""
         self._decisions: list[Decisions | None] = []
         for which, rules in zip(("in force", "of the pack"), self._rules, strict=True):
@@ -85,7 +94,19 @@ class Comparison:
     def by_shape(self) -> tuple[Compared, ...]:
         """What formulas show without any thought, with nobody asked."""
         tables = {table for rules in self._rules if rules is not None for table in rules.governed}
-        return tuple(self._compared(table, action) for table in sorted(tables) for action in Action)
+        rows = [self._compared(_What(table, action)) for table in sorted(tables) for action in Action]
+        columns = [
+            self._compared(_What(table, action, column))
+            for table in sorted(tables)
+            for column in self._restricted(table)
+            for action in OF_COLUMNS
+        ]
+        return (*rows, *columns)
+
+    def _restricted(self, table: Name) -> list[str]:
+        """The columns of the table that either side restricts."""
+        sides = (self._ruling(which, table) for which in (0, 1))
+        return sorted({column for one in sides if one is not None for column in one.restricted(table)})
 
     def proven(
         self, compared: Sequence[Compared], *, solver: bool | None = None, limits: Limits | None = None
@@ -113,7 +134,7 @@ class Comparison:
 
     def _with(self, one: Compared, prove: Callable[[tuple[_Pair, ...]], Proof]) -> Compared:
         def settled(side: Side, *, gaining: bool) -> Side:
-            owed = self._owed.get((one.table, one.action, gaining))
+            owed = self._owed.get((one.table, one.column, one.action, gaining))
             if side.answer is not None or owed is None:
                 return side
             proof = prove(owed)
@@ -123,11 +144,12 @@ class Comparison:
 
         return replace(one, gains=settled(one.gains, gaining=True), losses=settled(one.losses, gaining=False))
 
-    def _compared(self, table: Name, action: Action) -> Compared:
-        gains, losses = self._sides(table, action)
-        return Compared(str(table), action, gains, losses)
+    def _compared(self, what: _What) -> Compared:
+        gains, losses = self._sides(what)
+        return Compared(str(what.table), what.action, gains, losses, what.column)
 
-    def _sides(self, table: Name, action: Action) -> tuple[Side, Side]:
+    def _sides(self, what: _What) -> tuple[Side, Side]:
+        table = what.table
         was, will = (rules is not None and table in rules.governed for rules in self._rules)
         none = Side(False, Basis.RULES)
         if table in self._foreign and not (was and will):
@@ -137,7 +159,7 @@ class Comparison:
             unknown = Side(None, Basis.OPEN, self._why)
             return (unknown if was else none), (unknown if will else none)
         try:
-            pairs = tuple(self._pairs(table, action))
+            pairs = tuple(self._pairs(what))
         except PgeraseError as error:
             unknown = Side(None, Basis.OPEN, error.message)
             return (unknown if was else none), (unknown if will else none)
@@ -145,11 +167,11 @@ class Comparison:
             same = Side(False, Basis.UNCHANGED)
             return same, same
         # Where a table is not governed, grants alone decide: rules can only take rows away.
-        gains = self._never((table, action, True), [(after, before) for before, after in pairs]) if was else none
-        losses = self._never((table, action, False), pairs) if will else none
+        gains = self._never(what, True, [(after, before) for before, after in pairs]) if was else none
+        losses = self._never(what, False, pairs) if will else none
         return gains, losses
 
-    def _pairs(self, table: Name, action: Action) -> Iterator[tuple[Formula, Formula]]:
+    def _pairs(self, what: _What) -> Iterator[tuple[Formula, Formula]]:
         """The formulas before and after, for viewers and for each role without identity. Raises PgeraseError."""
         known = {one.known_by() for one in self._decisions if one is not None}
         if len(known) > 1:
@@ -161,39 +183,41 @@ class Comparison:
             *(Asker(None, role) for role in (*roles, "")),
         ]
         for asker in askers:
-            before, after = (self._allowed(which, asker, table, action) for which in (0, 1))
+            before, after = (self._allowed(which, asker, what) for which in (0, 1))
             parts = max(len(before), len(after))
             yield from zip(self._padded(before, parts), self._padded(after, parts), strict=True)
-            if action is Action.UPDATE:
-                yield from self._handed_over(asker, table)
+            if what.action is Action.UPDATE and not what.column:
+                yield from self._handed_over(asker, what.table)
 
     def _padded(self, formulas: tuple[Formula, ...], length: int) -> tuple[Formula, ...]:
         """Where a table is not governed everything is allowed."""
         return formulas or (self._formulas.true,) * length
 
-    def _allowed(self, which: int, asker: Asker, table: Name, action: Action) -> tuple[Formula, ...]:
-        rules, decisions = self._rules[which], self._decisions[which]
-        if rules is None or decisions is None or table not in rules.governed:
+    def _ruling(self, which: int, table: Name) -> Decisions | None:
+        """What decides about the table on one side."""
+        rules = self._rules[which]
+        return self._decisions[which] if rules is not None and table in rules.governed else None
+
+    def _allowed(self, which: int, asker: Asker, what: _What) -> tuple[Formula, ...]:
+        decisions = self._ruling(which, what.table)
+        if decisions is None:
             return ()
-        return decisions.allowed(asker, table, action)
+        if what.column:
+            return (decisions.of_column(asker, what.table, what.column, what.action),)
+        return decisions.allowed(asker, what.table, what.action)
 
     def _handed_over(self, asker: Asker, table: Name) -> Iterator[tuple[Formula, Formula]]:
         """Handing over gives nothing where a table is not governed: there is nothing to be given."""
-        sides = [
-            decisions if rules is not None and decisions is not None and table in rules.governed else None
-            for rules, decisions in zip(self._rules, self._decisions, strict=True)
-        ]
-        before, after = sides
+        before, after = (self._ruling(which, table) for which in (0, 1))
         if before is None or after is None:
             return
         for column in sorted(before.handed(table) | after.handed(table)):
             yield before.handed_over(asker, table, column), after.handed_over(asker, table, column)
 
-    def _never(self, what: tuple[Name, Action, bool], pairs: Sequence[_Pair]) -> Side:
+    def _never(self, what: _What, gaining: bool, pairs: Sequence[_Pair]) -> Side:
         """Whether the first formula never holds without the second; what is owed for it is kept."""
         owed = dict.fromkeys(left for given, wanted in pairs for left in owing(given, wanted))
         if not owed:
             return Side(False, Basis.RULES)
-        table, action, gaining = what
-        self._owed[str(table), action, gaining] = tuple(owed)
+        self._owed[str(what.table), what.column, what.action, gaining] = tuple(owed)
         return Side(None, Basis.OPEN)

@@ -14,12 +14,12 @@ def gains_lines(compared: Sequence[Compared]) -> list[str]:
         return []
     same = sum(one.verdict is Verdict.SAME for one in compared)
     lines = ["who gains or loses rows:"]
-    for table in dict.fromkeys(one.table for one in compared):
+    for what in dict.fromkeys(one.what for one in compared):
         found: dict[str, list[str]] = {}
         for one in compared:
-            if one.table == table and one.verdict is not Verdict.SAME:
+            if one.what == what and one.verdict is not Verdict.SAME:
                 found.setdefault(_said(one), []).append(one.action.value)
-        lines += [one_line(f"  {table}, {_actions(actions)}: {said}") for said, actions in found.items()]
+        lines += [one_line(f"  {what}, {_actions(actions)}: {said}") for said, actions in found.items()]
     if same:
         lines.append(
             f"  {'the rest' if same < len(compared) else 'everything'}: the same for everyone, proven ({same} of {len(compared)})"

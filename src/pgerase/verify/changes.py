@@ -27,7 +27,7 @@ from pgerase.verify.model import Sample
 from pgerase.verify.needs import Needs, find_needs
 from pgerase.verify.viewers import Population, sample_viewers
 
-SAMPLE = Sample(viewers=24, rows=200, whole=200, hold=50_000)
+SAMPLE = Sample(viewers=24, rows=200, whole=200, hold=20_000)
 """A plan is looked at while somebody waits."""
 _NOBODY = frozenset({"unknown key", "garbage"})
 """Identities that are none see nothing by any rules: whoever asks what people gain or lose does not mean them."""
@@ -98,11 +98,17 @@ class _Sides:
     meaning: Meaning | None
     names: Mapping[Name, str]
 
-    def allows(self, session: Session, table: Name, action: Action, row: Values) -> bool:
-        """What a session may do to a row; for insert, as if it were new. Everything where the table is not governed."""
+    def allows(self, session: Session, table: Name, action: Action, column: str, row: Values) -> bool:
+        """What a session may do to a row, or to a column of it that it leaves as it is; for insert, as if the row were new.
+
+        Everything where the table is not governed.
+        """
         if self.rules is None or self.meaning is None or table not in self.rules.governed:
             return True
         name = self.names[table]
+        if column:
+            old, new = (None if action is one else row for one in (Action.INSERT, Action.READ))
+            return self.meaning.column(session, name, column, action, row=old, new=new)
         if action is Action.INSERT:
             return self.meaning.decide(session, name, action, new=row)
         return self.meaning.decide(session, name, action, row=row)
@@ -165,8 +171,10 @@ class _Look:
         data = {name: [row.values for row in rows.rows] for name, rows in read.items()}
         self._before, self._after = (self._side(one, catalog, data, now) for one in rules)
         self._sessions: dict[Session, None] = {}
+        self._populations: list[Population] = []
         for one, need in zip(known, needs, strict=True):
             population = None if one.access.viewers is None else Population(one.access, catalog, data, now)
+            self._populations += [] if population is None else [population]
             viewers = sample_viewers(one.access, population, sorted(one.governed & tables), need, sample, "")
             self._sessions |= dict.fromkeys(
                 viewer.session for viewer in viewers if viewer.session is not None and viewer.stratum not in _NOBODY
@@ -199,15 +207,25 @@ class _Look:
             names |= dict.fromkeys(found, resource.name)
         return _Sides(rules, Meaning(rules.access, catalog, data, now), names)
 
+    def _is_active(self, session: Session) -> bool:
+        """Whether a session's person is active, before and after; for who is not, rights on columns say nothing."""
+        if not session.identity:
+            return True
+        people = [population.people for population in self._populations]
+        found = [(one, one.identify(session.identity)) for one in people]
+        return all(person is not None and one.is_active(person) for one, person in found)
+
     def settled(self, one: Compared, table: Name) -> Compared:
         """What is open of one action, as far as a viewer and a row settle it."""
         if table not in self._rows:
             return _still_open(one, "live data could not be read")
         gained = lost = looked = 0
-        for session in self._sessions:
+        sessions = [session for session in self._sessions if not one.column or self._is_active(session)]
+        for session in sessions:
             for row in self._rows[table]:
                 was, will = (
-                    side.allows(session, table, one.action, row.values) for side in (self._before, self._after)
+                    side.allows(session, table, one.action, one.column, row.values)
+                    for side in (self._before, self._after)
                 )
                 looked += 1
                 gained += will and not was
