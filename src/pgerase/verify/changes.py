@@ -5,6 +5,7 @@ Live data can show that somebody gains or loses, never that nobody does. Nothing
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -27,8 +28,10 @@ from pgerase.verify.model import Sample
 from pgerase.verify.needs import Needs, find_needs
 from pgerase.verify.viewers import Population, sample_viewers
 
-SAMPLE = Sample(viewers=24, rows=200, whole=200, hold=20_000)
+SAMPLE = Sample(viewers=12, rows=50, whole=50, hold=20_000)
 """A plan is looked at while somebody waits."""
+_PATIENCE = 10.0
+"""Seconds for looking at live data, once they are read."""
 _NOBODY = frozenset({"unknown key", "garbage"})
 """Identities that are none see nothing by any rules: whoever asks what people gain or lose does not mean them."""
 _WAIT = "5s"
@@ -172,6 +175,7 @@ class _Look:
         self._before, self._after = (self._side(one, catalog, data, now) for one in rules)
         self._sessions: dict[Session, None] = {}
         self._populations: list[Population] = []
+        self._until = time.monotonic() + _PATIENCE
         for one, need in zip(known, needs, strict=True):
             population = None if one.access.viewers is None else Population(one.access, catalog, data, now)
             self._populations += [] if population is None else [population]
@@ -219,6 +223,8 @@ class _Look:
         """What is open of one action, as far as a viewer and a row settle it."""
         if table not in self._rows:
             return _still_open(one, "live data could not be read")
+        if time.monotonic() > self._until:
+            return _still_open(one, "no time was left to look at live data")
         gained = lost = looked = 0
         sessions = [session for session in self._sessions if not one.column or self._is_active(session)]
         for session in sessions:
