@@ -38,6 +38,7 @@ def test_import_contracts_hold():
         ("compile/bad.py", "jinja2", "Jinja lives behind"),
         ("verify/bad.py", "click", "Click lives behind"),
         ("check/bad.py", "yaml", "YAML lives behind"),
+        ("compare/bad.py", "z3", "z3 lives behind"),
         ("rules/bad.py", "pgerase.compile", "One direction"),
         ("meaning/bad.py", "pgerase.compile", "One direction"),
         ("compile/bad.py", "pgerase.meaning", "One direction"),

@@ -33,7 +33,7 @@ def apply_plan(
     refuse(plan, allow_drop=allow_drop)
     counts = Counter(step.change for step in plan.steps)
     run = 0
-    if plan.pending:
+    if plan.pending or plan.rules is not None:
         run = _until_locked(database, plan, patience or Patience(), watch or _unwatched)
     return Applied(
         run=run,

@@ -41,6 +41,7 @@ def read_ledger(database: Database, prefix: str) -> Ledger:
             " order by kind, identity"
         )
         last = database.value(f"select coalesce(max(apply_id), 0) from {identifier(internal, 'apply_run')}")
+        rules = _read_rules(database, internal)
     except DatabaseFailed as error:
         if error.sqlstate in {_UNDEFINED_TABLE, _INVALID_SCHEMA}:
             raise Refused(
@@ -59,7 +60,17 @@ def read_ledger(database: Database, prefix: str) -> Ledger:
         rows={row.key: row for row in rows},
         live={Key(Kind(row["kind"]), tuple(row["parts"])): row["state"] for row in live},
         last_run=int(last),
+        rules=rules,
     )
+
+
+def _read_rules(database: Database, internal: str) -> str | None:
+    """The rules in force. None before migration 0005, or before the installing role may read it, which upgrade sees to."""
+    table = identifier(internal, "applied_rules")
+    readable = database.value("select pg_catalog.has_table_privilege(pg_catalog.to_regclass(%s), 'SELECT')", [table])
+    if not readable:
+        return None
+    return str(database.value(f"select coalesce((select rules from {table}), '')"))
 
 
 def find_prefix(database: Database) -> str:

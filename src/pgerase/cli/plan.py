@@ -14,17 +14,20 @@ from pgerase.apply.execute import apply_plan, refuse
 from pgerase.apply.ledger import drift as find_drift
 from pgerase.apply.ledger import find_prefix, read_state
 from pgerase.apply.locks import Patience
-from pgerase.apply.prepare import prepare
+from pgerase.apply.prepare import Prepared, prepare
 from pgerase.catalog.model import Catalog, Name
 from pgerase.check.spelling import nearest, spell
 from pgerase.cli.output import confirm, finding_data, findings_text, print_result, progress
 from pgerase.cli.settings import Settings, common_options
+from pgerase.compare.model import compared_data
 from pgerase.database import Database
 from pgerase.errors import ExitCode, RuleFileError, Severity, StalePlan, UsageError
 from pgerase.plan.files import lines, overview, script, summary
+from pgerase.plan.gains import gains_lines
 from pgerase.plan.model import Applied, Plan, read_plan, step_data
 from pgerase.plan.revert import make_off, make_revert
 from pgerase.rules.pack import Pack
+from pgerase.verify.changes import compared_plan
 
 _prefix = click.option("--prefix", metavar="NAME", help="Instead of the pack's prefix, or the one installed here.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask, and print the plan in short, a line a table.")
@@ -58,13 +61,13 @@ def plan(settings: Settings, exit_code: bool, output: Path | None, as_sql: bool,
     pack = _pack(settings)
     with settings.open_database() as database:
         progress("reading the catalog")
-        made = prepare(database, pack).plan
+        made = _compared(database, prepare(database, pack))
     if output is not None:
         output.write_text(made.to_json(), encoding="utf-8")
     if as_sql and not settings.json:
         print_result(settings, [script(made).rstrip("\n")], {})
     else:
-        text = lines(made, same=same)
+        text = [*lines(made, same=same), *gains_lines(made.compared)]
         if made.findings and not settings.json:
             text = [findings_text(made.findings), *text]
         print_result(settings, text, _data(made, same=same))
@@ -94,7 +97,9 @@ def apply(
         else:
             pack = _pack(settings)
             progress("reading the catalog")
-            made = prepare(database, pack).plan
+            prepared = prepare(database, pack)
+            # Whoever is asked is told what the answer means to whom; a script has run plan before.
+            made = prepared.plan if yes and not verbose else _compared(database, prepared)
         _carry_out(
             settings,
             database,
@@ -247,6 +252,14 @@ def _pack(settings: Settings) -> Pack:
     return pack
 
 
+def _compared(database: Database, prepared: Prepared) -> Plan:
+    """The plan, with who gains or loses rows by it. A plan that cannot be carried out gives and takes nothing."""
+    if prepared.plan.refusals:
+        return prepared.plan
+    progress("comparing the rules")
+    return compared_plan(database, prepared.plan, prepared.catalog, prepared.ledger)
+
+
 def _refuse_other_rules(made: Plan, folder: Path | None) -> None:
     """Raise StalePlan where the rule files given beside a plan file are not those it was made from."""
     if folder is None:
@@ -310,7 +323,7 @@ def _carry_out(
         progress(findings_text(made.findings))
     # Whoever decides now, or has to hear that it is refused, needs every line; a script's log is read when something went wrong.
     refused = made.refusals or (made.destructive and not allow_drop)
-    for line in lines(made) if verbose or refused or not yes else overview(made):
+    for line in [*lines(made), *gains_lines(made.compared)] if verbose or refused or not yes else overview(made):
         progress(line)
     for sentence in made.said:
         progress(sentence)
@@ -351,5 +364,6 @@ def _data(made: Plan, *, same: bool) -> dict[str, Any]:
         "summary": summary(made),
         "locks": [str(table) for table in made.locked],
         "steps": [step_data(step) for step in made.steps if same or step.touches],
+        "compared": [compared_data(one) for one in made.compared],
         "findings": [finding_data(finding) for finding in made.findings],
     }

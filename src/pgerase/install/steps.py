@@ -304,6 +304,7 @@ def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
             # Inserting does not need it; a dump that the owner takes does.
             (names.internal, "apply_run_apply_id_seq", found.installer, ("SELECT",)),
             (names.internal, "applied_object", found.installer, ("DELETE", "INSERT", "SELECT", "UPDATE")),
+            (names.internal, "applied_rules", found.installer, ("DELETE", "INSERT", "SELECT", "UPDATE")),
             # Written through routines only; read by the commands, and by a dump that the owner takes.
             (names.internal, "request", found.installer, ("SELECT",)),
             (names.internal, "request_request_id_seq", found.installer, ("SELECT",)),

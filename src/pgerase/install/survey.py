@@ -18,6 +18,7 @@ LEDGER_TABLES = (
     "request_count",
     "request_person",
     "request",
+    "applied_rules",
     "applied_object",
     "apply_run",
     "installation",

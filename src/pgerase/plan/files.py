@@ -32,13 +32,13 @@ def script(plan: Plan) -> str:
     ]
     sections = ["\n".join(head), "begin isolation level read committed;"]
     for number, piece in enumerate(pieces, start=1):
-        sections.append(f"-- {number:04} {_safe(piece.what)}\n{piece.sql.rstrip()}")
+        sections.append(f"-- {number:04} {one_line(piece.what)}\n{piece.sql.rstrip()}")
     sections.append("commit;")
     return "\n\n".join(sections) + "\n"
 
 
-def _safe(what: str) -> str:
-    """What a piece is for, on one line: names may hold line ends, and nothing after one would be a comment any more."""
+def one_line(what: str) -> str:
+    """Text on one line: names may hold line ends, and nothing after one would be a comment any more."""
     return "".join(sign if sign.isprintable() else "?" for sign in what)
 
 
@@ -54,7 +54,7 @@ def overview(plan: Plan) -> list[str]:
     for step in plan.pending:
         by_table.setdefault(step.key.table, []).append(step)
     named = sorted((table, steps) for table, steps in by_table.items() if table is not None)
-    shown = [_short(_safe(str(table)), steps) for table, steps in named]
+    shown = [_short(one_line(str(table)), steps) for table, steps in named]
     if None in by_table:
         shown.append(_short("besides", by_table[None]))
     return [*shown, summary(plan)]
@@ -105,7 +105,7 @@ def _counted(counts: Mapping[Change, int]) -> str:
 
 
 def _line(step: Step) -> str:
-    parts = [f"{step.change.mark} {_safe(str(step.key))}"]
+    parts = [f"{step.change.mark} {one_line(str(step.key))}"]
     if step.effect is not Effect.NEUTRAL:
         parts.append(f"[{step.effect.value}]")
     if step.locks:
@@ -119,4 +119,6 @@ def _locks(step: Step) -> str:
     by_mode: dict[str, list[Name]] = {}
     for lock in step.locks:
         by_mode.setdefault(lock.mode, []).append(lock.table)
-    return "; ".join(f"{', '.join(_safe(str(table)) for table in tables)}: {mode}" for mode, tables in by_mode.items())
+    return "; ".join(
+        f"{', '.join(one_line(str(table)) for table in tables)}: {mode}" for mode, tables in by_mode.items()
+    )

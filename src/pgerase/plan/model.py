@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, cast
 
 from pgerase.catalog.model import Name
+from pgerase.compare.model import Compared, compared_data, read_compared
 from pgerase.errors import Finding, Position, Severity, UsageError
 from pgerase.plan.objects import Key, Kind, canonical
 
-FORMAT = 1
+FORMAT = 2
 """Version of a plan's JSON; another one is refused."""
 
 
@@ -91,7 +92,9 @@ class Plan:
     """Everything an apply will do, in order, and what it was made from.
 
     `last_run` is the newest run it knew of. `findings` of severity error are refusals: such a plan can be read but not applied. `fingerprint` covers `relied_on` (tables),
-    the ledger and the live state of everything of pgerase's own. `said` are sentences for whoever decides.
+    the ledger and the live state of everything of pgerase's own. `said` are sentences for whoever decides. `rules` is what the
+    ledger keeps of the rules afterwards (`pgerase.rules.record`): empty for none, None to leave it as it is. `compared` says who
+    gains or loses rows; it is no part of what is done, nor of the plan's identity.
     """
 
     action: Action
@@ -106,6 +109,8 @@ class Plan:
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...] = ()
     said: tuple[str, ...] = ()
+    rules: str | None = None
+    compared: tuple[Compared, ...] = ()
 
     @property
     def pending(self) -> tuple[Step, ...]:
@@ -145,7 +150,7 @@ class Plan:
     @property
     def sha256(self) -> str:
         """The plan's identity, to quote later."""
-        return hashlib.sha256(canonical(_encode(self)).encode()).hexdigest()
+        return hashlib.sha256(canonical(_encode(replace(self, compared=()))).encode()).hexdigest()
 
     def to_json(self) -> str:
         """The plan as a file."""
@@ -168,11 +173,15 @@ NO_READS = '{"table": [], "columns": []}'
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The ledger's rows, and the live state of everything it could hold, both spelled by the server in the same way."""
+    """The ledger's rows, and the live state of everything it could hold, both spelled by the server in the same way.
+
+    `rules` are those in force, as recorded; empty where none are, None where this ledger keeps none: it is of an earlier version.
+    """
 
     rows: Mapping[Key, Recorded]
     live: Mapping[Key, str]
     last_run: int = 0
+    rules: str | None = None
 
     def state(self, key: Key) -> Mapping[str, Any] | None:
         """The live state of an object, None where there is none."""
@@ -220,6 +229,8 @@ def _encode(plan: Plan) -> dict[str, Any]:
         "steps": [step_data(step) for step in plan.steps],
         "findings": [encode_finding(finding) for finding in plan.findings],
         "said": list(plan.said),
+        "rules": plan.rules,
+        "compared": [compared_data(one) for one in plan.compared],
     }
 
 
@@ -281,6 +292,8 @@ def read_plan(text: str) -> Plan:
             steps=tuple(_decode_step(step) for step in values["steps"]),
             findings=tuple(_decode_finding(finding) for finding in values["findings"]),
             said=tuple(values["said"]),
+            rules=values["rules"],
+            compared=tuple(read_compared(one) for one in values["compared"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"not a whole plan file: {error!r}", hint="plan again") from error

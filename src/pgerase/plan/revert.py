@@ -12,6 +12,7 @@ from pgerase.plan.model import Action, Change, Ledger, Plan, Step
 from pgerase.plan.objects import Key, Kind
 from pgerase.plan.order import Uses, dependents_first
 from pgerase.plan.removal import Remover
+from pgerase.rules.record import without_table
 
 _GOVERNING = {Kind.ROW_SECURITY, Kind.READS}
 """What stands in the ledger for every governed table: of one with a secured view, who may no longer read it itself."""
@@ -19,7 +20,8 @@ _GOVERNING = {Kind.ROW_SECURITY, Kind.READS}
 
 def make_revert(catalog: Catalog, ledger: Ledger, prefix: str, pack: str) -> Plan:
     """The plan that puts policies, flags, grants, memberships and settings back as they were before the first apply."""
-    return _plan(Action.REVERT, catalog=catalog, ledger=ledger, prefix=prefix, pack=pack, keys=ledger.rows, said=())
+    made = _plan(Action.REVERT, catalog=catalog, ledger=ledger, prefix=prefix, pack=pack, keys=ledger.rows, said=())
+    return replace(made, rules="" if ledger.rules else None)
 
 
 def make_off(catalog: Catalog, ledger: Ledger, prefix: str, pack: str, table: Name) -> Plan:
@@ -39,7 +41,9 @@ def make_off(catalog: Catalog, ledger: Ledger, prefix: str, pack: str, table: Na
         governed = ", ".join(sorted({str(key.table) for key in ledger.rows if key.kind in _GOVERNING}))
         raise Refused(f"{table} is not governed", hint=f"Governed are: {governed or 'no tables at all'}.")
     said = _said(catalog, ledger, table, family)
-    return _plan(Action.OFF, catalog=catalog, ledger=ledger, prefix=prefix, pack=pack, keys=keys, said=said)
+    made = _plan(Action.OFF, catalog=catalog, ledger=ledger, prefix=prefix, pack=pack, keys=keys, said=said)
+    kept = None if not ledger.rules else without_table(ledger.rules, (table.schema, table.name))
+    return replace(made, rules=kept)
 
 
 def _plan(

@@ -72,6 +72,12 @@ def body(plan: Plan) -> Iterator[Piece]:
     if owners:
         yield Piece("private roles released", render("plan/release_owners", roles=owners))
     yield from _records(plan, run, ledger)
+    if plan.rules is not None:
+        kept = Name(internal, "applied_rules")
+        if plan.rules:
+            yield Piece("rules in force", render("plan/record_rules", ledger=kept, run=run, rules=plan.rules))
+        else:
+            yield Piece("rules in force", render("plan/forget_rules", ledger=kept))
 
 
 def _changes(plan: Plan) -> Iterator[Piece]:

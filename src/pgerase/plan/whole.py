@@ -14,6 +14,7 @@ from pgerase.plan.masked import mask_impacts
 from pgerase.plan.model import Ledger, Plan
 from pgerase.render.live import own_roles
 from pgerase.rules.pack import Pack
+from pgerase.rules.record import RecordedRules, rules_text
 
 
 def plan_whole(pack: Pack, catalog: Catalog, ledger: Ledger) -> Plan:
@@ -27,10 +28,20 @@ def plan_whole(pack: Pack, catalog: Catalog, ledger: Ledger) -> Plan:
         migrator=pack.settings.migrator,
         prefix=pack.settings.prefix,
     )
-    made = plan_pack(pack, desired, catalog, ledger)
+    made = replace(plan_pack(pack, desired, catalog, ledger), rules=_rules(pack, desired, ledger))
     return replace(
         made, findings=(*made.findings, *unacknowledged((*impacts, *mask_impacts(desired, catalog)), pack.settings))
     )
+
+
+def _rules(pack: Pack, desired: Desired, ledger: Ledger) -> str | None:
+    """What the ledger is to keep of the rules, None where it does. Where nothing is governed the next rules compare with nothing."""
+    if ledger.rules is None:
+        return None
+    if pack.access is None or not desired.governed:
+        return "" if ledger.rules else None
+    text = rules_text(RecordedRules(pack.access, tuple((one.schema, one.name) for one in desired.governed)))
+    return None if text == ledger.rules else text
 
 
 def _viewers(desired: Desired) -> set[str]:

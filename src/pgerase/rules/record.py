@@ -1,0 +1,92 @@
+"""Access rules as text that the ledger keeps, and back: what is in force, to compare the next rules with.
+
+It is the rules as they were read, without positions, comments and names of files: nothing that the generated SQL beside it does
+not say too. A person's key is in it where a rule file names one, as in that SQL; it goes with the next apply or with revert.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, cast
+
+from pgerase.errors import Position
+from pgerase.rules import access, conditions, names
+from pgerase.rules.access import AccessRules
+
+_FORMAT = 1
+_NOWHERE = Position("the ledger", 1, 1)
+_KNOWN: dict[str, type[Any]] = {
+    name: found
+    for module in (names, conditions, access)
+    for name, found in vars(module).items()
+    if isinstance(found, type) and found.__module__ == module.__name__
+}
+"""Every class that rules are made of, by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRules:
+    """Rules in force. `governed` are the tables in mode on, as (schema, name)."""
+
+    access: AccessRules
+    governed: tuple[tuple[str, str], ...]
+
+
+def rules_text(recorded: RecordedRules) -> str:
+    """The rules as JSON; the same text for rules that say the same in the same order."""
+    data = {"format": _FORMAT, "governed": sorted(recorded.governed), "access": _data(recorded.access)}
+    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def read_rules(text: str) -> RecordedRules | None:
+    """The rules of such a text; None where this version cannot read it: it is another version's."""
+    try:
+        data = json.loads(text)
+        if data["format"] != _FORMAT:
+            return None
+        rules = _value(data["access"])
+        governed = tuple((str(schema), str(name)) for schema, name in data["governed"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return RecordedRules(rules, governed) if isinstance(rules, AccessRules) else None
+
+
+def without_table(text: str, table: tuple[str, str]) -> str:
+    """The text when that table is no longer governed; empty where it cannot be read."""
+    recorded = read_rules(text)
+    if recorded is None:
+        return ""
+    return rules_text(dataclasses.replace(recorded, governed=tuple(one for one in recorded.governed if one != table)))
+
+
+def _data(value: object) -> object:
+    if isinstance(value, Enum):
+        return {"is": type(value).__name__, "value": value.value}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {one.name: _data(getattr(value, one.name)) for one in dataclasses.fields(value) if one.name != "at"}
+        return {"is": type(value).__name__, **fields}
+    if isinstance(value, frozenset):
+        return {"is": "set", "items": sorted((_data(one) for one in cast("frozenset[object]", value)), key=repr)}
+    if isinstance(value, tuple):
+        return [_data(one) for one in cast("tuple[object, ...]", value)]
+    return value
+
+
+def _value(data: object) -> object:
+    if isinstance(data, list):
+        return tuple(_value(one) for one in cast("list[object]", data))
+    if not isinstance(data, dict):
+        return data
+    fields = {name: _value(one) for name, one in cast("dict[str, object]", data).items()}
+    name = str(fields.pop("is"))
+    if name == "set":
+        return frozenset(cast("tuple[object, ...]", fields["items"]))
+    made = _KNOWN[name]
+    if issubclass(made, Enum):
+        return made(fields["value"])
+    if any(one.name == "at" for one in dataclasses.fields(made)):
+        fields["at"] = _NOWHERE
+    return made(**fields)
