@@ -168,7 +168,8 @@ class ArmEmitter:
         column, low, high = self.range
         mine = f"{env.row}.{ident(column)}"
         hint = f"current_setting({text_literal(self.emitter.naming.wide_hint).strip()}, true)"
-        hinted = f"{mine} >= case when {hint} = 'yes' then {low} end"
+        # Within CASE, so that nobody is looked up where there is no hint.
+        hinted = f"{mine} >= case when {hint} = 'yes' then {sql.indent(_if_found(low, query))} end"
         alias, _ = env.fresh("a")
         everything = self.emitter.facts.read(self.table.name, {column}, decides_people=False)
         # By a range again, which the planner thinks short: the cost of reading all keys would call for JIT where none is read.
@@ -178,7 +179,7 @@ class ArmEmitter:
         unhinted = sql.select(key, [f"{everything} {alias}"], [f"{key} between {sql.subquery(chosen)} and {high}"])
         return disjunction(
             [
-                conjunction([Atom(hinted), Atom(f"{mine} >= {_if_found(low, query)}")]),
+                Atom(hinted),
                 Atom(f"{mine} = any ({sql.array_of(unhinted)})"),
             ]
         )
@@ -297,6 +298,8 @@ class ArmEmitter:
         assert isinstance(condition, bound.BTest) and isinstance(condition.left, ColumnValue)
         right = condition.right
         assert right is not None and not isinstance(right, tuple)
+        if arm.through_reach and not arm.constants and not person and self.is_key(right):
+            return Atom(self.points_at(condition.left, self.emitter.keys_in_reach(gates), env))
         sources, inside = self.people(arm.through_reach, arm.constants, env)
         held = [text for one in person for text in self.emitter.conjuncts(one, inside, positive=True)]
         if isinstance(right, bound.RelationValue):
@@ -311,18 +314,23 @@ class ArmEmitter:
         else:
             out = self.emitter.value(right, inside)
             query = sql.select(out, sources, [*held, *gates])
-        return Atom(
-            self.points_at(
-                condition.left, query, env, single=not arm.through_reach and not arm.constants and not right.type.many
-            )
-        )
+        if not arm.through_reach and not arm.constants and not right.type.many and not condition.left.type.many:
+            return Atom(self.points_at(condition.left, sql.subquery(query), env, single=True))
+        return Atom(self.points_at(condition.left, sql.array_of(query), env))
 
-    def points_at(self, left: ColumnValue, query: str, env: Env, *, single: bool) -> str:
-        """The row's column, or the column its lookups lead to, is among the query's values."""
+    def is_key(self, value: bound.Value) -> bool:
+        """Whether a value is the key of the person in question."""
+        people = self.emitter.facts.people
+        if people is None or not isinstance(value, ColumnValue):
+            return False
+        return value.side is Side.PERSON and not value.hops and value.column == people.key.name
+
+    def points_at(self, left: ColumnValue, values: str, env: Env, *, single: bool = False) -> str:
+        """The row's column, or the column its lookups lead to, is among the values: an array, or the `single` one."""
         if left.type.many:
-            return f"{self.emitter.value(left, env)} && {sql.array_of(query)}::{exact_array(left.type)}"
+            return f"{self.emitter.value(left, env)} && {values}::{exact_array(left.type)}"
         sign = left.type.operator("=")
-        among = sql.subquery(query) if single else f"any ({sql.array_of(query)})"
+        among = values if single else f"any ({values})"
         if not left.hops:
             return f"{self.emitter.value(left, env)} {sign} {among}"
         alias, inside = env.fresh("h")
