@@ -58,7 +58,7 @@ class Arm:
 
 def spread(through_reach: bool, condition: bound.BoundCondition) -> list[Grant]:
     """A rule as grants without OR at the top where that stays small: "somebody for whom A or B" is "for whom A, or for whom B"."""
-    parts = _flatten(condition)
+    parts = flatten(condition)
     # An OR about the row alone is served by the gate in front of it; only one that names people is worth arms of its own.
     choices = [
         part.terms if isinstance(part, bound.BAny) and part.terms and Side.PERSON in sides(part) else (part,)
@@ -70,14 +70,15 @@ def spread(through_reach: bool, condition: bound.BoundCondition) -> list[Grant]:
     if total > MAX_SPREAD:
         return [Grant(through_reach, tuple(parts))]
     return [
-        Grant(through_reach, tuple(dict.fromkeys(leaf for part in combination for leaf in _flatten(part))))
+        Grant(through_reach, tuple(dict.fromkeys(leaf for part in combination for leaf in flatten(part))))
         for combination in product(*choices)
     ]
 
 
-def _flatten(condition: bound.BoundCondition) -> list[bound.BoundCondition]:
+def flatten(condition: bound.BoundCondition) -> list[bound.BoundCondition]:
+    """The conditions that all have to hold, nested ALLs taken apart."""
     if isinstance(condition, bound.BAll):
-        return [leaf for term in condition.terms for leaf in _flatten(term)]
+        return [leaf for term in condition.terms for leaf in flatten(term)]
     return [condition]
 
 
@@ -236,7 +237,7 @@ class ArmEmitter:
             return conjunction([self.gate(query, env), *on_row])
         if not env.as_set:
             return conjunction([*on_row, self.one_person(arm, person, tied, env, gates)])
-        equalities = [condition for condition in tied if _is_equality(condition)]
+        equalities = [condition for condition in tied if is_equality(condition)]
         # An array that no index serves only repeats what the test for one person says.
         served = [condition for condition in equalities if self.is_indexed(condition)] or equalities[:1]
         prefilters = [self.equality(arm, condition, person, env, gates) for condition in served]
@@ -352,7 +353,7 @@ def _if_found(value: str, query: str) -> str:
     return sql.subquery(f"select {value}\nwhere {sql.exists(query)}")
 
 
-def _is_equality(condition: bound.BoundCondition) -> bool:
+def is_equality(condition: bound.BoundCondition) -> bool:
     """A test that a column of the row equals one of a person's values: what an array can stand for."""
     if not isinstance(condition, bound.BTest) or condition.right is None or isinstance(condition.right, tuple):
         return False
@@ -374,7 +375,7 @@ def _is_equality(condition: bound.BoundCondition) -> bool:
 
 def _is_plain_equality(condition: bound.BoundCondition) -> bool:
     return (
-        _is_equality(condition)
+        is_equality(condition)
         and isinstance(condition, bound.BTest)
         and isinstance(condition.left, ColumnValue)
         and not condition.left.hops
@@ -395,4 +396,4 @@ def _is_narrowed_by_row(condition: bound.BoundCondition) -> bool:
 
 def _without_row(condition: bound.BoundCondition) -> bound.BoundCondition:
     """The conjuncts that do not depend on the row: a weaker condition, good enough to prefilter."""
-    return bound.BAll(tuple(part for part in _flatten(condition) if Side.ROW not in sides(part)))
+    return bound.BAll(tuple(part for part in flatten(condition) if Side.ROW not in sides(part)))
