@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import statistics
 import tempfile
 import threading
@@ -256,6 +257,9 @@ def budget(viewer: str, kind: str) -> Budget:
     return WIDE_PAGE if wide and kind == "page of 50" else OTHER[wide]
 
 
+LONGEST = 15
+"""Seconds after which a statement is given up."""
+
 CELLS = ("hierarchy", "relations", "rules", "tables")
 
 
@@ -435,7 +439,8 @@ def compare(bench: Bench, viewer: int, ours: str, theirs: list[str], repeat: int
     """Medians of milliseconds of a query under row security, and of the best written by hand, run in turn.
 
     A session for each viewer and query: what somebody has prepared is planned for him. What takes more than five times
-    the best so far in its second run is not run again. Ends the benchmark where two ways disagree.
+    the best so far in its second run is not run again; what takes longer than LONGEST is infinite. Ends the benchmark where
+    two ways disagree.
     """
     with (
         psycopg.connect(bench.app, autocommit=True) as app,
@@ -443,17 +448,20 @@ def compare(bench: Bench, viewer: int, ours: str, theirs: list[str], repeat: int
     ):
         for connection in (app, hand):
             connection.execute("set random_page_cost = 1.1")
+            connection.execute(f"set statement_timeout = '{LONGEST}s'".encode())
         mine: list[float] = []
         other: dict[str, list[float]] = {query: [] for query in theirs}
         for number in range(repeat + 2):
-            found = as_viewer(app, viewer, ours, mine)
+            found = None if math.inf in mine else as_viewer(app, viewer, ours, mine)
             for query, times in other.items():
                 best = min((each[-1] for each in other.values() if each), default=0.0)
-                if number > 1 and times[1] > 5 * best:
+                if math.inf in times or (number > 1 and times[1] > 5 * best):
                     continue
-                if sorted(timed(hand, query, times)) != sorted(found):
+                by_hand = timed(hand, query, times)
+                if found is not None and by_hand is not None and sorted(by_hand) != sorted(found):
                     raise SystemExit(f"{what}: the two ways disagree")
-    return statistics.median(mine[2:]), min(statistics.median(times[2:]) for times in other.values() if len(times) > 2)
+    medians = [statistics.median(times[2:]) for times in other.values() if len(times) > 2]
+    return math.inf if math.inf in mine else statistics.median(mine[2:]), min(medians)
 
 
 def many_rules(bench: Bench, repeat: int) -> list[Line]:
@@ -580,18 +588,25 @@ def measure_wide(owner: str) -> list[Line]:
         return lines
 
 
-def as_viewer(connection: psycopg.Connection, viewer: int, query: str, times: list[float]) -> list[tuple[object, ...]]:
+def as_viewer(
+    connection: psycopg.Connection, viewer: int, query: str, times: list[float]
+) -> list[tuple[object, ...]] | None:
     """The rows a viewer gets; the milliseconds of the statement alone are added to `times`."""
     with connection.transaction():
         connection.execute(f"select {PREFIX}.become(%s)".encode(), (str(viewer),))
         return timed(connection, query, times)
 
 
-def timed(connection: psycopg.Connection, query: str, times: list[float]) -> list[tuple[object, ...]]:
-    """The rows of a query; its milliseconds are added to `times`."""
-    began = time.perf_counter()
-    rows = connection.execute(query.encode(), prepare=True).fetchall()
-    times.append(1000 * (time.perf_counter() - began))
+def timed(connection: psycopg.Connection, query: str, times: list[float]) -> list[tuple[object, ...]] | None:
+    """The rows of a query; its milliseconds are added to `times`. None, and infinity, where it takes too long."""
+    try:
+        with connection.transaction():
+            began = time.perf_counter()
+            rows = connection.execute(query.encode(), prepare=True).fetchall()
+            times.append(1000 * (time.perf_counter() - began))
+    except psycopg.errors.QueryCanceled:
+        times.append(math.inf)
+        return None
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -65,6 +66,7 @@ def markdown(lines: list[Line], title: str) -> str:
     rows = [f"{title}:", "", "| | pgerase, ms | other way, ms | ratio | budget | met |", "|---|---:|---:|---:|---|---|"]
     for line in lines:
         met = {True: "yes", False: "no", None: ""}[line.met]
-        ratio = line.pgerase / line.other
-        rows.append(f"| {line.what} | {line.pgerase:.2f} | {line.other:.2f} | {ratio:.2f} | {line.budget} | {met} |")
+        ratio = f"{line.pgerase / line.other:.2f}" if math.isfinite(line.pgerase) else ""
+        spent = f"{line.pgerase:.2f}" if math.isfinite(line.pgerase) else "given up"
+        rows.append(f"| {line.what} | {spent} | {line.other:.2f} | {ratio} | {line.budget} | {met} |")
     return "\n".join(rows)
