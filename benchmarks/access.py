@@ -174,14 +174,13 @@ UPWARDS = """with recursive up (id) as (
     union select p.manager_id from b.person p join up on p.person_id = up.id
 ) select t.* from b.ticket t where t.ticket_id = {point} and exists (select from up where up.id = {viewer})"""
 
+JOIN = "join of two tables"
 UNDER_RLS = {
     "count": "select count(*) from b.ticket",
     "count, two levels": "select count(*) from b.contract",
     "count, one level": "select count(*) from b.account",
     "page of 50": "select * from b.ticket order by ticket_id limit 50",
-    "join of two tables": (
-        "select count(*) from b.ticket t join b.contract c using (contract_id) where c.owner_id % 10 = 0"
-    ),
+    JOIN: ("select count(*) from b.ticket t join b.contract c using (contract_id) where c.owner_id % 10 = 0"),
     "point": "select * from b.ticket where ticket_id = {point}",
 }
 BY_HAND = {
@@ -206,7 +205,7 @@ BY_HAND = {
         f"{BY_JOIN} select t.* from b.ticket t where {JOINED} order by t.ticket_id limit 50",
         f"{BY_ARRAY} select t.* from b.ticket t where {ARRAYED} order by t.ticket_id limit 50",
     ],
-    "join of two tables": [
+    JOIN: [
         # Whoever sees a contract sees its tickets, so the contracts are enough for somebody who knows.
         (
             f"{BY_JOIN} select count(*) from b.ticket t join b.contract c using (contract_id)"
@@ -358,6 +357,10 @@ def hierarchy(bench: Bench, rows: int, repeat: int) -> list[Line]:
             theirs = [ours] if viewer == SUPER else [q.format(viewer=viewer, point=point) for q in BY_HAND[kind]]
             spent, best = compare(bench, viewer, ours, theirs, repeat, f"{name}, {kind}")
             lines.append(budget(name, kind).line(f"{name}: {kind}", spent, best))
+            if kind == JOIN and viewer != SUPER:
+                what = f"{name}: {kind}, nested loops off"
+                spent, best = compare(bench, viewer, ours, theirs, repeat, what, settings=("enable_nestloop = off",))
+                lines.append(budget(name, kind).line(what, spent, best))
     return lines
 
 
@@ -435,8 +438,19 @@ def relations(bench: Bench, rows: int, repeat: int) -> list[Line]:
     return lines
 
 
-def compare(bench: Bench, viewer: int, ours: str, theirs: list[str], repeat: int, what: str) -> tuple[float, float]:
+def compare(
+    bench: Bench,
+    viewer: int,
+    ours: str,
+    theirs: list[str],
+    repeat: int,
+    what: str,
+    *,
+    settings: tuple[str, ...] = (),
+) -> tuple[float, float]:
     """Medians of milliseconds of a query under row security, and of the best written by hand, run in turn.
+
+    `settings` are those of the session under row security.
 
     A session for each viewer and query: what somebody has prepared is planned for him. What takes more than five times
     the best so far in its second run is not run again; what takes longer than LONGEST is infinite. Ends the benchmark where
@@ -449,6 +463,8 @@ def compare(bench: Bench, viewer: int, ours: str, theirs: list[str], repeat: int
         for connection in (app, hand):
             connection.execute("set random_page_cost = 1.1")
             connection.execute(f"set statement_timeout = '{LONGEST}s'".encode())
+        for setting in settings:
+            app.execute(f"set {setting}".encode())
         mine: list[float] = []
         other: dict[str, list[float]] = {query: [] for query in theirs}
         for number in range(repeat + 2):
