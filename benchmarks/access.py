@@ -31,6 +31,7 @@ from rich.console import Console
 from pgerase.apply.execute import apply_plan
 from pgerase.apply.ledger import read_state
 from pgerase.apply.locks import Patience
+from pgerase.apply.prepare import prepare
 from pgerase.catalog.read import read_catalog
 from pgerase.compile import compile_pack
 from pgerase.database import Database
@@ -259,7 +260,7 @@ def budget(viewer: str, kind: str) -> Budget:
 LONGEST = 15
 """Seconds after which a statement is given up."""
 
-CELLS = ("hierarchy", "relations", "rules", "tables")
+CELLS = ("hierarchy", "relations", "rules", "tables", "pack")
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,8 +298,10 @@ def main() -> None:
                     lines += relations(bench, options.rows, options.repeat)
                 case "rules":
                     lines += many_rules(bench, options.repeat)
-                case _:
+                case "tables":
                     lines += wide_schema(admin, address)
+                case _:
+                    lines += shipped_pack(admin, address)
         version = psycopg.connect(admin).info.server_version
     print(markdown(lines, f"PostgreSQL {version // 10000}.{version % 10000}, {options.rows:,} rows"))
 
@@ -416,6 +419,11 @@ def relations(bench: Bench, rows: int, repeat: int) -> list[Line]:
     """A relation of 10 to 100,000 values, through a hierarchy, for people below whom there is nobody."""
     accounts = rows // 10
     with psycopg.connect(bench.owner, autocommit=True) as connection:
+        # Everybody else is a member of a few, as people are.
+        connection.execute(
+            "insert into b.member select i %% 50000, 1 + i::bigint * 7919 %% %s from generate_series(1, 250000) i",
+            (accounts,),
+        )
         for size, person in RELATIONS.items():
             if size <= accounts:
                 step = max(accounts // size, 1)
@@ -602,6 +610,60 @@ def measure_wide(owner: str) -> list[Line]:
                 )
             )
         return lines
+
+
+def shipped_pack(admin: str, address: Callable[[str, str], str]) -> list[Line]:
+    """Planning and running a look-up by key on tables of the pack `customer_success`, not prepared, against none of its policies."""
+    pack = Path(__file__).resolve().parents[1] / "policies" / "customer_success"
+    roles = ("cs_web", "cs_reporting", "cs_visitor", "cs_etl", "bench_pack_owner")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute("create role bench_pack_owner login createrole")
+        connection.execute("create database pgerase_bench_pack owner bench_pack_owner")
+        try:
+            owner = address("pgerase_bench_pack", "bench_pack_owner")
+            for script, user in (("schema.sql", owner), ("seed.sql", owner), ("roles.sql", "")):
+                with psycopg.connect(
+                    user or address("pgerase_bench_pack", connection.info.user), autocommit=True
+                ) as session:
+                    session.execute((pack / script).read_bytes())
+                    session.execute("analyze")
+            with Database.open(owner) as opened:
+                install(opened, "csp")
+                apply_plan(opened, prepare(opened, read_pack(pack)).plan)
+            return measure_pack(
+                address("pgerase_bench_pack", "cs_web"), address("pgerase_bench_pack", connection.info.user)
+            )
+        finally:
+            connection.execute("drop database pgerase_bench_pack with (force)")
+            private = (f"csp_{suffix}" for suffix in ("viewer", "lookup", "eraser", "secret", "masker"))
+            for role in (*private, *roles):
+                connection.execute(f"drop role if exists {role}".encode())
+
+
+def measure_pack(web: str, admin: str) -> list[Line]:
+    """Three tables, the last two with parents that have parents; milliseconds as EXPLAIN has them."""
+    lines: list[Line] = []
+    with psycopg.connect(web, autocommit=True) as ours, psycopg.connect(admin, autocommit=True) as theirs:
+        for table, key in (
+            ("cs.company", "company_id"),
+            ("cs.call_to_action", "cta_id"),
+            ("cs.success_plan", "plan_id"),
+        ):
+            query = f"explain (analyze, timing off, format json) select * from {table} where {key} = 5".encode()
+            taken: dict[str, tuple[list[float], list[float]]] = {"Planning Time": ([], []), "Execution Time": ([], [])}
+            for _ in range(30):
+                for number, connection in enumerate((ours, theirs)):
+                    with connection.transaction():
+                        if number == 0:
+                            connection.execute("select csp.become('1001')")
+                        row = connection.execute(query).fetchone()
+                    assert row is not None
+                    for what, times in taken.items():
+                        times[number].append(row[0][0][what])
+            for what, times in taken.items():
+                mine, other = (statistics.median(each[5:]) for each in times)
+                lines.append(Line(f"{table} by key: {what.lower()}", mine, other, ""))
+    return lines
 
 
 def as_viewer(

@@ -141,8 +141,8 @@ class Emitter:
 
     @property
     def me(self) -> str:
-        """The view with the viewer's own row, empty unless he is active."""
-        return qualified(self.naming.view("me"))
+        """The function that gives the viewer's own row, none unless he is active."""
+        return f"{qualified(self.naming.view('me'))}()"
 
     @property
     def reach(self) -> str:

@@ -15,7 +15,7 @@ from pgerase.compile.decisions import DecisionEmitter
 from pgerase.compile.desired import DesiredFunction, DesiredView
 from pgerase.compile.emit import Emitter, Env, Facts, member_columns, row_env
 from pgerase.compile.sql import dollar_tag, ident, qualified
-from pgerase.compile.types import WITHOUT_EQUALITY, key_from_text
+from pgerase.compile.types import key_from_text
 from pgerase.errors import InternalError
 from pgerase.rules.conditions import Action
 
@@ -84,20 +84,24 @@ class ViewBuilder:
         so whoever comes back comes back through the viewer, who is left out.
         """
         people = self.rules.people
-        if people is None or people.manager is None:
+        if people is None:
             return
-        reach, key = self.naming.view("reach"), self.facts.person(people.key.name)
+        me, reach, key = self.naming.view("me"), self.naming.view("reach"), self.facts.person(people.key.name)
         columns = sorted(self.facts.person_columns)
         types = {column.name: column.type for column in people.table.columns}
         listed = ", ".join(f"p.{ident(column)}" for column in columns)
         declared = ",\n        ".join(f"{ident(column)} {types[column]}" for column in columns)
         returns = f"table (\n        {declared}\n    )"
+        body = f"return query {sql.select(listed, [f'{qualified(me)} p'], [])};"
+        yield self.function(me, returns, f"\n{PREFER_COLUMNS}", body, "The viewer's own row.", rows=1)
+        if people.manager is None:
+            return
         what = "The viewer and everyone below, walked once."
         keys, array = self.naming.keys(reach, people.key.name), f"{people.key.base_type}[]"
         what_keys = f"{key} of the viewer and of everyone below."
         if not isinstance(people.manager, str):
             body = f"return query {sql.select(listed, [f'{qualified(reach)} p'], [])};"
-            yield self.function(reach, returns, f"\n{PREFER_COLUMNS}", body, what, rows=True)
+            yield self.function(reach, returns, f"\n{PREFER_COLUMNS}", body, what, rows=10)
             if self.facts.keys_in_reach:
                 body = f"return array({sql.select(f'p.{key}', [f'{qualified(reach)} p'], [])});"
                 yield self.function(keys, array, "", body, what_keys)
@@ -110,15 +114,18 @@ class ViewBuilder:
         variables = f"<<walk>>\ndeclare\n    v_me constant {array} := {sql.indent(me)};\n    v_level {array} := v_me;"
         viewer = sql.select(listed, everybody, [f"p.{key} = walk.v_me[1]"])
         members = sql.select(listed, everybody, [*below, *living])
+        # The last level has nobody: that is found out by keys, before rows are asked for.
         body = (
             f"return query\n    {sql.indent(viewer)};\n"
             "while pg_catalog.cardinality(walk.v_level) > 0 loop\n"
+            f"    walk.v_next := {sql.indent(next_level)};\n"
+            "    exit when pg_catalog.cardinality(walk.v_next) = 0;\n"
             f"    return query\n        {sql.indent(members, 8)};\n"
-            f"    walk.v_level := {sql.indent(next_level)};\n"
+            "    walk.v_level := walk.v_next;\n"
             "end loop;"
         )
-        options = f"\n{PREFER_COLUMNS}\n{variables}"
-        yield self.function(reach, returns, options, body, what, rows=True, generic=True)
+        options = f"\n{PREFER_COLUMNS}\n{variables}\n    v_next {array};"
+        yield self.function(reach, returns, options, body, what, rows=10, generic=True)
         if self.facts.keys_in_reach:
             found = sql.array_of(sql.select(f"p.{key}", everybody, [*below, *living])) if living else "walk.v_level"
             take = f"    walk.v_found := walk.v_found || {sql.indent(found)};\n"
@@ -140,7 +147,7 @@ class ViewBuilder:
         body: str,
         what: str,
         *,
-        rows: bool = False,
+        rows: int | None = None,
         generic: bool = False,
     ) -> DesiredFunction:
         """A function of no arguments that reads blindly, as its owner, and cannot be named by those who may execute it.
@@ -156,7 +163,7 @@ class ViewBuilder:
             f"    returns {returns}\n"
             "    language plpgsql\n"
             "    stable\n"
-            f"    parallel safe\n{'    rows 10' + chr(10) if rows else ''}"
+            f"    parallel safe\n{f'    rows {rows}' + chr(10) if rows else ''}"
             "    security definer\n"
             "    set search_path = pg_catalog, pg_temp\n"
             f"{'    set plan_cache_mode = force_generic_plan' + chr(10) if generic else ''}"
