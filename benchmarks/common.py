@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 from rich.console import Console
@@ -22,17 +24,21 @@ class Line:
     pgerase: float
     other: float
     budget: str
+    met: bool | None = None
 
 
 @contextlib.contextmanager
-def server() -> Generator[tuple[str, Callable[[str, str], str]]]:
-    """A superuser's connection string, and how to make one for a database and a user."""
+def server(binaries: Path | None = None) -> Generator[tuple[str, Callable[[str, str], str]]]:
+    """A superuser's connection string, and how to make one for a database and a user.
+
+    The server is one of our own, from `binaries` where they are given, or the one that PGERASE_BENCH_DSN names.
+    """
     given = os.environ.get("PGERASE_BENCH_DSN")
     if given:
         yield given, lambda dbname, user: make_conninfo(given, dbname=dbname, user=user)
         return
     with EmbeddedServer(
-        settings={**THROWAWAY, "shared_buffers": "1GB", "max_locks_per_transaction": "2048"}
+        binaries=binaries, settings={**THROWAWAY, "shared_buffers": "1GB", "max_locks_per_transaction": "2048"}
     ) as running:
         yield running.dsn(), running.dsn
 
@@ -53,3 +59,14 @@ def show(console: Console, lines: list[Line], title: str) -> None:
             line.what, f"{line.pgerase:.2f}", f"{line.other:.2f}", f"{line.pgerase / line.other:.2f}", line.budget
         )
     console.print(table)
+
+
+def markdown(lines: list[Line], title: str) -> str:
+    """The table for a document."""
+    rows = [f"{title}:", "", "| | pgerase, ms | other way, ms | ratio | budget | met |", "|---|---:|---:|---:|---|---|"]
+    for line in lines:
+        met = {True: "yes", False: "no", None: ""}[line.met]
+        ratio = f"{line.pgerase / line.other:.2f}" if math.isfinite(line.pgerase) else ""
+        spent = f"{line.pgerase:.2f}" if math.isfinite(line.pgerase) else "given up"
+        rows.append(f"| {line.what} | {spent} | {line.other:.2f} | {ratio} | {line.budget} | {met} |")
+    return "\n".join(rows)

@@ -32,6 +32,15 @@ def plant(server: str, unique_prefix: Callable[[], str], tmp_path_factory: pytes
     yield from _deployed(server, unique_prefix(), folder, "grammar", "plant", ("web", "visitor"))
 
 
+@pytest.fixture(scope="module")
+def depot(server: str, unique_prefix: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The depot of `depot/`, applied as its owner, with statistics."""
+    for site in _deployed(server, unique_prefix(), tmp_path_factory.mktemp("depot"), "depot", "depot", ("web",)):
+        with site.database.connect() as connection:
+            connection.execute("analyze")
+        yield site
+
+
 def _deployed(server: str, prefix: str, folder: Path, pack: str, app: str, roles: tuple[str, ...]) -> Iterator[Site]:
     database = FreshDatabase(server, prefix, "template0")
     database.create()

@@ -273,8 +273,8 @@ BY_BEHAVIOUR = [
         policy(
             ACCOUNT,
             "{P}_read",
-            using="({using}) or (account.region = any (array(select p.region from {P}_lookup.reach p))"
-            " and account.product = any (array(select p.product from {P}_lookup.reach p)))",
+            using="({using}) or (account.region = any (array(select p.region from {P}_lookup.reach() p))"
+            " and account.product = any (array(select p.product from {P}_lookup.reach() p)))",
         ),
         ("mismatch-read", ACCOUNT),
     ),

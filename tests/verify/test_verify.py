@@ -70,12 +70,12 @@ def test_a_policy_that_blinds_the_lookup_role_is_no_truth(shop: Site):
         shop.admin("drop policy blinds on shop.account")
 
 
-def test_a_view_that_viewers_may_not_read_is_no_pass(shop: Site):
-    shop.admin("revoke select on {P}_lookup.me from {P}_viewer")
+def test_a_lookup_that_viewers_may_not_ask_is_no_pass(shop: Site):
+    shop.admin("revoke execute on function {P}_lookup.me() from {P}_viewer")
     try:
         assert "permission denied" in _unseen(shop, "shop.task", "shop.task")
     finally:
-        shop.admin("grant select on {P}_lookup.me to {P}_viewer")
+        shop.admin("grant execute on function {P}_lookup.me() to {P}_viewer")
 
 
 def test_facts_too_many_to_hold_are_no_pass(shop: Site):

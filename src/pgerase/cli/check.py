@@ -9,6 +9,7 @@ from pgerase.check.server_version import judge_server
 from pgerase.cli.output import finding_data, findings_text, print_result
 from pgerase.cli.settings import Settings, common_options
 from pgerase.compile import compile_pack
+from pgerase.compile.indexes import missing_indexes
 from pgerase.errors import ExitCode, Finding, Severity, UsageError
 
 
@@ -19,7 +20,7 @@ from pgerase.errors import ExitCode, Finding, Severity, UsageError
 def check(settings: Settings, bound: bool) -> int:
     """Check the rule files of --pack, alone or with --bound on the database of --dsn.
 
-    Answers 1 where a finding is an error or a warning; notes inform. Files that cannot be read end with exit code 2.
+    With --bound it also notes which indexes policies would use and do not find, each with its CREATE INDEX. Answers 1 where a finding is an error or a warning; notes inform. Files that cannot be read end with exit code 2.
     """
     pack = settings.read_pack()
     if pack is None:
@@ -32,6 +33,7 @@ def check(settings: Settings, bound: bool) -> int:
         findings = (
             *compile_pack(pack, catalog).findings,
             *judge_server(catalog.server_version, pack.settings.accepted),
+            *missing_indexes(pack, catalog),
         )
         where = f" on {catalog.database}"
     wrong = [finding for finding in findings if finding.severity is not Severity.NOTE]

@@ -119,7 +119,7 @@ class Aggregates:
                 f"\n{PREFER_COLUMNS}",
                 f"return query select\n    {listed}\nfrom {qualified(groups)} v;",
                 f"Groups of aggregate {said}, with no plan to look into.",
-                rows=True,
+                rows=10,
             ),
             DesiredView(self._name(one), naming.lookup, outer, (naming.viewer,), comment),
         )

@@ -58,7 +58,7 @@ class Arm:
 
 def spread(through_reach: bool, condition: bound.BoundCondition) -> list[Grant]:
     """A rule as grants without OR at the top where that stays small: "somebody for whom A or B" is "for whom A, or for whom B"."""
-    parts = _flatten(condition)
+    parts = flatten(condition)
     # An OR about the row alone is served by the gate in front of it; only one that names people is worth arms of its own.
     choices = [
         part.terms if isinstance(part, bound.BAny) and part.terms and Side.PERSON in sides(part) else (part,)
@@ -70,14 +70,15 @@ def spread(through_reach: bool, condition: bound.BoundCondition) -> list[Grant]:
     if total > MAX_SPREAD:
         return [Grant(through_reach, tuple(parts))]
     return [
-        Grant(through_reach, tuple(dict.fromkeys(leaf for part in combination for leaf in _flatten(part))))
+        Grant(through_reach, tuple(dict.fromkeys(leaf for part in combination for leaf in flatten(part))))
         for combination in product(*choices)
     ]
 
 
-def _flatten(condition: bound.BoundCondition) -> list[bound.BoundCondition]:
+def flatten(condition: bound.BoundCondition) -> list[bound.BoundCondition]:
+    """The conditions that all have to hold, nested ALLs taken apart."""
     if isinstance(condition, bound.BAll):
-        return [leaf for term in condition.terms for leaf in _flatten(term)]
+        return [leaf for term in condition.terms for leaf in flatten(term)]
     return [condition]
 
 
@@ -168,7 +169,8 @@ class ArmEmitter:
         column, low, high = self.range
         mine = f"{env.row}.{ident(column)}"
         hint = f"current_setting({text_literal(self.emitter.naming.wide_hint).strip()}, true)"
-        hinted = f"{mine} >= case when {hint} = 'yes' then {low} end"
+        # Within CASE, so that nobody is looked up where there is no hint.
+        hinted = f"{mine} >= case when {hint} = 'yes' then {sql.indent(_if_found(low, query))} end"
         alias, _ = env.fresh("a")
         everything = self.emitter.facts.read(self.table.name, {column}, decides_people=False)
         # By a range again, which the planner thinks short: the cost of reading all keys would call for JIT where none is read.
@@ -178,7 +180,7 @@ class ArmEmitter:
         unhinted = sql.select(key, [f"{everything} {alias}"], [f"{key} between {sql.subquery(chosen)} and {high}"])
         return disjunction(
             [
-                conjunction([Atom(hinted), Atom(f"{mine} >= {_if_found(low, query)}")]),
+                Atom(hinted),
                 Atom(f"{mine} = any ({sql.array_of(unhinted)})"),
             ]
         )
@@ -235,7 +237,7 @@ class ArmEmitter:
             return conjunction([self.gate(query, env), *on_row])
         if not env.as_set:
             return conjunction([*on_row, self.one_person(arm, person, tied, env, gates)])
-        equalities = [condition for condition in tied if _is_equality(condition)]
+        equalities = [condition for condition in tied if is_equality(condition)]
         # An array that no index serves only repeats what the test for one person says.
         served = [condition for condition in equalities if self.is_indexed(condition)] or equalities[:1]
         prefilters = [self.equality(arm, condition, person, env, gates) for condition in served]
@@ -297,6 +299,8 @@ class ArmEmitter:
         assert isinstance(condition, bound.BTest) and isinstance(condition.left, ColumnValue)
         right = condition.right
         assert right is not None and not isinstance(right, tuple)
+        if arm.through_reach and not arm.constants and not person and self.is_key(right):
+            return Atom(self.points_at(condition.left, self.emitter.keys_in_reach(gates), env))
         sources, inside = self.people(arm.through_reach, arm.constants, env)
         held = [text for one in person for text in self.emitter.conjuncts(one, inside, positive=True)]
         if isinstance(right, bound.RelationValue):
@@ -311,18 +315,23 @@ class ArmEmitter:
         else:
             out = self.emitter.value(right, inside)
             query = sql.select(out, sources, [*held, *gates])
-        return Atom(
-            self.points_at(
-                condition.left, query, env, single=not arm.through_reach and not arm.constants and not right.type.many
-            )
-        )
+        if not arm.through_reach and not arm.constants and not right.type.many and not condition.left.type.many:
+            return Atom(self.points_at(condition.left, sql.subquery(query), env, single=True))
+        return Atom(self.points_at(condition.left, sql.array_of(query), env))
 
-    def points_at(self, left: ColumnValue, query: str, env: Env, *, single: bool) -> str:
-        """The row's column, or the column its lookups lead to, is among the query's values."""
+    def is_key(self, value: bound.Value) -> bool:
+        """Whether a value is the key of the person in question."""
+        people = self.emitter.facts.people
+        if people is None or not isinstance(value, ColumnValue):
+            return False
+        return value.side is Side.PERSON and not value.hops and value.column == people.key.name
+
+    def points_at(self, left: ColumnValue, values: str, env: Env, *, single: bool = False) -> str:
+        """The row's column, or the column its lookups lead to, is among the values: an array, or the `single` one."""
         if left.type.many:
-            return f"{self.emitter.value(left, env)} && {sql.array_of(query)}::{exact_array(left.type)}"
+            return f"{self.emitter.value(left, env)} && {values}::{exact_array(left.type)}"
         sign = left.type.operator("=")
-        among = sql.subquery(query) if single else f"any ({sql.array_of(query)})"
+        among = values if single else f"any ({values})"
         if not left.hops:
             return f"{self.emitter.value(left, env)} {sign} {among}"
         alias, inside = env.fresh("h")
@@ -344,7 +353,7 @@ def _if_found(value: str, query: str) -> str:
     return sql.subquery(f"select {value}\nwhere {sql.exists(query)}")
 
 
-def _is_equality(condition: bound.BoundCondition) -> bool:
+def is_equality(condition: bound.BoundCondition) -> bool:
     """A test that a column of the row equals one of a person's values: what an array can stand for."""
     if not isinstance(condition, bound.BTest) or condition.right is None or isinstance(condition.right, tuple):
         return False
@@ -366,7 +375,7 @@ def _is_equality(condition: bound.BoundCondition) -> bool:
 
 def _is_plain_equality(condition: bound.BoundCondition) -> bool:
     return (
-        _is_equality(condition)
+        is_equality(condition)
         and isinstance(condition, bound.BTest)
         and isinstance(condition.left, ColumnValue)
         and not condition.left.hops
@@ -387,4 +396,4 @@ def _is_narrowed_by_row(condition: bound.BoundCondition) -> bool:
 
 def _without_row(condition: bound.BoundCondition) -> bound.BoundCondition:
     """The conjuncts that do not depend on the row: a weaker condition, good enough to prefilter."""
-    return bound.BAll(tuple(part for part in _flatten(condition) if Side.ROW not in sides(part)))
+    return bound.BAll(tuple(part for part in flatten(condition) if Side.ROW not in sides(part)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pgerase.compile import bound, sql
@@ -157,11 +157,26 @@ class DecisionEmitter:
         asked = passed_on(action)
         if asked in self.rules.resource(parent.resource).open:
             return None
+        gates = [*gates, *self.unless_all(env)]
         return Atom(
             self.points_at_parent(parent, asked, env, gates),
             # Who may finally update a row may read it (20), so the one term implies the other.
             implies=(self.points_at_parent(parent, Action.READ, env, gates),) if asked is Action.UPDATE else (),
         )
+
+    def unless_all(self, env: Env) -> Iterator[str]:
+        """Not for a super admin, who may do everything anyhow: the arrays of parents would hold all there is.
+
+        The hint of `become` is looked at first, so that others pay nothing; who has set it himself is asked all the same.
+        """
+        people = self.rules.people
+        if people is None or people.super_admin is None or not people.become or not env.as_set:
+            return
+        condition, inside = people.super_admin, Env(person="p", taken=frozenset({"p"}))
+        held = self.emitter.conjuncts(condition, inside, positive=True)
+        found = sql.exists(sql.select("", [f"{self.emitter.me} p"], held))
+        hint = f"current_setting({text_literal(self.naming.wide_hint).strip()}, true)"
+        yield sql.block("(", f"{hint} is distinct from 'yes'\nor not {found}", ")")
 
     def points_at_parent(self, parent: bound.BoundParent, asked: Action, env: Env, gates: Sequence[str]) -> str:
         """The lookup points to a row of the parent that the viewer may finally read, or update."""

@@ -43,6 +43,8 @@ class Facts:
     tables: dict[Name, set[str]] = field(default_factory=dict[Name, "set[str]"])
     authority: dict[Name, set[str]] = field(default_factory=dict[Name, "set[str]"])
     person_columns: set[str] = field(default_factory=set[str])
+    keys_in_reach: bool = False
+    """Somewhere the keys of the people in reach are asked for alone."""
     groups: set[str] = field(default_factory=set[str])
     may: dict[tuple[str, Action], set[tuple[str, ...]]] = field(
         default_factory=dict[tuple[str, Action], "set[tuple[str, ...]]"]
@@ -139,13 +141,21 @@ class Emitter:
 
     @property
     def me(self) -> str:
-        """The view with the viewer's own row, empty unless he is active."""
-        return qualified(self.naming.view("me"))
+        """The function that gives the viewer's own row, none unless he is active."""
+        return f"{qualified(self.naming.view('me'))}()"
 
     @property
     def reach(self) -> str:
         """The function that gives the viewer's row and those of everyone below."""
         return f"{qualified(self.naming.view('reach'))}()"
+
+    def keys_in_reach(self, gates: Iterable[str]) -> str:
+        """The keys of everyone in reach as one array; null where one of `gates` does not hold."""
+        people = self.facts.people
+        assert people is not None
+        self.facts.keys_in_reach = True
+        answer = qualified(self.naming.keys(self.naming.view("reach"), people.key.name))
+        return f"{sql.subquery(sql.select(f'{answer}()', [], gates))}::{people.key.base_type}[]"
 
     # Values -------------------------------------------------------------------------------------------------------
 

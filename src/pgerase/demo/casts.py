@@ -159,7 +159,7 @@ _CUSTOMER_SUCCESS: Final = Cast(
     example=("cs.relationship_type", "csp_read"),
     shown=(
         r"^\+ membership cs_web ",
-        r"^\+ view csp_lookup\.reach$",
+        r"^\+ function csp_lookup\.reach\(\)$",
         r"^\+ trigger csp_guard on cs\.app_user ",
         r"^\+ policy csp_(read|require_tenant_read) on cs\.company ",
         r"^\+ row security cs\.company ",
