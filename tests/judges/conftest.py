@@ -12,6 +12,7 @@ from pgerase.database import Database
 from pgerase.operate import add_key
 from pgerase.tokens import SigningKey, sign_token
 from tests.fix_database import FreshDatabase
+from tests.real.conftest import customer_success, customer_success_template, deployments  # noqa: F401 - fixtures
 from tests.verify.conftest import Site, deploy
 
 WARD = Path(__file__).resolve().parent / "ward"
