@@ -22,6 +22,7 @@ class Ward(Site):
     """A deployment of `ward/`. `key` is what its tokens are signed with."""
 
     key: SigningKey
+    server: str
 
     def become(self, connection: psycopg.Connection, viewer: str | None) -> None:
         super().become(connection, viewer and sign_token(self.key, viewer))
@@ -36,7 +37,7 @@ def ward(server: str, unique_prefix: Callable[[], str], tmp_path_factory: pytest
             connection.execute((WARD / "schema.sql").read_bytes())
         site = deploy(database, WARD, tmp_path_factory.mktemp("ward"), "ward", ("web", "visitor"))
         made = Ward(database, site.folder, site.roles)
-        made.accepted = site.accepted
+        made.accepted, made.server = site.accepted, server
         with Database.open(database.dsn()) as connection:
             made.key = add_key(connection, database.prefix, tmp_path_factory.mktemp("key") / "key.json")
         yield made

@@ -25,7 +25,7 @@ STATEMENTS = (
     "select count(*) from ward.patient",
     "select count(*) from {P}.chart",
     "insert into ward.visit values (99, '2026-02-02', 1)",
-    "insert into ward.chart (id, patient_id, author_id, state) values (99, 4, 1, 'draft')",
+    "insert into ward.chart (id, patient_id, author_id, state) values (99, 9, 1, 'draft')",
     "update ward.person set phone = '?'",
     "delete from ward.chart",
 )

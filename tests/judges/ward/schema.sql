@@ -51,23 +51,25 @@ create table ward.visit_2026 partition of ward.visit for values from ('2026-01-0
 create table ward.poster (id int primary key, public boolean not null);
 
 insert into ward.person (id, manager_id, house, team, title, status, is_admin, phone) values
-    (1, null, 1, null, 'Head', 'ACTIVE', false, '+1'),
+    (10, null, 1, null, 'Director', 'ACTIVE', false, '+10'),
+    (1, 10, 1, null, 'Head', 'ACTIVE', false, '+1'),
     (2, 1, 1, 'red', 'Nurse', 'ACTIVE', false, '+2'),
     (3, 1, 1, 'blue', 'Nurse', 'ACTIVE', false, '+3'),
-    (4, null, 1, 'red', 'Student', 'ACTIVE', false, '+4'),
-    (5, null, 1, null, 'Chief', 'ACTIVE', true, '+5'),
+    (4, null, 1, 'green', 'Student', 'ACTIVE', false, '+4'),
+    (5, 8, 1, null, 'Chief', 'ACTIVE', true, '+5'),
     (6, null, 2, 'red', 'Nurse', 'ACTIVE', false, '+6'),
     (7, 2, 1, 'red', 'Nurse', 'LEFT', false, '+7'),
-    (8, null, 1, null, 'Nurse', 'ACTIVE', false, null),
+    (8, 4, 1, null, 'Nurse', 'ACTIVE', false, null),
     (9, null, 1, null, 'Chief', 'LEFT', true, '+9');
 insert into ward.member values ('night', 4), ('night', 7);
 insert into ward.patient
     select i, 1 + (i % 6 = 0)::int, (array['red', 'blue', 'green', null])[1 + i % 4], nullif(1 + i % 9, 9),
         (array['in', 'out', 'closed'])[1 + i / 2 % 3], case i % 5 when 0 then true when 1 then null else false end
-    from generate_series(1, 24) as i;
+    from generate_series(1, 18) as i;
 insert into ward.assignment values
     (1, 2, 'lead'), (2, 2, 'helper'), (3, 3, 'lead'), (6, 6, 'lead'), (7, 4, 'lead'), (9, 4, 'helper'), (10, 7, 'lead'), (12, 2, 'lead'), (13, 8, 'lead');
 insert into ward.chart
-    select i, nullif(i % 13, 0), 1 + i % 8, (array['draft', 'final'])[1 + i % 2], 'diagnosis ' || i from generate_series(1, 26) as i;
-insert into ward.visit select i, date '2025-10-05' + i * 14, nullif(i % 12, 0) from generate_series(1, 12) as i;
+    select i, nullif(i % 12, 0), 1 + i % 8, (array['draft', 'final'])[1 + i % 2], 'diagnosis ' || i from generate_series(1, 18) as i;
+insert into ward.chart values (19, 7, 4, 'draft', 'of a student'), (20, 7, 8, 'draft', 'of a patient');
+insert into ward.visit select i, date '2025-10-05' + i * 21, nullif(i % 8, 0) from generate_series(1, 8) as i;
 insert into ward.poster select i, i % 2 = 0 from generate_series(1, 4) as i;
