@@ -10,11 +10,14 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=4
 
 setup: $(STAMP)
 
-# The stamp comes last, so that an interrupted installation is done again.
-$(STAMP): pyproject.toml
+# The stamp comes last, so that an interrupted installation is done again. Judges of the tests that need other versions of what
+# pgerase needs have an environment of their own.
+$(STAMP): pyproject.toml tests/judges/requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pgerase needs Python 3.11 or later")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,test,dev]'
+	$(PYTHON) -m venv .venv/judges
+	.venv/judges/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/judges/requirements.txt
 	touch $(STAMP)
 
 fmt: $(STAMP)

@@ -14,6 +14,8 @@ def _declared() -> dict[str, set[str]]:
     sections = {"At run time": project["dependencies"]} | {
         f"Extra `{extra}`": requirements for extra, requirements in project["optional-dependencies"].items()
     }
+    judges = (_CHECKOUT / "tests" / "judges" / "requirements.txt").read_text().split()
+    sections["Judges of the tests"] = judges
     return {
         section: {re.split(r"[\[<>=~! ]", requirement)[0] for requirement in requirements}
         for section, requirements in sections.items()

@@ -68,9 +68,33 @@ class Clone:
         )
 
     @property
+    def bare_write(self) -> str:
+        """Turn every row into the wanted row with the number $1, without reading a column of any."""
+        listed, taken = self._columns
+        return (
+            f"update {self.sql} set ({listed}) = (select {taken} from {self._source} where w.n = $1::pg_catalog.int4)"
+        )
+
+    @property
     def delete(self) -> str:
         """Delete the row at the place $1."""
         return f"delete from {self.sql} where ctid = $1::pg_catalog.tid"
+
+    @property
+    def bare_delete(self) -> str:
+        """Delete every row without reading a column of it."""
+        return f"delete from {self.sql}"
+
+    @property
+    def bare_update(self) -> str | None:
+        """Change every row without reading a column of it; None where no column can be emptied."""
+        column = self.emptied
+        return None if column is None else f"update {self.sql} set {identifier(column)} = null"
+
+    @property
+    def emptied(self) -> str | None:
+        """A column that takes null once the table lets it."""
+        return next((column.name for column in self.table.columns if not column.domains), None)
 
     @property
     def _source(self) -> str:
@@ -137,9 +161,19 @@ class Workshop:
         self._wish(table, sql, wishes, places, wanted)
         return Clone(table, clone, wishes, tuple(places))
 
-    def with_policies(self, clone: Clone) -> Clone:
-        """Give it the live table's policies and force row security, as far as the live table has it. Raises DatabaseFailed."""
+    def unchecked(self, clone: Clone) -> Clone:
+        """With the live table's policies, but for what they ask of rows that an UPDATE makes. Raises DatabaseFailed."""
+        if clone.emptied is not None:
+            self._database.run(render("verify/nullable", clone=clone.name, column=clone.emptied))
+        return self.with_policies(clone, checked=False)
+
+    def with_policies(self, clone: Clone, *, checked: bool = True) -> Clone:
+        """Give it the live table's policies and force row security, as far as the live table has it. Raises DatabaseFailed.
+
+        Where rows are not `checked`, an UPDATE may make whatever row it likes of one that it may change.
+        """
         for policy in clone.table.policies:
+            check = policy.check if checked or policy.command == "INSERT" else "true"
             statement = render(
                 "plan/create_policy",
                 name=policy.name,
@@ -148,7 +182,7 @@ class Workshop:
                 command=Expr(policy.command.lower()),
                 roles=policy.roles,
                 using=None if policy.using is None else Expr(policy.using),
-                check=None if policy.check is None else Expr(policy.check),
+                check=None if check is None or policy.command in _UNCHECKED else Expr(check),
                 comment=None,
             )
             self._database.run(statement, what=f"policy {policy.name}")
@@ -224,6 +258,8 @@ class Workshop:
             )
 
 
+_UNCHECKED = frozenset({"SELECT", "DELETE"})
+"""Commands whose policies have no WITH CHECK."""
 _VIEW = """
     select pg_catalog.pg_get_viewdef(c.oid)
     from pg_catalog.pg_class as c

@@ -48,6 +48,13 @@ class Identity:
             now: datetime = self._database.value("select pg_catalog.statement_timestamp()")
             self._become(sign_token(self._key, viewer.presented, lifetime=_LIFETIME, now=now))
 
+    def hint(self, wide: bool) -> None:
+        """Leave the planner the hint that the viewer may see everything, or that he may not; whichever is true. Raises DatabaseFailed.
+
+        Anybody can: it must decide nothing.
+        """
+        self._set(f"{self._api}.wide", "yes" if wide else "")
+
     def _become(self, key_or_token: str) -> None:
         self._database.rows(f"select {identifier(self._api, 'become')}(%s)", [key_or_token])
 

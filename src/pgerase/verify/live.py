@@ -76,6 +76,9 @@ class Live:
                     self._identity.present(viewer)
                     self._reads(governed, viewer, actor.role)
                     self._rights(governed, viewer, actor.role)
+                    # What the planner is told of a viewer decides nothing: the contrary of what `become` has told it, mostly.
+                    self._identity.hint(viewer.stratum != "super admin")
+                    self._reads(governed, viewer, actor.role)
                     for leaf in leaves:
                         if actor.stand_in or self._cast.has_rights(actor.role, leaf, update=False):
                             self._leaf(governed, leaf, viewer, actor.role)

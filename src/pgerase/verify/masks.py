@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compile.desired import DesiredMask
@@ -227,7 +227,7 @@ class Masks:
 
     def _disagree(self, plan: MaskDesign, viewer: Viewer, what: str, row: str, *, expected: bool, found: str) -> None:
         one = example(plan.governed, viewer, what, row, expected, (), found)
-        self._collector.disagree(plan.what, one)
+        self._collector.disagree(plan.what, replace(one, object=str(plan.view)))
 
 
 _THROUGH = "read through the view"

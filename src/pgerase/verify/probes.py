@@ -198,6 +198,13 @@ def _some(
     return [(what, allowed) for allowed, found in chosen.items() for what in found]
 
 
+def _made(plan: Design, wish: Wanted) -> Values:
+    """The values of a wanted row."""
+    donor = None if wish.donor is None else plan.rows[wish.donor].values
+    changed = {column: None if donor is None else donor[column] for column in wish.columns}
+    return {**plan.rows[wish.base].values, **changed}
+
+
 def _shuffled(rows: Sequence[SeenRow], draw: random.Random) -> list[SeenRow]:
     found = list(rows)
     draw.shuffle(found)
@@ -233,8 +240,13 @@ class Probes:
         self._expectations = expectations
         self._collector = collector
 
-    def carry_out(self, plan: Design, clone: Clone, actor: Actor) -> None:
-        """Try every write of a design on its clone."""
+    def carry_out(
+        self, plan: Design, clone: Clone, unchecked: Clone, actor: Actor, viewers: Sequence[Viewer] = ()
+    ) -> None:
+        """Try every write of a design on its clone; `unchecked` is another one of the same rows (`Workshop.unchecked`).
+
+        All `viewers` try to change and to delete whatever they can of it.
+        """
         name = str(plan.governed.name)
         statements = {Action.INSERT: clone.insert, Action.UPDATE: clone.update, Action.DELETE: clone.delete}
         done = {action: [0, 0] for action in statements}
@@ -248,11 +260,19 @@ class Probes:
                     self._identity.present(viewer)
                     for one in mine:
                         self._try(plan, clone, statements[one.action], one)
+                        self._bare_write(plan, clone, one, role.role)
                         done[one.action][0 if one.allowed else 1] += 1
-                    self._bare_delete(plan, clone, viewer, role.role)
             except DatabaseFailed as error:
                 self._collector.unseen(unseen(name, f"writes of {viewer.label} on a clone: {error.message}"), "writes")
                 return
+        try:
+            with self._database.transaction(), self._cast.acting(actor):
+                for viewer in (viewer for viewer in viewers if viewer.role is None):
+                    self._identity.present(viewer)
+                    self._bare(plan, unchecked, viewer, actor.role)
+        except DatabaseFailed as error:
+            self._collector.unseen(unseen(name, f"writes without a condition: {error.message}"), "writes")
+            return
         for action, (allowed, denied) in done.items():
             self._collector.settle(name, str(action), f"{allowed} allowed and {denied} denied, on a clone")
 
@@ -287,13 +307,40 @@ class Probes:
         source = "null" if wish.donor is None else f"that of {plan.governed.label(plan.rows[wish.donor].values)}"
         return f"{label} with {', '.join(wish.columns)} {'' if wish.donor is None else 'like '}{source}"
 
-    def _bare_delete(self, plan: Design, clone: Clone, viewer: Viewer, role: str) -> None:
-        """A DELETE that reads no column is bound by the policies for DELETE alone: they have to hold what reading asks for."""
+    def _bare_write(self, plan: Design, clone: Clone, one: Try, role: str) -> None:
+        """A row that may not be made of any is not made by a statement either that only the policies for UPDATE bind."""
+        if one.action is not Action.UPDATE or one.allowed or one.new is None:
+            return
+        session = session_as(one.viewer, role)
+        touchable = self._expectations.allowed(session, plan.governed, Action.UPDATE)
+        old = next((row.values for row in plan.rows if row.id in touchable), None)
+        new = _made(plan, plan.wanted[one.new])
+        # Old and new row are judged one by one: what may not become of one that may be changed may not become of any.
+        if old is None or self._expectations.may_write(session, plan.governed, Action.UPDATE, old, new):
+            return
+        changed = attempt(self._database, self._statements, clone.bare_write, one.new)
+        if changed:
+            row = f"{self._row(plan, one)}, without a condition"
+            found = f"done, {changed} rows"
+            self._collector.disagree(
+                "update", example(plan.governed, one.viewer, "update", row, expected=False, because=(), found=found)
+            )
+
+    def _bare(self, plan: Design, unchecked: Clone, viewer: Viewer, role: str) -> None:
+        """What reads no column is bound by the policies of its own command alone: they have to hold what reading asks for.
+
+        The planner is told the contrary of what `become` has told it, mostly, since anybody can: it decides nothing.
+        """
         session = session_as(viewer, role)
-        deletable = self._expectations.allowed(session, plan.governed, Action.DELETE)
-        expected = sum(row.id in deletable for row in plan.rows)
-        found = attempt(self._database, self._statements, f"delete from {clone.sql}") or 0
-        if found != expected:
-            row = f"(of {len(plan.rows)} rows, without a condition)"
-            one = example(plan.governed, viewer, "delete", row, expected > 0, (f"{expected} rows",), f"{found} rows")
-            self._collector.disagree("delete", one)
+        self._identity.hint(viewer.stratum != "super admin")
+        for action, statement in ((Action.DELETE, unchecked.bare_delete), (Action.UPDATE, unchecked.bare_update)):
+            if statement is None:
+                continue
+            allowed = self._expectations.allowed(session, plan.governed, action)
+            expected = sum(row.id in allowed for row in plan.rows)
+            found = attempt(self._database, self._statements, statement) or 0
+            if found != expected:
+                row = f"(of {len(plan.rows)} rows, without a condition)"
+                words = (f"{expected} rows",)
+                one = example(plan.governed, viewer, str(action), row, expected > 0, words, f"{found} rows")
+                self._collector.disagree(str(action), one)

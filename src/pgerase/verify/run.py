@@ -126,7 +126,7 @@ class _Prepared:
     viewers: tuple[Viewer, ...]
     tables: tuple[Governed, ...]
     secured: tuple[Governed, ...]
-    writes: tuple[tuple[Design, Clone, Actor], ...]
+    writes: tuple[tuple[Design, Clone, Clone, Actor], ...]
     guards: tuple[tuple[GuardDesign, Clone, Actor], ...]
     handed: tuple[tuple[HandOverDesign, Clone, HandOvers, Actor], ...]
     columns: tuple[tuple[ColumnDesign, Clone, Actor], ...]
@@ -339,8 +339,8 @@ class _Run:
         tables: Sequence[Governed],
         needs: Needs,
         expectations: Expectations,
-    ) -> list[tuple[Design, Clone, Actor]]:
-        made: list[tuple[Design, Clone, Actor]] = []
+    ) -> list[tuple[Design, Clone, Clone, Actor]]:
+        made: list[tuple[Design, Clone, Clone, Actor]] = []
         for governed in tables:
             actor = cast.actor_for_clone(governed.table)
             if actor is None:
@@ -353,8 +353,9 @@ class _Run:
             try:
                 with self._database.transaction():
                     ids = [row.id for row in planned.rows]
-                    clone = workshop.clone(governed.table, reader, ids, planned.wanted)
-                    made.append((planned, workshop.with_policies(clone), actor))
+                    clone = workshop.with_policies(workshop.clone(governed.table, reader, ids, planned.wanted))
+                    unchecked = workshop.unchecked(workshop.clone(governed.table, reader, ids, ()))
+                    made.append((planned, clone, unchecked, actor))
             except DatabaseFailed as error:
                 self.collector.unseen(unseen(str(governed.name), f"no clone: {error.message}"), "writes")
         return made
@@ -470,8 +471,8 @@ class _Run:
         live.compare(prepared.tables, prepared.viewers)
         self._progress("trying writes on clones")
         probes = Probes(self._database, statements, cast, identity, prepared.expectations, self.collector)
-        for planned, clone, actor in prepared.writes:
-            probes.carry_out(planned, clone, actor)
+        for planned, clone, unchecked, actor in prepared.writes:
+            probes.carry_out(planned, clone, unchecked, actor, prepared.viewers)
         hand_overs = HandOverProbes(self._database, statements, cast, identity, prepared.expectations, self.collector)
         for handed, clone, functions, actor in prepared.handed:
             hand_overs.carry_out(handed, clone, functions, actor)

@@ -100,6 +100,12 @@ class Population:
             column = viewers.manager.column
             orphans = [row for row in active if self._facts.single(row, column).value is None]
             yield "no manager", orphans[:1]
+            above = {self._facts.single(row, column).value for row in supers}
+            # What is a super admin's alone is not passed on to them.
+            yield (
+                "above a super admin",
+                [row for row in active if people.key(row).value in above and row not in supers][:1],
+            )
             # Whoever has most reports of his own, or nobody above, is likely to reach most: everybody's reach costs too much.
             reports = Counter(self._facts.single(row, column).value for row in everybody)
             likely = sorted(active, key=lambda row: -reports[people.key(row).value])[:_LIKELY] + orphans[:_LIKELY]
