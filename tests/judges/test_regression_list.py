@@ -54,7 +54,10 @@ CASES = {
     "FORCE and referential integrity": [f"{HERE}::test_foreign_keys_accept_hidden_rows"],
     "DROP OWNED, roles that policies depend on": [f"{HERE}::test_roles_that_policies_name_stay"],
     "a role named twice in a policy": [f"{HERE}::test_a_role_named_twice_is_one"],
-    "what policies depend on is dropped": [f"{HERE}::test_what_policies_read_is_not_dropped_beneath_them"],
+    "what policies depend on is dropped": [
+        f"{HERE}::test_what_policies_read_is_not_dropped_beneath_them",
+        f"{HERE}::test_without_what_a_function_reads_there_is_an_error_and_no_row",
+    ],
     "holes that had a CVE": [
         "tests/catalog/test_server_version.py::test_below_the_floor_every_open_hole_is_named",
         "tests/catalog/test_server_version.py::test_a_server_at_the_floor_is_clean",
@@ -343,13 +346,24 @@ def test_a_role_named_twice_is_one(admin: psycopg.Connection, ward: Ward):
 def test_what_policies_read_is_not_dropped_beneath_them(admin: psycopg.Connection, ward: Ward):
     for what in (
         "alter table ward.patient drop column team",
-        f"drop view {ward.prefix}_lookup.me",
+        f"drop function {ward.prefix}_lookup.me()",
         f"drop function {ward.prefix}_lookup.reach()",
         f"drop function {ward.prefix}.current_viewer()",
         "drop table ward.assignment",
     ):
         with refused(admin, "2BP01"):
             admin.execute(what.encode())
+
+
+def test_without_what_a_function_reads_there_is_an_error_and_no_row(admin: psycopg.Connection, ward: Ward):
+    """me() finds its view when it runs, so PostgreSQL lets a superuser drop that."""
+    act(admin, ward)
+    assert ids(admin, "select id from ward.patient") == VISIBLE
+    admin.execute("reset role")
+    admin.execute(f"drop view {ward.prefix}_lookup.me".encode())
+    admin.execute(f"set local role {ward.roles['web']}".encode())
+    with refused(admin, "42P01"):
+        admin.execute("select id from ward.patient")
 
 
 def test_functions_keep_no_plan_for_another_person(admin: psycopg.Connection, ward: Ward):

@@ -77,4 +77,4 @@ def test_every_function_of_pgerase_that_resolves_names_when_it_runs_looks_there_
             [ward.prefix],
         ).fetchall()
     assert len(found) > 25
-    assert {name: path for name, path in found if path != ["search_path=pg_catalog, pg_temp"]} == {}
+    assert {name: path for name, path in found if "search_path=pg_catalog, pg_temp" not in path} == {}

@@ -7,6 +7,7 @@ text: a word that merely contains `pgerase` stays.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from pgerase.errors import InternalError
 from pgerase.install.names import Names
@@ -20,6 +21,7 @@ _TOKEN = re.compile(
     | (?P<body>    \$(?P<tag>\w*)\$ (?P<inside>.*?) \$(?P=tag)\$ )
     | (?P<word>    [^\W\d][\w$]* )
     | (?P<number>  \d[\w.]* )
+    | (?P<blank>   \s+ )
     | (?P<other>   . )
     """,
     re.VERBOSE | re.DOTALL,
@@ -31,35 +33,39 @@ def localize(source: str, names: Names) -> str:
 
     Raises InternalError where a file holds what the tokens do not cover (a string with backslash escapes, an open quote).
     """
-    return "".join(_replaced(match, names) for match in _TOKEN.finditer(source))
+    return _localize(source, names.replacements, names.prefix)
 
 
-def _replaced(match: re.Match[str], names: Names) -> str:
+def _localize(source: str, replacements: Mapping[str, str], prefix: str) -> str:
+    return "".join(_replaced(match, replacements, prefix) for match in _TOKEN.finditer(source))
+
+
+def _replaced(match: re.Match[str], replacements: Mapping[str, str], prefix: str) -> str:
     token = match.group()
     match match.lastgroup:
         case "word":
-            return quote_identifier(names.replacements[token]) if token in names.replacements else token
+            return quote_identifier(replacements[token]) if token in replacements else token
         case "quoted":
-            if token[1:-1] in names.replacements:
+            if token[1:-1] in replacements:
                 raise InternalError(f"write {token[1:-1]} without quotes, so that it can be replaced")
             return token
         case "text":
-            return _text(token, names)
+            return _text(token, replacements, prefix)
         case "body" | "inside" | "tag":
-            return f"${match['tag']}${localize(match['inside'], names)}${match['tag']}$"
+            return f"${match['tag']}${_localize(match['inside'], replacements, prefix)}${match['tag']}$"
         case "other":
-            if match.group() in {"'", '"'}:
+            if token in {"'", '"'}:
                 raise InternalError("a quotation mark is not closed")
             return token
         case _:
             return token
 
 
-def _text(token: str, names: Names) -> str:
+def _text(token: str, replacements: Mapping[str, str], prefix: str) -> str:
     """A string constant: a whole name, or prose and settings that mention the schema with a dot after it.
 
     A prefix holds no quotation mark and no percent sign, so it may stand inside one as it is.
     """
-    if token[1:-1] in names.replacements:
-        return f"'{names.replacements[token[1:-1]]}'"
-    return re.sub(r"\bpgerase\.(?=[a-z_])", lambda _: f"{names.prefix}.", token)
+    if token[1:-1] in replacements:
+        return f"'{replacements[token[1:-1]]}'"
+    return re.sub(r"\bpgerase\.(?=[a-z_])", lambda _: f"{prefix}.", token)
