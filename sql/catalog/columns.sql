@@ -31,6 +31,28 @@ select c.oid as table_oid,
        pg_catalog.format_type(eb.base_oid, null) as element_type,
        t.typtype::pg_catalog.text as type_kind,
        a.attnotnull as not_null,
+       -- A constraint that is NOT VALID binds new rows alone, that of a foreign table nobody, and children may do without.
+       a.attnotnull
+           and (c.relkind = 'f'
+                or exists (
+                    select
+                      from pg_catalog.pg_inherits as h
+                      join pg_catalog.pg_attribute as b
+                        on b.attrelid = h.inhrelid
+                       and b.attname = a.attname
+                      join pg_catalog.pg_class as k
+                        on k.oid = h.inhrelid
+                     where h.inhparent = c.oid
+                       and (not b.attnotnull or k.relkind in ('f', 'p') or k.relhassubclass)
+                )
+                or exists (
+                    select
+                      from pg_catalog.pg_constraint as k
+                     where k.conrelid = c.oid
+                       and k.contype = 'n'
+                       and k.conkey = array[a.attnum]
+                       and not k.convalidated
+                )) as may_hold_null,
        pg_catalog.pg_get_expr(f.adbin, f.adrelid) as default,
        a.attidentity::pg_catalog.text as identity,
        a.attgenerated::pg_catalog.text as generated,

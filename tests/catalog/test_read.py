@@ -618,6 +618,40 @@ def test_foreign_tables_and_extensions_are_marked(database: FreshDatabase) -> No
     assert {routine.extension for routine in catalog.routines} == {"file_fdw", "citext"}
 
 
+def test_not_null_that_some_rows_need_not_keep_is_told(database: FreshDatabase) -> None:
+    build(
+        database,
+        "create table public.t (a integer not null); create table public.whole (a integer not null) partition by list (a)",
+    )
+    build(database, "create table public.part partition of public.whole default")
+    assert not any(table(database, "public", name).columns[0].may_hold_null for name in ("t", "whole", "part"))
+    admin = database.connect_admin()
+    admin.execute("create extension file_fdw")
+    admin.execute("create server files foreign data wrapper file_fdw")
+    admin.execute("create foreign table public.f (a text not null, b text) server files options (filename '/dev/null')")
+    assert [one.may_hold_null for one in table(database, "public", "f").columns] == [True, False]
+    if snapshot(database).server_version >= 180000:
+        build(database, "create table public.late (a integer); insert into public.late values (null)")
+        build(database, "alter table public.late add constraint late_a not null a not valid")
+        assert (
+            table(database, "public", "late").columns[0].not_null,
+            table(database, "public", "late").columns[0].may_hold_null,
+        ) == (True, True)
+        build(
+            database,
+            "create table public.above (a integer constraint above_a not null no inherit); create table public.below () inherits (public.above)",
+        )
+        assert table(database, "public", "above").columns[0].may_hold_null
+    else:
+        build(
+            database,
+            "create table public.above (a integer not null); create table public.below () inherits (public.above)",
+        )
+        assert not table(database, "public", "above").columns[0].may_hold_null
+        build(database, "alter table public.below alter a drop not null")
+        assert table(database, "public", "above").columns[0].may_hold_null
+
+
 def test_system_and_temporary_objects_are_left_out(database: FreshDatabase) -> None:
     session = database.connect()
     session.execute("create temporary table passing (id integer)")

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pgerase.catalog.model import Name
@@ -319,3 +321,33 @@ def test_a_solver_that_runs_out_of_time_says_nothing(monkeypatch):
     found = compared(account("{size: {gt: 1}}"), account("{size: {ge: 2}}"))
     assert found.verdict is Verdict.UNKNOWN
     assert found.gains.why == "the solver ran out of time"
+
+
+SWITCHES = VIEWERS + "    - switches: {from: switch, value: is_on}\n"
+
+
+def test_a_table_may_be_empty():
+    """Without any switch bosses gain: a row that is made up for one formula is none for the other."""
+    switch = table("switch", "is_on boolean", primary="")
+    columns = tuple(replace(one, not_null=True) for one in switch.columns)
+    tables = (*CATALOG.tables.values(), replace(switch, columns=columns))
+    before = account(rule="who: {switches: {in: [true, false]}}, can: [read]", head=SWITCHES)
+    after = account(rule="who: {any: [{title: Boss}, {switches: true}]}, can: [read]", head=SWITCHES)
+    found = compare(rules(before, {"account"}), rules(after, {"account"}), catalog(*tables))
+    assert sign(next(one for one in found if one.action is Action.READ)) == "?"
+
+
+@pytest.mark.parametrize(("may_hold_null", "expected"), [(False, "="), (True, "<")])
+def test_not_null_counts_where_it_binds_every_row(may_hold_null, expected):
+    tables = [
+        replace(
+            one, columns=tuple(replace(column, not_null=True, may_hold_null=may_hold_null) for column in one.columns)
+        )
+        for one in CATALOG.tables.values()
+    ]
+    before, after = (
+        rules(account(rows, rule="can: [read], hierarchy: false"), {"account"})
+        for rows in ("{}", "{any: [{state: a}, {not: {state: a}}]}")
+    )
+    found = compare(before, after, catalog(*tables))
+    assert sign(next(one for one in found if one.action is Action.READ)) == expected

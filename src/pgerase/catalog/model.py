@@ -89,6 +89,8 @@ class Column:
     collation_deterministic: bool
     domains: tuple[Domain, ...] = ()
     """The column's domain, the one that is over, and so on inwards; empty where its type is none."""
+    may_hold_null: bool = False
+    """`not_null`, and rows may have a null all the same: the constraint is not validated, or not enforced on all rows."""
 
     @property
     def refuses_null(self) -> bool:

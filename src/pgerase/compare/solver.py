@@ -93,6 +93,7 @@ class _Question:
         self._terms: dict[Term, Any] = {}
         self._somes: dict[int, _Some] = {}
         self._rows: dict[str, list[Place]] = {}
+        self._exists: dict[Place, Any] = {}
         self._facts: list[Any] = []
         self._witnesses = 0
         self._tried = 0
@@ -165,6 +166,8 @@ class _Question:
                 body = self._formulas.moved(some.formula.body, variable.root, some.witness)
                 self._solver.add(z3.Implies(some.truth, self._truth(body, claimed=True)))
                 self._row(some.witness)
+                # It is a row of the table only where there is one; the table may be empty.
+                self._exists[some.witness] = some.truth
                 added = True
         for some in list(self._somes.values()):
             (variable,) = some.formula.arguments
@@ -175,7 +178,8 @@ class _Question:
                 self._tried += 1
                 some.tried.add(place)
                 body = self._formulas.moved(some.formula.body, variable.root, place)
-                self._solver.add(z3.Implies(self._truth(body, claimed=False), some.truth))
+                exists = self._exists.get(place, z3.BoolVal(True))
+                self._solver.add(z3.Implies(z3.And(exists, self._truth(body, claimed=False)), some.truth))
                 added = True
         return added
 
@@ -300,7 +304,7 @@ class _Question:
         self._note_place(term.place)
         column = self._tables[term.place.table].column(term.column)
         stored = term.place.path or term.place.root not in self._unstored
-        if column is not None and column.not_null and stored:
+        if column is not None and column.not_null and not column.may_hold_null and stored:
             null = self._z3.Bool(f"null {term.place!r} {term.column!r}")
             self._facts.append(self._z3.Implies(self._found(term.place), self._z3.Not(null)))
 
