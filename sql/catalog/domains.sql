@@ -2,6 +2,7 @@
 select t.oid,
        n.nspname as schema,
        t.typname as name,
+       r.rolname as owner,
        t.typbasetype as base_oid,
        pg_catalog.format_type(t.typbasetype, t.typtypmod) as type,
        t.typnotnull as not_null,
@@ -10,6 +11,8 @@ select t.oid,
   from pg_catalog.pg_type as t
   join pg_catalog.pg_namespace as n
     on n.oid = t.typnamespace
+  join pg_catalog.pg_roles as r
+    on r.oid = t.typowner
   left join lateral (
            select pg_catalog.array_agg(k.conname::pg_catalog.text order by k.conname collate "C") as names,
                   pg_catalog.array_agg(pg_catalog.pg_get_constraintdef(k.oid) order by k.conname collate "C") as definitions

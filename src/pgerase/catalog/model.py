@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,6 +64,7 @@ class Domain:
     not_null: bool
     checks: tuple[Constraint, ...]
     """In the order in which the server looks at them; in their definitions VALUE stands for the value."""
+    owner: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,6 +217,7 @@ class _Tables:
                 type=row["type"],
                 not_null=row["not_null"],
                 checks=tuple(Constraint(name, "c", (), definition) for name, definition in checks),
+                owner=row["owner"],
             )
             type_oid = row["base_oid"]
 

@@ -16,6 +16,7 @@ class Code(StrEnum):
     SET_ROLE = "door-set-role"
     OWNER = "door-owner"
     SCHEMA_OWNER = "door-schema-owner"
+    CODE_OWNER = "door-code-owner"
     ACTS_AS_OWNER = "door-acts-as-owner"
     CREATEROLE = "door-createrole"
     REPLICATION = "door-replication"

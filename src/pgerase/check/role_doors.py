@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from pgerase.catalog.model import Name
 from pgerase.check.door import Door
 from pgerase.check.door_codes import Code
 from pgerase.check.look import ADMIN_OPTION_NEEDED, Look
-from pgerase.check.spelling import in_sql, roles_in_sql, spell_all
+from pgerase.check.spelling import (
+    in_sql,
+    roles_in_sql,
+    routine_in_sql,
+    routine_kind,
+    spell,
+    spell_all,
+    spell_routine,
+    table_in_sql,
+)
 from pgerase.errors import Severity
 
 _STRONG_ROLES: Mapping[str, str] = {
@@ -27,6 +38,7 @@ def role_doors(look: Look) -> Iterator[Door]:
     yield from _who_can_be_unbound(look)
     yield from _owners(look)
     yield from _schema_owners(look)
+    yield from _code_owners(look)
     yield from _who_can_act_as_owner(look)
     yield from _role_makers(look)
     yield from _replicating(look)
@@ -117,6 +129,43 @@ def _schema_owners(look: Look) -> Iterator[Door]:
                 f"role {owner} owns schema {schema}: it can drop its tables and put others in their place.",
                 fix=f"alter schema {in_sql(schema)} owner to {in_sql(look.owners[0])};",
             )
+
+
+def _code_owners(look: Look) -> Iterator[Door]:
+    """Who may change what governed tables run: functions of their expressions and triggers, and domains of their columns.
+
+    A domain's owner can have every row there is checked, and whoever writes runs the rest with rights of his own.
+    """
+    routines = {routine.oid: routine for routine in look.catalog.routines}
+    owned: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    tables: defaultdict[str, set[Name]] = defaultdict(set)
+    for name in look.covered:
+        table = look.catalog.tables[name]
+        found = [
+            (domain.owner, f"domain {spell(domain.name)}", f"domain {table_in_sql(domain.name)}")
+            for column in table.columns
+            for domain in column.domains
+        ]
+        found += [
+            (one.owner, f"{routine_kind(one)} {spell_routine(one)}", f"routine {routine_in_sql(one)}")
+            for call in table.calls
+            if (one := routines.get(call.routine)) is not None and not look.own.made_routine(one)
+        ]
+        for owner, what, in_statement in found:
+            if owner not in look.owners and not look.is_unbound(owner):
+                owned[owner][what] = f"alter {in_statement} owner to {in_sql(table.owner)};"
+                tables[owner].add(name)
+    for owner, fixes in sorted(owned.items()):
+        yield Door(
+            Code.CODE_OWNER,
+            "owner",
+            owner,
+            look.severity(owner),
+            f"role {owner} owns {', '.join(sorted(fixes))}, which {spell_all(sorted(tables[owner]))} run: it can have it look at"
+            " every row that is written, or, of a domain, that is there.",
+            fix="\n".join(fixes[what] for what in sorted(fixes)),
+            tables=tuple(sorted(tables[owner])),
+        )
 
 
 def _who_can_act_as_owner(look: Look) -> Iterator[Door]:
