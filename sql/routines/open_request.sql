@@ -51,7 +51,7 @@ begin
         raise exception using
             errcode = 'ZE112',
             message = pg_catalog.format('%s of the keys given belong to nobody', v_missing),
-            hint = 'pgerase subject status shows which. Where rows were left of somebody already gone, say so.';
+            hint = 'pgerase subject status shows which. Where rows were left of somebody already gone: --allow-missing.';
     end if;
 
     insert into pgerase_internal.request (kind, subject, reference, received_at, due_on)

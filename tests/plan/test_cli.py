@@ -218,6 +218,20 @@ def test_a_database_without_pgerase_is_named(site, capsys):
     assert "pgerase is not installed in the database postgres\nhint: Run `pgerase install`" in capsys.readouterr().err
 
 
+def test_names_of_pack_yaml_that_the_database_does_not_have_are_told_with_line_and_nearest_name(run, site, pack):
+    settings = (pack / "pack.yaml").read_text(encoding="utf-8") + "schemas: {csx: governed}\n"
+    (pack / "pack.yaml").write_text(settings, encoding="utf-8")
+    code, out, err = run("check", "--bound")
+    assert code == 1
+    assert "pack.yaml:5:11: warning[unknown-schema]: there is no schema csx" in out + err
+    assert "Did you mean cs?" in out + err
+    (pack / "pack.yaml").write_text(settings.replace(f"[{site.app}]", f"[{site.app}x]"), encoding="utf-8")
+    code, out, err = run("plan")
+    assert code == 3
+    assert f"pack.yaml:4:1: error[unknown-role]: there is no role {site.app}x" in out + err
+    assert f"Did you mean {site.app}?" in out + err
+
+
 def test_a_plan_that_was_refused_is_not_called_nothing_to_do(run, pack):
     (pack / "access.yaml").write_text(ACCESS.replace("cs.company", "cs.compani"), encoding="utf-8")
     code, out, err = run("plan")

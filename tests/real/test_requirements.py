@@ -355,7 +355,8 @@ def test_p13_the_page_shows_the_rule_files_of_the_test():
     page = (HERE.parents[1] / "docs" / "worked_example.md").read_text(encoding="utf-8")
     shown = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert shown == [
-        (HERE / "p13" / step / "access.yaml").read_text(encoding="utf-8") for step in ("everyone", "region")
+        (HERE / "p13" / file).read_text(encoding="utf-8")
+        for file in ("everyone/access.yaml", "everyone/pack.yaml", "region/access.yaml")
     ]
 
 

@@ -36,6 +36,7 @@ from pgerase.compile.surroundings import (
     members,
     migrator,
     unknown_roles,
+    unknown_schemas,
 )
 from pgerase.compile.views import ViewBuilder
 from pgerase.errors import Finding, Severity
@@ -55,7 +56,7 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     rules, problems = bind(pack.access, catalog)
     findings += problems
     modes, problems = adoption(pack, rules, catalog)
-    findings += [*problems, *unknown_roles(pack, catalog)]
+    findings += [*problems, *unknown_roles(pack, catalog), *unknown_schemas(pack, catalog)]
     governed = [resource for resource in rules.resources if modes[resource.name] is Mode.ON]
     if not governed or any(finding.severity is Severity.ERROR for finding in findings):
         return Desired(pack.settings.prefix, (), (), tuple(findings))

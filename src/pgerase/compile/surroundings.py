@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compile import bound, sql
+from pgerase.compile.bind_names import nearest
 from pgerase.compile.desired import DesiredGrant, DesiredMembership, DesiredPolicy, DesiredRoleSetting
 from pgerase.compile.emit import Facts
 from pgerase.compile.naming import Naming
@@ -22,14 +23,31 @@ def matches(wanted: TableName, name: Name) -> bool:
 
 def unknown_roles(pack: Pack, catalog: Catalog) -> tuple[Finding, ...]:
     """Roles that pack.yaml names and the cluster does not have."""
-    named: list[tuple[str, Position]] = [(role, pack.settings.at) for role in pack.settings.app]
+    at = pack.settings.roles_at or pack.settings.at
+    named: list[tuple[str, Position]] = [(role, at) for role in pack.settings.app]
     named += [(service.role, service.at) for service in pack.settings.services]
     if pack.settings.migrator is not None:
-        named.append((pack.settings.migrator, pack.settings.at))
+        named.append((pack.settings.migrator, at))
     return tuple(
-        Finding("unknown-role", Severity.ERROR, role, f"there is no role {role}", "", at)
+        Finding("unknown-role", Severity.ERROR, role, f"there is no role {role}", nearest(role, catalog.roles), at)
         for role, at in named
         if role not in catalog.roles
+    )
+
+
+def unknown_schemas(pack: Pack, catalog: Catalog) -> tuple[Finding, ...]:
+    """Schemas that pack.yaml names and the database does not have. Nothing depends on them, so it is a warning."""
+    return tuple(
+        Finding(
+            "unknown-schema",
+            Severity.WARNING,
+            schema.name,
+            f"there is no schema {schema.name}",
+            nearest(schema.name, catalog.schemas),
+            schema.at,
+        )
+        for schema in pack.settings.schemas
+        if schema.name not in catalog.schemas
     )
 
 

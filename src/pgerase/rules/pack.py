@@ -86,7 +86,10 @@ class AcceptedDoor:
 
 @dataclass(frozen=True, slots=True)
 class PackSettings:
-    """A whole `pack.yaml`; every field has a default. `app` empty means the connecting login; `migrator` None nobody."""
+    """A whole `pack.yaml`; every field has a default. `app` empty means the connecting login; `migrator` None nobody.
+
+    `roles_at` is where `roles:` stands, None without it.
+    """
 
     name: str
     prefix: str
@@ -98,6 +101,7 @@ class PackSettings:
     acknowledged: tuple[Acknowledgement, ...]
     accepted: tuple[AcceptedDoor, ...]
     at: Position
+    roles_at: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,6 +256,7 @@ def _settings(fields: Fields) -> PackSettings:
         acknowledged=tuple(Acknowledgement(*noted) for noted in fields[_ACKNOWLEDGE]),
         accepted=tuple(AcceptedDoor(*noted[:4]) for noted in fields[_ACCEPTED]),
         at=fields.at,
+        roles_at=None if fields[_ROLES] is None else fields.at_key(_ROLES),
     )
 
 
