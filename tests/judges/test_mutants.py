@@ -24,7 +24,11 @@ EQUIVALENT = {
     **{
         f"permissive UPDATE policy P_update on ward.{table} {change}": "who passes USING is a super admin, who may write any row"
         for table in ("member", "poster")
-        for change in (": check true:", "check: where dropped: p.is_admin = TRUE")
+        for change in (
+            ": check true:",
+            "check: where dropped: p.is_admin = TRUE",
+            "check: oneself widened to reach: SELECT FROM P_lookup.me() AS p WHERE p.is_admin = TRUE",
+        )
     },
 }
 """Mutants whose condition means something else, and that no statement tells apart, by how they begin; P is the prefix."""
