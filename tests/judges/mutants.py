@@ -6,7 +6,7 @@ Several mutants share a database and a look of verify, as far as it can tell the
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -38,7 +38,7 @@ class Wrong:
     """One mutant: what it is of, what was done to it, and the statements that put it in the right one's place.
 
     `table` is where it shows, and `codes` are the findings that it may show as. `command` is that of its policy, or what verify calls what
-    it shows in.
+    it shows in. `conditions` are those of the policy that are others now, as they were and as they are.
     """
 
     of: str
@@ -49,6 +49,7 @@ class Wrong:
     codes: frozenset[str]
     command: str
     part: str = ""
+    conditions: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         return " ".join(f"{self.of} {self.part}: {self.operator}: {self.was}".split())
@@ -71,12 +72,12 @@ def generated(ward: Ward) -> tuple[object, ...]:
 # -- policies -----------------------------------------------------------------------------------------------------------------
 
 
-def of_conditions(one: DesiredPolicy) -> Iterator[Wrong]:
+def of_conditions(one: DesiredPolicy, choose: Callable[[int], Iterable[int]] = range) -> Iterator[Wrong]:
     """A change in a condition of a policy. The same change of the same part is made once, wherever else the part stands."""
     for part in ("using", "check"):
         text = getattr(one, part)
         seen: set[tuple[str, str]] = set()
-        for mutant in expressions(text) if text else ():
+        for mutant in expressions(text, choose) if text else ():
             if (mutant.operator, mutant.was) not in seen:
                 seen.add((mutant.operator, mutant.was))
                 yield replace(_altered(one, mutant, **{part: mutant.sql}), part=part)
@@ -99,14 +100,16 @@ def of_policies(one: DesiredPolicy) -> Iterator[Wrong]:
             yield _altered(one, Mutant(f"{part} true", text, ""), **{part: "true"})
     if one.using and one.check and one.using != one.check:
         yield _altered(one, Mutant("using and check swapped", "", ""), using=one.check, check=one.using)
-        yield _wrong(one, "check dropped", "", f"{drop}; {_create(replace(one, check=None))}")
+        dropped = _wrong(one, "check dropped", "", f"{drop}; {_create(replace(one, check=None))}")
+        yield replace(dropped, conditions=((one.check, one.using),))
 
 
 def _altered(one: DesiredPolicy, mutant: Mutant, **parts: str) -> Wrong:
     words = {"using": "using", "check": "with check"}
     expressions_of_it = " ".join(f"{words[part]} ({text})" for part, text in parts.items())
     script = f"alter policy {_quoted(one.name)} on {_name(one.table)} {expressions_of_it}"
-    return _wrong(one, mutant.operator, mutant.was, script)
+    conditions = tuple((getattr(one, part), text) for part, text in parts.items())
+    return replace(_wrong(one, mutant.operator, mutant.was, script), conditions=conditions)
 
 
 def _wrong(one: DesiredPolicy, operator: str, was: str, script: str) -> Wrong:
@@ -143,12 +146,12 @@ def of_query(one: DesiredView | DesiredFunction, table: str, what: str) -> Itera
 # -- databases ----------------------------------------------------------------------------------------------------------------
 
 
-def waves(mutants: Iterator[Wrong], most: int) -> list[list[Wrong]]:
-    """At most so many groups in which none bothers another; what has no place in them is left out."""
+def waves(mutants: Iterable[Wrong], most: int, worth: Callable[[Wrong], bool] = lambda _: True) -> list[list[Wrong]]:
+    """At most so many groups in which none bothers another; what has no place in them is left out, and what is not worth one."""
     made: list[list[Wrong]] = [[] for _ in range(most)]
     for one in mutants:
         home = next((wave for wave in made if not any(one.bothers(other) for other in wave)), None)
-        if home is not None:
+        if home is not None and worth(one):
             home.append(one)
     return [wave for wave in made if wave]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from pglast import ast, parse_sql
@@ -24,22 +25,21 @@ class Mutant:
     sql: str
 
 
-def expressions(text: str) -> Iterator[Mutant]:
-    """All mutants of a condition."""
-    for one in queries(f"select {text}"):
+def expressions(text: str, choose: Callable[[int], Iterable[int]] = range) -> Iterator[Mutant]:
+    """All mutants of a condition, or those that are chosen when it is known how many there are."""
+    for one in queries(f"select {text}", choose):
         yield Mutant(one.operator, one.was, one.sql.removeprefix("SELECT "))
 
 
-def queries(text: str) -> Iterator[Mutant]:
-    """All mutants of a query."""
-    number = 0
-    while True:
+def queries(text: str, choose: Callable[[int], Iterable[int]] = range) -> Iterator[Mutant]:
+    """All mutants of a query, or those that are chosen."""
+    counting = _Change(sys.maxsize)
+    counting(parse_sql(text))
+    for number in choose(sys.maxsize - counting.left):
         tree = parse_sql(text)
         change = _Change(number)
         changed = change(tree)
-        if change.operator is None:
-            return
-        number += 1
+        assert change.operator is not None
         yield Mutant(change.operator, change.was, RawStream()(changed or tree))
 
 
@@ -62,10 +62,12 @@ _OTHER_TEST = {
 
 
 class _Change(Visitor):
-    """Makes the change of that number, counted in the order in which changes are met; `operator` stays None after the last."""
+    """Makes the change of that number, counted in the order in which changes are met; `operator` stays None after the last, and `left` is
+    how many more would have been met before it.
+    """
 
     def __init__(self, number: int) -> None:
-        self._left = number
+        self.left = number
         self.operator: str | None = None
         self.was = ""
 
@@ -76,12 +78,23 @@ class _Change(Visitor):
             ancestors = ancestors.parent
         return ancestors.node
 
+    @staticmethod
+    def _part_of(ancestors, node: ast.Node) -> ast.Node:
+        """The comparison or call that a value stands in: what is changed, since the same value elsewhere is another matter."""
+        while ancestors is not None and ancestors.node is not None:
+            if isinstance(ancestors.node, ast.A_Expr | ast.FuncCall):
+                return ancestors.node
+            if isinstance(ancestors.node, ast.SelectStmt):
+                break
+            ancestors = ancestors.parent
+        return node
+
     def _due(self, operator: str, node: ast.Node) -> bool:
         """Whether this is the one."""
         if self.operator is not None:
             return False
-        if self._left:
-            self._left -= 1
+        if self.left:
+            self.left -= 1
             return False
         self.operator, self.was = operator, RawStream()(node)
         return True
@@ -154,27 +167,27 @@ class _Change(Visitor):
 
     def visit_RangeFunction(self, ancestors, node):
         call = node.functions[0][0]
-        if call.funcname[-1].sval == "reach" and self._due("reach narrowed to oneself", node):
-            return ast.RangeVar(
-                schemaname=call.funcname[0].sval, relname="me", inh=True, relpersistence="p", alias=node.alias
-            )
+        schema, name = (call.funcname[0].sval, call.funcname[-1].sval)
+        if name == "reach" and self._due("reach narrowed to oneself", node):
+            return self._called(node, schema, "me")
+        if name == "me" and self._due("oneself widened to reach", self._query_of(ancestors)):
+            return self._called(node, schema, "reach")
         return None
 
-    def visit_RangeVar(self, ancestors, node):
-        if node.relname == "me" and self._due("oneself widened to reach", self._query_of(ancestors)):
-            call = ast.FuncCall(funcname=(ast.String(node.schemaname), ast.String("reach")))
-            return ast.RangeFunction(functions=((call, None),), alias=node.alias)
-        return None
+    @staticmethod
+    def _called(node: ast.RangeFunction, schema: str, name: str) -> ast.RangeFunction:
+        call = ast.FuncCall(funcname=(ast.String(schema), ast.String(name)))
+        return ast.RangeFunction(functions=((call, None),), alias=node.alias)
 
     def visit_A_Const(self, ancestors, node):
-        value = node.val
+        value, part = node.val, self._part_of(ancestors, node)
         number = _number(value)
         if number is not None:
-            if abs(number) < _BOUND and self._due("another number", node):
+            if abs(number) < _BOUND and self._due("another number", part):
                 return ast.A_Const(val=ast.Integer(number + 1))
-        elif isinstance(value, ast.String) and self._due("another text", node):
+        elif isinstance(value, ast.String) and self._due("another text", part):
             return ast.A_Const(val=ast.String(f"{value.sval}?"))
-        if isinstance(value, ast.Boolean) and self._due("another truth", node):
+        if isinstance(value, ast.Boolean) and self._due("another truth", part):
             return ast.A_Const(val=ast.Boolean(not value.boolval))
         return None
 

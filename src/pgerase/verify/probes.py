@@ -30,6 +30,8 @@ _REFUSED = "42501"
 _DONORS = 6
 _CONSIDERED = 20
 """Writes weighed for each viewer, action and column before a few are tried."""
+_BARE = 50
+"""Rows that statements without a condition meet, as far as the table has them: one statement tries them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,16 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """What will be tried on one table: the rows its clone needs, the rows to write, and the writes."""
+    """What will be tried on one table: the rows its clone needs, the rows to write, and the writes.
+
+    `more` are rows that only what is tried without a condition meets, beside the others.
+    """
 
     governed: Governed
     rows: tuple[SeenRow, ...]
     wanted: tuple[Wanted, ...]
     tries: tuple[Try, ...]
+    more: tuple[SeenRow, ...] = ()
 
 
 def design(
@@ -92,7 +98,8 @@ def design(
         )
         for wish, allowed in _some(inserts, sample.probes, lambda write: write.columns):
             tries.append(Try(viewer, Action.INSERT, None, wanted.setdefault(wish, len(wanted)), allowed))
-    return Design(governed, rows, tuple(wanted), tuple(tries))
+    more = [row for row in _shuffled(governed.compared, draw) if row.id not in places]
+    return Design(governed, rows, tuple(wanted), tuple(tries), tuple(more[: max(0, _BARE - len(rows))]))
 
 
 def _writers(
@@ -243,7 +250,7 @@ class Probes:
     def carry_out(
         self, plan: Design, clone: Clone, unchecked: Clone, actor: Actor, viewers: Sequence[Viewer] = ()
     ) -> None:
-        """Try every write of a design on its clone; `unchecked` is another one of the same rows (`Workshop.unchecked`).
+        """Try every write of a design on its clone; `unchecked` is another one, with more rows (`Workshop.unchecked`).
 
         All `viewers` try to change and to delete whatever they can of it.
         """
@@ -337,10 +344,11 @@ class Probes:
             if statement is None:
                 continue
             allowed = self._expectations.allowed(session, plan.governed, action)
-            expected = sum(row.id in allowed for row in plan.rows)
+            rows = (*plan.rows, *plan.more)
+            expected = sum(row.id in allowed for row in rows)
             found = attempt(self._database, self._statements, statement) or 0
             if found != expected:
-                row = f"(of {len(plan.rows)} rows, without a condition)"
+                row = f"(of {len(rows)} rows, without a condition)"
                 words = (f"{expected} rows",)
                 one = example(plan.governed, viewer, str(action), row, expected > 0, words, f"{found} rows")
                 self._collector.disagree(str(action), one)

@@ -354,6 +354,7 @@ class _Run:
                 with self._database.transaction():
                     ids = [row.id for row in planned.rows]
                     clone = workshop.with_policies(workshop.clone(governed.table, reader, ids, planned.wanted))
+                    ids += [row.id for row in planned.more]
                     unchecked = workshop.unchecked(workshop.clone(governed.table, reader, ids, ()))
                     made.append((planned, clone, unchecked, actor))
             except DatabaseFailed as error:
