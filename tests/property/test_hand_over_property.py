@@ -24,7 +24,7 @@ from tests.property.trial import draw_state, trim
 from tests.property.world import PEOPLE, RID, TABLES, VARIANTS, Variant
 
 SEED = os.environ.get("PGERASE_PROPERTY_SEED") or "2026"
-FILES = 20
+FILES = 16
 """Of each variant, with one state of the data each."""
 LARGEST = 60_000
 """Characters of SQL."""
