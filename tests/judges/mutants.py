@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 
 from pgerase.apply.ledger import read_state
+from pgerase.catalog.model import Name
 from pgerase.compile import compile_pack
 from pgerase.compile.desired import DesiredFunction, DesiredPolicy, DesiredView
 from pgerase.database import Database
@@ -194,8 +195,8 @@ def make(twin: Ward, wave: list[Wrong]) -> None:
             admin.execute(one.script.encode())
 
 
-def _name(name: object) -> str:
-    return f"{_quoted(name.schema)}.{_quoted(name.name)}"  # type: ignore[attr-defined]
+def _name(name: Name) -> str:
+    return f"{_quoted(name.schema)}.{_quoted(name.name)}"
 
 
 def _quoted(name: str) -> str:
