@@ -10,29 +10,21 @@ select p.pubname as name,
             where s.pnpubid = p.oid
             order by n.nspname collate "C"
        ) as schemas,
-       array(
-           select n.nspname
-             from pg_catalog.pg_publication_rel as r
-             join pg_catalog.pg_class as c
-               on c.oid = r.prrelid
-             join pg_catalog.pg_namespace as n
-               on n.oid = c.relnamespace
-            where r.prpubid = p.oid
-            order by n.nspname collate "C", c.relname collate "C"
-       ) as named_schemas,
-       array(
-           select c.relname
-             from pg_catalog.pg_publication_rel as r
-             join pg_catalog.pg_class as c
-               on c.oid = r.prrelid
-             join pg_catalog.pg_namespace as n
-               on n.oid = c.relnamespace
-            where r.prpubid = p.oid
-            order by n.nspname collate "C", c.relname collate "C"
-       ) as named_tables,
+       r.schemas as named_schemas,
+       r.tables as named_tables,
        t.schemaname as schema,
        t.tablename as table
   from pg_catalog.pg_publication as p
+ cross join lateral (
+        select coalesce(pg_catalog.array_agg(n.nspname order by n.nspname collate "C", c.relname collate "C"), '{}') as schemas,
+               coalesce(pg_catalog.array_agg(c.relname order by n.nspname collate "C", c.relname collate "C"), '{}') as tables
+          from pg_catalog.pg_publication_rel as l
+          join pg_catalog.pg_class as c
+            on c.oid = l.prrelid
+          join pg_catalog.pg_namespace as n
+            on n.oid = c.relnamespace
+         where l.prpubid = p.oid
+       ) as r
   left join pg_catalog.pg_publication_tables as t
          on t.pubname = p.pubname
  order by p.pubname collate "C", t.schemaname collate "C", t.tablename collate "C"

@@ -234,8 +234,9 @@ class Laboratory:
 
     # -- trying --------------------------------------------------------------------------------------------------------
 
-    def observe(self, compiled: Compiled, stored: Stored, viewer: Viewer) -> dict[str, Outcome]:
-        """What the viewer sees and may change, by table."""
+    @contextmanager
+    def acting(self, viewer: Viewer) -> Iterator[None]:
+        """A savepoint in which the viewer's login acts for the viewer; taken back at the end."""
         execute = self.connection.execute
         execute("savepoint viewer")
         try:
@@ -245,13 +246,19 @@ class Laboratory:
                     execute(f"select {_id(self.prefix)}.become(%s)", [viewer.text])
                 else:
                     execute("select set_config(%s, %s, true)", [f"{self.prefix}.viewer", viewer.text])
+            yield
+        finally:
+            execute("rollback to savepoint viewer")
+
+    def observe(self, compiled: Compiled, stored: Stored, viewer: Viewer) -> dict[str, Outcome]:
+        """What the viewer sees and may change, by table."""
+        execute = self.connection.execute
+        with self.acting(viewer):
             tries = ", ".join(f"probe.try_{table}() as {table}" for table in compiled.resources)
             found = execute(f"select {tries}").fetchone()
             for leaf in leaves(self.variant):
                 if "event" in compiled.resources and execute(f"select 1 from {leaf}".encode()).fetchone():
                     raise AssertionError(f"a partition shows rows by itself: {leaf}")
-        finally:
-            execute("rollback to savepoint viewer")
         return {table: _outcome(frozenset(row[RID] for row in stored.rows[table]), found[table]) for table in found}
 
 

@@ -104,19 +104,10 @@ class Look:
 
     def differences(self, viewer: Viewer) -> Iterator[str]:
         """Everything that is not as the rules mean it."""
-        execute = self.laboratory.connection.execute
-        execute("savepoint viewer")
-        try:
-            execute(f"set local session authorization {_id(self.laboratory.logins[viewer.role])}")
-            if viewer.text is not None and viewer.stamped:
-                execute(f"select {_id(self.laboratory.prefix)}.become(%s)", [viewer.text])
-            elif viewer.text is not None:
-                execute("select set_config(%s, %s, true)", [f"{self.laboratory.prefix}.viewer", viewer.text])
+        with self.laboratory.acting(viewer):
             for table in self.compiled.resources:
                 yield from self.shown(viewer, table)
                 yield from self.changed(viewer, table)
-        finally:
-            execute("rollback to savepoint viewer")
 
     def shown(self, viewer: Viewer, table: str) -> Iterator[str]:
         """The masked view: its rows and its hidden columns."""

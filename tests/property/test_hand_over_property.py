@@ -76,23 +76,14 @@ class Desk:
 
     def differences(self, viewer: Viewer, rng: Random) -> Iterator[str]:
         """Every try that does not come to what the rules mean."""
-        execute = self.laboratory.connection.execute
         key = self.laboratory.variant.n("id")
         people = [str(person[key]) for person in self.stored.rows[PEOPLE]]
-        execute("savepoint viewer")
-        try:
-            execute(f"set local session authorization {_id(self.laboratory.logins[viewer.role])}")
-            if viewer.text is not None and viewer.stamped:
-                execute(f"select {_id(self.laboratory.prefix)}.become(%s)", [viewer.text])
-            elif viewer.text is not None:
-                execute("select set_config(%s, %s, true)", [f"{self.laboratory.prefix}.viewer", viewer.text])
+        with self.laboratory.acting(viewer):
             for table in self.functions:
                 rows = self.stored.rows[table]
                 for row in rng.sample(rows, min(ROWS, len(rows))):
                     for to in rng.sample(people, min(RECIPIENTS, len(people))):
                         yield from self.tried(viewer, table, row, to)
-        finally:
-            execute("rollback to savepoint viewer")
 
     def tried(self, viewer: Viewer, table: str, row: Row, to: str) -> Iterator[str]:
         """One row handed to one person."""

@@ -36,9 +36,24 @@ class RecordedRules:
 
 
 def rules_text(recorded: RecordedRules) -> str:
-    """The rules as JSON; the same text for rules that say the same in the same order."""
-    data = {"format": _FORMAT, "governed": sorted(recorded.governed), "access": _data(recorded.access)}
-    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """The rules as JSON, a resource a line, for it stands in SQL that people review and compare.
+
+    The same text for rules that say the same in the same order.
+    """
+    access_parts = cast("dict[str, object]", _data(recorded.access))
+    parts = ",\n".join(f"{_json(name)}:{_laid_out(value)}" for name, value in sorted(access_parts.items()))
+    governed = _laid_out([list(table) for table in sorted(recorded.governed)])
+    return f'{{"format":{_FORMAT},\n"governed":{governed},\n"access":{{\n{parts}\n}}}}'
+
+
+def _laid_out(value: object) -> str:
+    """A list with one of its parts a line."""
+    parts = [_json(part) for part in cast("list[object]", value)] if isinstance(value, list) else []
+    return "[\n  " + ",\n  ".join(parts) + "\n]" if parts else _json(cast("object", value))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def read_rules(text: str) -> RecordedRules | None:
