@@ -13,6 +13,8 @@ where schema.nspname = any (%(names)s)
         from pg_catalog.pg_depend as part
         where part.classid = dependent.classid
             and part.objid = dependent.objid
+            -- A partitioned table is part of the columns of its own key.
+            and (part.refclassid, part.refobjid) <> (dependent.classid, dependent.objid)
             and part.deptype in ('a', 'i')
     )
     and dependent.classid in ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_type'::regclass)

@@ -44,4 +44,4 @@ $$;
 comment on function pgerase.claimed_viewer() is 'The key that claims name; null where they name nobody, empty where they are invalid.';
 
 revoke all on function pgerase.claimed_viewer() from public;
-grant execute on function pgerase.claimed_viewer() to pgerase_viewer, pgerase_lookup;
+grant execute on function pgerase.claimed_viewer() to pgerase_viewer, pgerase_lookup, pgerase_keeper;

@@ -10,4 +10,4 @@ create or replace function pgerase.current_viewer()
 comment on function pgerase.current_viewer() is 'The key of the viewer that the claims name; null where there is no valid identity.';
 
 revoke all on function pgerase.current_viewer() from public;
-grant execute on function pgerase.current_viewer() to pgerase_viewer, pgerase_lookup;
+grant execute on function pgerase.current_viewer() to pgerase_viewer, pgerase_lookup, pgerase_keeper;

@@ -56,4 +56,4 @@ $$;
 comment on function pgerase.is_json(text) is 'Tells whether a text can be cast to jsonb.';
 
 revoke all on function pgerase.is_json(text) from public;
-grant execute on function pgerase.is_json(text) to pgerase_viewer, pgerase_lookup;
+grant execute on function pgerase.is_json(text) to pgerase_viewer, pgerase_lookup, pgerase_keeper;

@@ -110,7 +110,7 @@ def test_replication(governed_world: World) -> None:
     assert severities(world, "replication") == {}
 
 
-@pytest.mark.parametrize("private", ["lookup", "eraser", "secret", "masker"])
+@pytest.mark.parametrize("private", ["lookup", "eraser", "secret", "masker", "keeper"])
 def test_members_of_private_roles(governed_world: World, private: str) -> None:
     world = governed_world
     world.admin(f"grant {{{private}}} to {{owner}}")

@@ -78,7 +78,8 @@ class World:
     def _spelt(self, script: str) -> sql.Composed:
         names = {name: sql.Identifier(getattr(self, name)) for name in ("owner", "web", "etl", "other")}
         own = {
-            name: sql.Identifier(f"{self.prefix}_{name}") for name in ("viewer", "lookup", "eraser", "secret", "masker")
+            name: sql.Identifier(f"{self.prefix}_{name}")
+            for name in ("viewer", "lookup", "eraser", "secret", "masker", "keeper")
         }
         schemas = {"internal": sql.Identifier(f"{self.prefix}_internal"), "api": sql.Identifier(self.prefix)}
         return sql.SQL(script).format(**names, **own, **schemas)  # pyright: ignore[reportArgumentType]
@@ -87,6 +88,7 @@ class World:
         """What `install` and `apply` leave behind, as far as doors look at it: roles, membership, forced tables, policies."""
         self.admin(
             "create role {viewer}; create role {lookup}; create role {eraser}; create role {secret}; create role {masker};"
+            "create role {keeper};"
             "grant {viewer} to {web}"
         )
         for table in ("company", "note", "event", "event_1"):

@@ -14,7 +14,7 @@ from pgerase.database import Database
 from pgerase.errors import PgeraseError, Refused, UsageError
 from pgerase.install import Names, Report, install, plan_install, roles_sql, uninstall
 
-PRIVATE = ("lookup", "eraser", "secret", "masker")
+PRIVATE = ("lookup", "eraser", "secret", "masker", "keeper")
 
 USABLE_MEMBERS = """
     select r.rolname, m.rolname

@@ -164,7 +164,7 @@ def test_role_that_may_not_drop_roles_leaves_them_and_says_how(database, admin) 
             # Administering them is still possible there, dropping them is not.
             report = uninstall(connection, database.prefix)
             assert [line.split()[2] for line in report.left] == [
-                f"{database.prefix}_{role}" for role in ("masker", "secret", "eraser", "lookup", "viewer")
+                f"{database.prefix}_{role}" for role in ("keeper", "masker", "secret", "eraser", "lookup", "viewer")
             ]
             assert f"drop role {database.prefix}_viewer" in report.left[-1]
         else:
@@ -178,4 +178,4 @@ def test_roles_of_another_database_are_left_alone(databases, admin) -> None:
     with Database.open(second.dsn()) as connection:
         assert uninstall(connection, first.prefix).steps == ()
     count = "select count(*) from pg_roles where starts_with(rolname, %s)"
-    assert admin.execute(count, [f"{first.prefix}_"]).fetchone() == (5,)
+    assert admin.execute(count, [f"{first.prefix}_"]).fetchone() == (6,)

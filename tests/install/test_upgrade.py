@@ -13,7 +13,7 @@ from pgerase.errors import InternalError, Refused
 from pgerase.install import install, uninstall
 from pgerase.install.localize import localize
 from pgerase.install.names import Names
-from pgerase.install.sources import INTERNAL_ROUTINES, ROUTINES, read_sources
+from pgerase.install.sources import INTERNAL_ROUTINES, LOG_ROUTINES, ROUTINES, read_sources
 from pgerase.install.survey import read_routines
 from pgerase.rules.access import IdentityKind
 
@@ -108,9 +108,15 @@ def released(database):
 def test_upgrade_from_migration_0001_ends_as_a_fresh_installation(released, databases, pg_dump) -> None:
     p = released.prefix
     done = steps(released, must_exist=True)
-    assert done[:2] == [f"+ schema {p}_eraser", "+ migration 0002 erasing"]
+    assert done[:4] == [
+        f"+ role {p}_keeper",
+        f"+ schema {p}_eraser",
+        f"+ schema {p}_log",
+        "+ migration 0002 erasing",
+    ]
     assert "+ migration 0003 claims" in done
     assert [step for step in done if not step.startswith("+")] == [
+        f"~ routine {p}.current_viewer",  # the log asks it, too
         f"~ routine {p}.become",  # what it has in common with other kinds of identity is a routine of its own
         f"~ routine {p}.forget",  # a caller's temporary types come last
         "~ record of pgerase 0.1.0.dev0, identity setting",
@@ -118,6 +124,7 @@ def test_upgrade_from_migration_0001_ends_as_a_fresh_installation(released, data
     assert [step for step in done if "+ routine" in step] == [
         f"+ routine {p}.present",
         *(f"+ routine {p}_internal.{name}" for name in INTERNAL_ROUTINES),
+        *(f"+ routine {p}_log.{name}" for name in LOG_ROUTINES),
     ]
     assert steps(released) == []
     fresh = databases()
@@ -201,6 +208,7 @@ def test_identity_kind_is_kept_until_it_is_changed(database) -> None:
 def test_every_routine_file_is_used_and_makes_one_routine() -> None:
     used = {f"{file}.sql": f"pgerase.{name}" for name, variants in ROUTINES.items() for file in variants.values()}
     used |= {f"{name}.sql": f"pgerase_internal.{name}" for name in INTERNAL_ROUTINES}
+    used |= {f"{name}.sql": f"pgerase_log.{name}" for name in LOG_ROUTINES}
     files = {path.name: path.read_text() for path in resources.folder("sql").joinpath("routines").glob("*.sql")}
     assert used.keys() == files.keys()
     for file, text in files.items():

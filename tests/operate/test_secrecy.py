@@ -181,7 +181,7 @@ def test_only_the_installing_role_may_call_the_routines(shop) -> None:
         assert routine_owner == names.secret
 
 
-@pytest.mark.parametrize("who", ["stranger", "viewer", "lookup", "eraser", "masker"])
+@pytest.mark.parametrize("who", ["stranger", "viewer", "lookup", "eraser", "masker", "keeper"])
 def test_nobody_else_reads_or_writes_the_ledger(shop, who) -> None:
     role = shop.database.role("stranger") if who == "stranger" else getattr(shop.names, who)
     with shop.database.connect_admin() as admin:

@@ -35,7 +35,7 @@ def test_nobody_is_left_in_the_private_roles(site):
         "select m.member::regrole::text from pg_auth_members as m where m.roleid in"
         " (select oid from pg_roles where rolname = any (%s)) and"
         " (coalesce((to_jsonb(m) ->> 'inherit_option')::bool, true) or coalesce((to_jsonb(m) ->> 'set_option')::bool, true))",
-        [[f"{site.prefix}_{name}" for name in ("lookup", "eraser", "secret", "masker")]],
+        [[f"{site.prefix}_{name}" for name in ("lookup", "eraser", "secret", "masker", "keeper")]],
     )
     assert members == []
 

@@ -7,7 +7,7 @@ import re
 from pgerase.catalog.model import Policy, Routine, View
 
 _MARK = re.compile(r"\[pgerase [^\]]*\]\s*\Z")
-_PRIVATE = ("lookup", "eraser", "secret", "masker")
+_PRIVATE = ("lookup", "eraser", "secret", "masker", "keeper")
 
 
 class Own:
@@ -21,6 +21,7 @@ class Own:
         self.internal_schema = f"{prefix}_internal"
         self.lookup_schema = f"{prefix}_lookup"
         self.eraser_schema = f"{prefix}_eraser"
+        self.log_schema = f"{prefix}_log"
 
     def role(self, name: str) -> bool:
         """Whether a role is one of this installation's."""
@@ -28,7 +29,13 @@ class Own:
 
     def in_schema(self, schema: str) -> bool:
         """Whether a schema is one of this installation's."""
-        return schema in (self.schema, self.internal_schema, self.lookup_schema, self.eraser_schema)
+        return schema in (
+            self.schema,
+            self.internal_schema,
+            self.lookup_schema,
+            self.eraser_schema,
+            self.log_schema,
+        )
 
     def made_view(self, view: View) -> bool:
         """Whether a view lies in a schema of this installation."""

@@ -66,7 +66,9 @@ def uninstall(settings: Settings, prefix: str | None, yes: bool, allow_drop: boo
         steps = plan_uninstall(database, name)
         if steps and not allow_drop:
             _show_plan(steps)
-            raise Refused("uninstall drops the ledger, and nothing was changed", hint="add --allow-drop")
+            raise Refused(
+                "uninstall drops the ledger and the audit log, and nothing was changed", hint="add --allow-drop"
+            )
         _carry_out(settings, "uninstall", name, steps, lambda: run_uninstall(database, name), yes=yes)
 
 

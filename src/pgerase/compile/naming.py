@@ -41,6 +41,16 @@ class Naming:
         return f"{self.prefix}_masker"
 
     @property
+    def keeper(self) -> str:
+        """The role that owns the audit log."""
+        return f"{self.prefix}_keeper"
+
+    @property
+    def log(self) -> str:
+        """The schema of the audit log, and of the functions that write it."""
+        return f"{self.prefix}_log"
+
+    @property
     def internal(self) -> str:
         """The schema of the ledger."""
         return f"{self.prefix}_internal"
@@ -58,7 +68,7 @@ class Naming:
     @property
     def private_roles(self) -> tuple[str, ...]:
         """Roles that nobody may be a member of."""
-        return tuple(f"{self.prefix}_{suffix}" for suffix in ("lookup", "eraser", "secret", "masker"))
+        return tuple(f"{self.prefix}_{suffix}" for suffix in ("lookup", "eraser", "secret", "masker", "keeper"))
 
     def view(self, *parts: str) -> Name:
         """A blind view."""

@@ -19,6 +19,7 @@ class Home(StrEnum):
 
     API = "api"
     INTERNAL = "internal"
+    LOG = "log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ class Names:
         return f"{self.prefix}_eraser"
 
     @property
+    def logs(self) -> str:
+        """The schema of the audit log and of the routines that write and keep it; its owner is the keeper."""
+        return f"{self.prefix}_log"
+
+    @property
     def viewer(self) -> str:
         """The role that policies are for."""
         return f"{self.prefix}_viewer"
@@ -86,9 +92,14 @@ class Names:
         return f"{self.prefix}_masker"
 
     @property
+    def keeper(self) -> str:
+        """The role that owns the audit log, and nothing else."""
+        return f"{self.prefix}_keeper"
+
+    @property
     def private(self) -> tuple[str, ...]:
         """The roles nobody may be a member of."""
-        return (self.lookup, self.eraser, self.secret, self.masker)
+        return (self.lookup, self.eraser, self.secret, self.masker, self.keeper)
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -98,7 +109,7 @@ class Names:
     @property
     def schemas(self) -> tuple[str, ...]:
         """Every schema, in the order they are made."""
-        return (self.api, self.internal, self.lookups, self.erasers)
+        return (self.api, self.internal, self.lookups, self.erasers, self.logs)
 
     @property
     def lock_key(self) -> str:
@@ -107,11 +118,12 @@ class Names:
 
     def home(self, home: Home) -> str:
         """The schema of the routines of one home."""
-        return self.api if home is Home.API else self.internal
+        return {Home.API: self.api, Home.INTERNAL: self.internal, Home.LOG: self.logs}[home]
 
     def owner_of(self, schema: str) -> str:
         """The role that owns one of the schemas."""
-        return {self.lookups: self.lookup, self.erasers: self.eraser}.get(schema, self.secret)
+        owners = {self.lookups: self.lookup, self.erasers: self.eraser, self.logs: self.keeper}
+        return owners.get(schema, self.secret)
 
     def role_comment(self, database: str) -> str:
         """What says that a role, which the whole cluster shares, belongs to this prefix in that database."""
@@ -124,6 +136,7 @@ class Names:
             self.internal: "the ledger; nobody but the installing role looks into it.",
             self.lookups: "views that policies read and nobody can name.",
             self.erasers: "generated functions that erase; only the ledger's routines call them.",
+            self.logs: "the audit log; written by its own routines only.",
         }
         return f"pgerase {self.prefix}: {purpose[schema]}"
 

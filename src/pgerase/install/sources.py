@@ -77,6 +77,15 @@ INTERNAL_ROUTINES = {
     "retire_signing_key": False,
 }
 
+LOG_ROUTINES = {
+    # Those that write and keep the log, in the order they are made: whether the installing role may call it.
+    "write_entry": False,
+    "add_record": False,
+}
+
+LOG_MIGRATIONS = frozenset({"log"})
+"""Those that make the log's tables, and run as its owner; the others make the ledger's."""
+
 _MIGRATION = re.compile(r"(?P<version>\d{4})_(?P<name>\w+)\.sql\Z")
 
 
@@ -88,6 +97,11 @@ class Migration:
     name: str
     script: str
     checksum: str
+
+    @property
+    def home(self) -> Home:
+        """The schema it works in, whose owner runs it."""
+        return Home.LOG if self.name in LOG_MIGRATIONS else Home.INTERNAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +170,7 @@ def _routines(identity: IdentityKind, claim: str) -> tuple[RoutineSource, ...]:
             if identity in variants
         ),
         *(_routine(Home.INTERNAL, name, name, for_installer=allowed) for name, allowed in INTERNAL_ROUTINES.items()),
+        *(_routine(Home.LOG, name, name, for_installer=allowed) for name, allowed in LOG_ROUTINES.items()),
     )
 
 

@@ -10,8 +10,25 @@ from pgerase import __version__
 from pgerase.errors import Refused
 from pgerase.install.localize import localize
 from pgerase.install.names import Home, Names
-from pgerase.install.sources import DEFAULT_CLAIM, INTERNAL_ROUTINES, ROUTINES, Migration, RoutineSource, Sources
-from pgerase.install.survey import KEY_MASK, LEDGER_KINDS, LEDGER_TABLES, Installation, RoutineState, Survey
+from pgerase.install.sources import (
+    DEFAULT_CLAIM,
+    INTERNAL_ROUTINES,
+    LOG_ROUTINES,
+    ROUTINES,
+    Migration,
+    RoutineSource,
+    Sources,
+)
+from pgerase.install.survey import (
+    KEY_MASK,
+    LEDGER_TABLES,
+    LOG_SEQUENCES,
+    LOG_TABLES,
+    OWN_KINDS,
+    Installation,
+    RoutineState,
+    Survey,
+)
 from pgerase.render.environment import Expr, Ident, render
 from pgerase.rules.access import IdentityKind
 
@@ -95,21 +112,27 @@ def uninstall_steps(found: Survey, names: Names) -> tuple[Step, ...]:
 
 def _drop_steps(found: Survey, names: Names) -> Iterator[Step]:
     # In the opposite order of making: SQL-standard bodies depend on what they call.
-    made = [*((Home.API, name) for name in ROUTINES), *((Home.INTERNAL, name) for name in INTERNAL_ROUTINES)]
+    made = [
+        *((Home.API, name) for name in ROUTINES),
+        *((Home.INTERNAL, name) for name in INTERNAL_ROUTINES),
+        *((Home.LOG, name) for name in LOG_ROUTINES),
+    ]
     for home, name in reversed(made):
         for routine in found.routines:
             if (routine.home, routine.name) == (home, name) and (home, name) in found.ledger.routines:
                 script = render("install/drop_routine", signature=_signature(names, routine))
-                yield Step(Mark.DROP, ROUTINE, f"{names.home(home)}.{name}", (Part(script, names.secret),))
-    there = {thing.identity for thing in found.objects if thing.kind in LEDGER_KINDS}
+                actor = names.owner_of(names.home(home))
+                yield Step(Mark.DROP, ROUTINE, f"{names.home(home)}.{name}", (Part(script, actor),))
+    there = {thing.identity for thing in found.objects if thing.kind in OWN_KINDS}
     if str(Ident((names.internal, KEY_MASK))) in there:
         script = render("install/drop_materialized_view", view=Ident((names.internal, KEY_MASK)))
         yield Step(Mark.DROP, "materialized view", f"{names.internal}.{KEY_MASK}", (Part(script, names.secret),))
-    for table in LEDGER_TABLES:
-        # Before a later migration ran, its tables are not there.
-        if str(Ident((names.internal, table))) in there:
-            script = render("install/drop_table", table=Ident((names.internal, table)))
-            yield Step(Mark.DROP, "table", f"{names.internal}.{table}", (Part(script, names.secret),))
+    for schema, tables in ((names.internal, LEDGER_TABLES), (names.logs, LOG_TABLES)):
+        for table in tables:
+            # Before a later migration ran, its tables are not there.
+            if str(Ident((schema, table))) in there:
+                script = render("install/drop_table", table=Ident((schema, table)))
+                yield Step(Mark.DROP, "table", f"{schema}.{table}", (Part(script, names.owner_of(schema)),))
     for schema in reversed(names.schemas):
         if found.owns_schema(schema, names):
             script = render("install/drop_schema", schema=schema)
@@ -180,11 +203,12 @@ def _refuse_history(found: Survey, sources: Sources) -> None:
 
 def _refuse_strange_objects(found: Survey, names: Names) -> None:
     ours = {str(Ident((names.internal, table))) for table in (*LEDGER_TABLES, KEY_MASK)}
+    ours |= {str(Ident((names.logs, name))) for name in LOG_TABLES}
     ours_called = {str(Ident((names.home(home), name))) for home, name in found.ledger.routines}
     for thing in found.objects:
         if not found.owns_schema(thing.schema, names):
             continue
-        if thing.kind in LEDGER_KINDS and thing.identity in ours:
+        if thing.kind in OWN_KINDS and thing.identity in ours:
             continue
         if thing.kind == "function" and thing.identity.split("(")[0] in ours_called:
             continue
@@ -234,9 +258,10 @@ def _migration_steps(found: Survey, names: Names, migrations: tuple[Migration, .
             name=migration.name,
             checksum=migration.checksum,
         )
-        script = f"{localize(migration.script, names)}\n\n{record}"
+        script = localize(migration.script, names)
         what = f"{migration.version:04} {migration.name}"
-        yield Step(Mark.CREATE, "migration", what, (Part(script, names.secret),))
+        owner = names.owner_of(names.home(migration.home))
+        yield Step(Mark.CREATE, "migration", what, (Part(script, owner), Part(record, names.secret)))
 
 
 def _routine_steps(found: Survey, names: Names, sources: tuple[RoutineSource, ...]) -> Iterator[Step]:
@@ -259,7 +284,8 @@ def _routine_steps(found: Survey, names: Names, sources: tuple[RoutineSource, ..
     for home, name in sorted(recorded.keys() - current):
         if (home, name) in live:
             script = render("install/drop_routine", signature=_signature(names, live[home, name]))
-            yield Step(Mark.DROP, ROUTINE, f"{names.home(home)}.{name}", (Part(script, names.secret),))
+            owner = names.owner_of(names.home(home))
+            yield Step(Mark.DROP, ROUTINE, f"{names.home(home)}.{name}", (Part(script, owner),))
 
 
 def _routine_step(names: Names, source: RoutineSource, existing: RoutineState | None, grantee: str | None) -> Step:
@@ -268,7 +294,7 @@ def _routine_step(names: Names, source: RoutineSource, existing: RoutineState | 
         script += render(
             "install/grant_routine", routine=Ident((names.home(source.home), source.name)), grantee=grantee
         )
-    script += render(
+    record = render(
         "install/record_routine",
         table=Ident((names.internal, "routine")),
         home=source.home.value,
@@ -281,17 +307,21 @@ def _routine_step(names: Names, source: RoutineSource, existing: RoutineState | 
     if existing and grantees:
         script = render("install/revoke_routine", signature=_signature(names, existing), grantees=grantees) + script
     mark = Mark.ALTER if existing else Mark.CREATE
-    return Step(mark, ROUTINE, f"{names.home(source.home)}.{source.name}", (Part(script, names.secret),))
+    schema = names.home(source.home)
+    parts = (Part(script, names.owner_of(schema)), Part(record, names.secret))
+    return Step(mark, ROUTINE, f"{schema}.{source.name}", parts)
 
 
 def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
     wanted: list[tuple[str, str | None, str, tuple[str, ...]]] = [
-        (names.api, None, role, ("USAGE",)) for role in (names.viewer, names.lookup, names.eraser, names.masker)
+        (names.api, None, role, ("USAGE",))
+        for role in (names.viewer, names.lookup, names.eraser, names.masker, names.keeper)
     ]
     wanted += [
         # What guards ask the ledger; its tables stay closed to them.
         (names.internal, None, names.eraser, ("USAGE",)),
         (names.erasers, None, names.secret, ("USAGE",)),
+        (names.logs, None, names.secret, ("USAGE",)),
     ]
     if not found.superuser:
         wanted += [
@@ -313,6 +343,9 @@ def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
             (names.internal, "erased_person", found.installer, ("SELECT",)),
             # Of no use without the mask, which is closed to everybody; a dump that the owner takes wants it.
             (names.internal, "signing_key", found.installer, ("SELECT",)),
+            (names.logs, None, found.installer, ("USAGE",)),
+            *((names.logs, table, found.installer, ("SELECT",)) for table in LOG_TABLES),
+            *((names.logs, name, found.installer, ("SELECT",)) for name in LOG_SEQUENCES),
         ]
     for schema, table, grantee, privileges in wanted:
         if all((schema, table, privilege, grantee) in found.privileges for privilege in privileges):

@@ -154,16 +154,16 @@ class _Look:
 
     def schemas(self) -> Iterator[Finding]:
         """The prefix's schemas belong to private roles; besides these only the installer looks into two of them."""
-        api, internal, lookup, eraser = own_schemas(self._prefix)
-        secret = f"{self._prefix}_secret"
-        masker = self._private[-1]
-        owners = {api: secret, internal: secret, lookup: lookup, eraser: eraser}
+        api, internal, lookup, eraser, log = own_schemas(self._prefix)
+        secret, masker, keeper = (f"{self._prefix}_{name}" for name in ("secret", "masker", "keeper"))
+        owners = {api: secret, internal: secret, lookup: lookup, eraser: eraser, log: keeper}
         allowed = {
             api: {self._viewer, *self._private, self._installed.installer},
             internal: {self._installed.installer, eraser},
             # Masked views read lookups; what a view reads is named when it is made, by its owner.
             lookup: {masker},
             eraser: {secret},
+            log: {secret, self._installed.installer},
         }
         for schema, owner in owners.items():
             key = Key(Kind.SCHEMA, (schema,))

@@ -21,12 +21,12 @@ _KINDS = (
 
 def own_roles(prefix: str) -> tuple[str, ...]:
     """The roles of a prefix, the viewers' first, then the private ones."""
-    return tuple(f"{prefix}_{name}" for name in ("viewer", "lookup", "eraser", "secret", "masker"))
+    return tuple(f"{prefix}_{name}" for name in ("viewer", "lookup", "eraser", "secret", "masker", "keeper"))
 
 
 def own_schemas(prefix: str) -> tuple[str, ...]:
     """The schemas of a prefix."""
-    return (prefix, f"{prefix}_internal", f"{prefix}_lookup", f"{prefix}_eraser")
+    return (prefix, f"{prefix}_internal", f"{prefix}_lookup", f"{prefix}_eraser", f"{prefix}_log")
 
 
 def live_objects(prefix: str) -> str:
