@@ -133,7 +133,7 @@ class Laboratory:
         except RuleFileError as error:
             return error.findings
         settings = replace(default_settings("property"), prefix=self.prefix)
-        desired = compile_pack(Pack("", settings, None, data_map, ()), catalog)
+        desired = compile_pack(Pack("", settings, None, data_map, None, ()), catalog)
         errors = tuple(finding for finding in desired.findings if finding.severity is Severity.ERROR)
         return errors or (text, data_map, desired)
 

@@ -150,7 +150,7 @@ class Laboratory:
         except RuleFileError as error:
             return Refused(error.findings)
         settings = replace(default_settings("property"), prefix=self.prefix, app=(self.logins[0],))
-        pack = Pack("", settings, rules, None, ())
+        pack = Pack("", settings, rules, None, None, ())
         desired = compile_pack(pack, self.catalog)
         errors = tuple(finding for finding in desired.findings if finding.severity is Severity.ERROR)
         if errors:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Protocol
 
@@ -69,8 +69,7 @@ def check_viewers(viewers: Viewers, reading: Reading) -> None:
 def check(rules: AccessRules, reading: Reading) -> None:
     """Everything that needs the whole file; see the functions below."""
     conditions = list(_conditions(rules))
-    _check_groups(rules, conditions, reading)
-    _check_narrowing(rules, conditions, reading)
+    check_conditions(rules, conditions, reading)
     _check_viewers_given(rules, reading)
     _check_tables(rules, reading)
     known = {resource.name for resource in rules.resources}
@@ -112,6 +111,12 @@ def _conditions(rules: AccessRules) -> Iterator[Condition]:
 
 def _given(*conditions: Condition | None) -> Iterator[Condition]:
     return (condition for condition in conditions if condition is not None)
+
+
+def check_conditions(rules: AccessRules, conditions: Collection[Condition], reading: Reading) -> None:
+    """The groups and relations that conditions name, in this file or beside it, are those of the access rules."""
+    _check_groups(rules, conditions, reading)
+    _check_narrowing(rules, conditions, reading)
 
 
 def _check_groups(rules: AccessRules, conditions: Iterable[Condition], reading: Reading) -> None:

@@ -105,7 +105,7 @@ def _check_subject_tables(data_map: DataMap, reading: Reading) -> None:
             hint = nearest(table.subject, subjects)
             reading.error("unknown-subject", f"there is no subject {table.subject}", table.at, hint)
             continue
-        if subject.table is None or not _may_be_same(subject.table, table.table):
+        if subject.table is None or not may_be_same(subject.table, table.table):
             where = f"is that of {subject.table}" if subject.table else "has no table"
             reading.error("other-table", f"{table.table} is not the table of {subject.name}, which {where}", table.at)
         if subject.name in claimed:
@@ -114,7 +114,7 @@ def _check_subject_tables(data_map: DataMap, reading: Reading) -> None:
         claimed.setdefault(subject.name, table)
 
 
-def _may_be_same(first: TableName, second: TableName) -> bool:
+def may_be_same(first: TableName, second: TableName) -> bool:
     """Whether two names may be of one table; a name without schema may be in any."""
     return first.name == second.name and (None in (first.schema, second.schema) or first.schema == second.schema)
 

@@ -11,6 +11,7 @@ from pgerase.rules.names import TableName
 
 if TYPE_CHECKING:
     from pgerase.rules.access import AccessRules, IdentityKind
+    from pgerase.rules.audit import AuditRules
     from pgerase.rules.data_map import DataMap
 
 
@@ -112,6 +113,7 @@ class Pack:
     settings: PackSettings
     access: AccessRules | None
     data_map: DataMap | None
+    audit: AuditRules | None
     files: tuple[tuple[str, str], ...]
     """(path relative to the folder, sha256 of its bytes) of every file read, sorted: what a plan was made from."""
 

@@ -1,4 +1,4 @@
-"""A pack's folder, read: `pack.yaml`, `access.yaml` and `data_map.yaml` into one typed value."""
+"""A pack's folder, read: `pack.yaml`, `access.yaml`, `data_map.yaml` and `audit.yaml` into one typed value."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from pgerase.errors import Position
-from pgerase.rules import read_access, read_data_map
+from pgerase.rules import check_audit, read_access, read_audit, read_data_map
 from pgerase.rules import read_pack as settings_reader
 from pgerase.rules.documents import Folder
 from pgerase.rules.pack import Pack
@@ -29,27 +29,33 @@ def read_pack(folder: str | os.PathLike[str]) -> Pack:
         reading.error("no-pack", f"{path} is not a folder", whole, "a pack is a folder with rule files")
         reading.finish()
     files = Folder(path, reading)
-    if files.has(AUDIT_FILE):
-        message = "this release does not compile audit.yaml yet"
-        reading.error("not-compiled", message, Position(AUDIT_FILE, 1, 1), "take the file out of the pack until then")
     if not any(files.has(name) for name in _FILES):
         message = f"there is no rule file in {path}"
-        reading.error("no-pack", message, whole, f"a pack holds {', '.join(_FILES[:-1])}; any of them will do")
+        reading.error("no-pack", message, whole, f"a pack holds {', '.join(_FILES)}; any of them will do")
     settings = settings_reader.default_settings(path.resolve().name)
     if files.has(PACK_FILE):
         root = files.load(PACK_FILE, settings_reader.MERGEABLE)
         if root is not None:
             settings = settings_reader.read_settings_node(root, settings.name, reading) or settings
-    access = data_map = None
+    access = data_map = audit = None
     if files.has(ACCESS_FILE):
         root = files.load(ACCESS_FILE, read_access.MERGEABLE)
         access = None if root is None else read_access.read_access_node(root, reading)
     if files.has(DATA_MAP_FILE):
         root = files.load(DATA_MAP_FILE, read_data_map.MERGEABLE)
         data_map = None if root is None else read_data_map.read_data_map_node(root, reading)
+    if files.has(AUDIT_FILE):
+        root = files.load(AUDIT_FILE, read_audit.MERGEABLE)
+        audit = None if root is None else read_audit.read_audit_node(root, settings.prefix, reading)
+    if audit is not None:
+        # What a file that cannot be read would have said is not held against this one.
+        if access is not None or not files.has(ACCESS_FILE):
+            check_audit.check_beside_access(audit, access, reading)
+        if data_map is not None or not files.has(DATA_MAP_FILE):
+            check_audit.check_beside_map(audit, data_map, reading)
     _refuse_misspelled(path, files, reading)
     reading.finish()
-    return Pack(str(path), settings, access, data_map, files.files)
+    return Pack(str(path), settings, access, data_map, audit, files.files)
 
 
 def _refuse_misspelled(path: Path, files: Folder, reading: Reading) -> None:

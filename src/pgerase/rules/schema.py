@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pgerase.rules.read_access import ACCESS
+from pgerase.rules.read_audit import AUDIT
 from pgerase.rules.read_data_map import DATA_MAP
 from pgerase.rules.read_pack import PACK
 from pgerase.rules.shapes import Definitions, Record, Schema
@@ -21,11 +22,12 @@ _ROOTS: dict[str, tuple[Record[Any], str]] = {
     "pack": (PACK, "How the rules of a pack meet a database."),
     "access": (ACCESS, "Who may see or change which row."),
     "data_map": (DATA_MAP, "Where a person's data is, and how each piece goes."),
+    "audit": (AUDIT, "What is captured, how long it is kept, and who of the staff may look."),
 }
 
 
 def schema(name: str) -> Schema:
-    """The JSON Schema of one rule file: pack, access or data_map. Raises KeyError for another name."""
+    """The JSON Schema of one rule file: pack, access, data_map or audit. Raises KeyError for another name."""
     root, summary = _ROOTS[name]
     definitions: Definitions = {}
     body = root.schema(definitions)

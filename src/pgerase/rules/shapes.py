@@ -126,21 +126,23 @@ class Flag(Shape[bool]):
 
 
 class Whole(Shape[int]):
-    """A whole number from `minimum` on."""
+    """A whole number from `minimum` on, up to `maximum` where there is one."""
 
-    def __init__(self, minimum: int) -> None:
+    def __init__(self, minimum: int, maximum: int | None = None) -> None:
         self._minimum = minimum
-        self.what = f"a whole number from {minimum} on"
+        self._maximum = maximum
+        self.what = f"a whole number from {minimum} {'on' if maximum is None else f'to {maximum}'}"
 
     def read(self, node: Node, reading: Reading) -> int:
         if not isinstance(node, ScalarNode) or isinstance(node.value, bool) or not isinstance(node.value, int):
             raise self.mismatch(node, reading)
-        if node.value < self._minimum:
+        if node.value < self._minimum or (self._maximum is not None and node.value > self._maximum):
             raise self.mismatch(node, reading)
         return node.value
 
     def schema(self, definitions: Definitions) -> Schema:
-        return {"type": "integer", "minimum": self._minimum}
+        schema: Schema = {"type": "integer", "minimum": self._minimum}
+        return schema if self._maximum is None else schema | {"maximum": self._maximum}
 
 
 class LiteralValue(Shape[conditions.Literal]):

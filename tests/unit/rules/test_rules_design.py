@@ -51,7 +51,7 @@ def test_design_examples_are_a_pack() -> None:
     pack = read_pack(DESIGN)
     assert (pack.name, pack.settings.prefix) == ("customer_success", "csp")
     assert pack.settings.app == ("web", "reporting")
-    assert [name for name, _ in pack.files] == ["access.yaml", "data_map.yaml", "pack.yaml"]
+    assert [name for name, _ in pack.files] == ["access.yaml", "audit.yaml", "data_map.yaml", "pack.yaml"]
 
 
 def test_design_access_example_is_read_as_meant() -> None:
@@ -132,6 +132,21 @@ def test_schema_is_valid_and_current(name: str) -> None:
         ),
         ("access", "version: 1\nresources: {r: {table: t, everyone: none, rules: [{name: a, rows: {}, can: [read]}]}}"),
         ("data_map", "version: 1"),
+        ("audit", "log: {}"),
+        ("audit", "version: 1\nlogs: {}"),
+        ("audit", "version: 1\nlog: {partition: year}"),
+        ("audit", "version: 1\nlog: {ahead: 0}"),
+        ("audit", "version: 1\nlog: {ahead: 367}"),
+        ("audit", "version: 1\nlog: {keep: {profiles: {us: 1 year}}}"),
+        ("audit", "version: 1\ncapture: {}"),
+        ("audit", "version: 1\ncapture: {t: all}"),
+        ("audit", "version: 1\ncapture: {t: {except: a}}"),
+        ("audit", "version: 1\ncapture: {t: {personal: {a: {p: b, q: b}}}}"),
+        ("audit", "version: 1\nsupport: {longest: 1 hour}"),
+        ("audit", "version: 1\nsupport: {who: nobody}"),
+        ("audit", "version: 1\nsupport: {who: everyone, announce: {notify: 7}}"),
+        ("audit", "version: 1\nsupport: {who: everyone, announce: {webhook_env: 'https://a.example/x'}}"),
+        ("audit", "version: 1\nseal: {every: 1 hour}"),
         ("data_map", "version: 1\nsubjects: {p: {key: a}}\ntables: {t: {links: {a: p}, rows: remove}}"),
         (
             "data_map",

@@ -64,9 +64,17 @@ def test_folder_shows_errors_of_all_files_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_folder_with_audit_is_refused_by_name(tmp_path: Path) -> None:
-    findings = found(write(tmp_path, access=ACCESS, audit="version: 1\n"))
-    assert [(finding.code, finding.at and finding.at.file) for finding in findings] == [("not-compiled", "audit.yaml")]
+def test_folder_reads_audit_beside_the_others(tmp_path: Path) -> None:
+    pack = read_pack(write(tmp_path, access=ACCESS, audit="version: 1\ncapture: {s.t: {}}\n"))
+    assert pack.audit is not None
+    assert [str(capture.table) for capture in pack.audit.captures] == ["s.t"]
+    assert [name for name, _ in pack.files] == ["access.yaml", "audit.yaml"]
+
+
+def test_folder_with_audit_alone_is_a_pack(tmp_path: Path) -> None:
+    pack = read_pack(write(tmp_path, audit="version: 1\ncapture: {s.t: {}}\n"))
+    assert (pack.access, pack.data_map) == (None, None)
+    assert pack.audit is not None
 
 
 def test_folder_without_rules_is_no_pack(tmp_path: Path) -> None:

@@ -1,0 +1,198 @@
+"""What the parts of `audit.yaml` must hold together, alone and beside the pack's other files, as far as no database is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pgerase.errors import Finding, Position, Severity
+from pgerase.rules import check_access
+from pgerase.rules.access import AccessRules, IdentityKind
+from pgerase.rules.audit import AuditRules, Capture, Keep, Period, Support
+from pgerase.rules.check_data_map import may_be_same
+from pgerase.rules.conditions import Span
+from pgerase.rules.data_map import DataMap
+from pgerase.rules.names import Step, TableColumns
+from pgerase.rules.reading import Reading, nearest
+
+# Of a month that is as short as months get, so that neither 30 days nor 1 month is refused for a month's partitions.
+_SHORTEST = {Period.DAY: 1, Period.WEEK: 7, Period.MONTH: 28}
+_LONGEST = {Period.DAY: "a day", Period.WEEK: "a week", Period.MONTH: "a month"}
+_PROOF_AGAINST_FORGING = (IdentityKind.TOKEN, IdentityKind.ROLE)
+# 36 months, with a leap day.
+_MOST_DAYS = 1096
+_AVERAGE_MONTH = 30.4375
+
+
+def check_columns(given: Iterable[tuple[str, Position, str]], reading: Reading) -> None:
+    """A column of a captured table is left out, masked or kept apart: one of them, once. Each with its key in the file."""
+    first: dict[str, tuple[Position, str]] = {}
+    for name, at, key in given:
+        if name in first:
+            where, other = first[name]
+            said = (
+                f"{name} is given twice"
+                if other == key
+                else f"{name} is under {other} already, and under {key} as well"
+            )
+            reading.error("duplicate-name", said, at, f"the first is at {where}")
+        else:
+            first[name] = (at, key)
+
+
+def check_repeated(links: Iterable[tuple[TableColumns, Position]], reading: Reading) -> None:
+    """A link is named once."""
+    first: dict[TableColumns, Position] = {}
+    for link, at in links:
+        if link in first:
+            reading.error("duplicate-name", f"{link} is given twice", at, f"the first is at {first[link]}")
+        first.setdefault(link, at)
+
+
+def check(rules: AuditRules, reading: Reading) -> None:
+    """Nothing is to be gone before the partition that it is in."""
+    period = rules.log.partition
+    for part, keep in _keeps(rules):
+        for about, span, at in _lengths(keep):
+            if _days(span, _SHORTEST[Period.MONTH]) < _SHORTEST[period]:
+                with reading.within(part):
+                    message = f"{about} are kept for less than {_LONGEST[period]}, which a partition covers"
+                    hint = "entries go with their partition: choose a shorter partition (log.partition), or keep longer"
+                    reading.error("keep-too-short", message, at, hint)
+
+
+def check_beside_access(rules: AuditRules, access: AccessRules | None, reading: Reading) -> None:
+    """Support access is for viewers who cannot pretend to be others, and its conditions name what there is."""
+    support = rules.support
+    if support is None:
+        return
+    with reading.within("support"):
+        viewers = access.viewers if access is not None else None
+        if access is None or viewers is None:
+            message = "support access is for viewers, and there are none"
+            reading.error(
+                "no-viewers", message, support.at, "access.yaml: viewers: {table: …, key: …, identity: token}"
+            )
+            return
+        if viewers.identity.kind not in _PROOF_AGAINST_FORGING:
+            message = f"support access needs to know who it is for certain, and identity: {viewers.identity.kind} can be forged"
+            reading.error(
+                "forgeable-identity", message, support.at, f"identity: token or role, at {viewers.identity.at}"
+            )
+        given = (support.who, support.break_glass.who if support.break_glass is not None else None)
+        check_access.check_conditions(access, [condition for condition in given if condition is not None], reading)
+
+
+def check_beside_map(rules: AuditRules, data_map: DataMap | None, reading: Reading) -> None:
+    """Whoever is spoken of as a person, a link or a profile is one of the data map."""
+    for part, keep in _keeps(rules):
+        with reading.within(part):
+            _check_profiles(keep, data_map, reading)
+    for capture in rules.captures:
+        with reading.within("capture"), reading.within(str(capture.table)):
+            _check_personal(capture, data_map, reading)
+    if rules.support is not None:
+        with reading.within("support"):
+            _check_support(rules.support, data_map, reading)
+
+
+_MAP_HINT = "add data_map.yaml: it says who is a person"
+
+
+def _check_profiles(keep: Keep, data_map: DataMap | None, reading: Reading) -> None:
+    known = [profile.name for profile in data_map.profiles] if data_map is not None else []
+    for profile in keep.profiles:
+        if profile.profile not in known:
+            hint = nearest(profile.profile, known) or "profiles are declared in data_map.yaml, under profiles:"
+            reading.error("unknown-profile", f"there is no profile {profile.profile}", profile.at, hint)
+
+
+def _check_personal(capture: Capture, data_map: DataMap | None, reading: Reading) -> None:
+    if data_map is None:
+        for column in capture.personal:
+            message = f"{column.column} is kept apart for a person, and there is no data map"
+            reading.error("no-data-map", message, column.at, _MAP_HINT)
+        return
+    subjects = [subject.name for subject in data_map.subjects]
+    for column in capture.personal:
+        if column.subject is not None and column.subject not in subjects:
+            hint = nearest(column.subject, subjects)
+            reading.error("unknown-subject", f"there is no subject {column.subject}", column.at, hint)
+
+
+def _check_support(support: Support, data_map: DataMap | None, reading: Reading) -> None:
+    if data_map is None:
+        message = "support access is to one person's data, and there is no data map"
+        reading.error("no-data-map", message, support.at, _MAP_HINT)
+        return
+    tables = [subject.table for subject in data_map.subjects if subject.table is not None]
+    if not tables:
+        message = "support access is to one person's data, and no subject of the data map has a table"
+        reading.error("no-subject", message, support.at, "subjects: {employee: {table: …, key: …}}")
+    known = list(_links(data_map))
+    for link in support.links:
+        if not any(link.columns == other.columns and may_be_same(link.table, other.table) for other in known):
+            hint = nearest(str(link), map(str, known)) or "links are declared in data_map.yaml, under tables:"
+            reading.error("unknown-link", f"{link} is no link of the data map", support.at, hint)
+    if support.switch is not None and tables and not any(may_be_same(support.switch.table, table) for table in tables):
+        message = f"{support.switch} is no column of a person's own row"
+        hint = f"people's own rows are in {', '.join(map(str, tables))}"
+        reading.error("other-table", message, support.at, hint)
+
+
+def _links(data_map: DataMap) -> Iterator[TableColumns]:
+    """The links of the data map that are columns of the table itself."""
+    for table in data_map.tables:
+        for link in table.links:
+            match link.path.steps:
+                case (Step(columns),):
+                    yield TableColumns(table.table, columns)
+                case _:
+                    pass
+
+
+def advice(rules: AuditRules) -> tuple[Finding, ...]:
+    """What can be done, and should be thought about."""
+    found: list[Finding] = []
+    if not rules.captures and rules.support is None:
+        message = "audit.yaml names no table: nothing is captured"
+        found.append(
+            _advice("nothing-captured", Severity.WARNING, "capture", message, "name tables under capture:", rules.at)
+        )
+    for part, keep in _keeps(rules):
+        for about, span, at in _lengths(keep):
+            if _days(span, _AVERAGE_MONTH) > _MOST_DAYS:
+                message = f"{about} are kept for more than 36 months"
+                hint = "logs of who did what are kept for 6 to 12 months, up to three years on documented grounds (CNIL 2021-122)"
+                found.append(_advice("long-keep", Severity.WARNING, part, message, hint, at))
+    support = rules.support
+    if support is not None and support.announce.notify is None and support.announce.webhook_env is None:
+        message = "support access is announced to no team: it is in the log and the outbox only"
+        hint = "announce: {notify: true} or {webhook_env: SUPPORT_WEBHOOK_URL}"
+        found.append(_advice("unannounced", Severity.NOTE, "support.announce", message, hint, support.announce.at))
+    seal = rules.seal
+    if seal is not None and seal.anchor_file is None and seal.anchor_webhook_env is None:
+        message = "checkpoints stay in the database: whoever can cut off the end of the log can cut them off too"
+        hint = "anchor: {file: anchors.jsonl} or {webhook_env: …}"
+        found.append(_advice("no-anchor", Severity.NOTE, "seal", message, hint, seal.at))
+    return tuple(found)
+
+
+def _advice(code: str, severity: Severity, subject: str, message: str, hint: str, at: Position) -> Finding:
+    return Finding(code, severity, subject, message, hint, at)
+
+
+def _keeps(rules: AuditRules) -> Iterator[tuple[str, Keep]]:
+    yield "log.keep", rules.log.keep
+    for capture in rules.captures:
+        if capture.keep is not None:
+            yield f"capture.{capture.table}.keep", capture.keep
+
+
+def _lengths(keep: Keep) -> Iterator[tuple[str, Span, Position]]:
+    yield "entries", keep.default, keep.at
+    for profile in keep.profiles:
+        yield f"entries about people of {profile.profile}", profile.keep, profile.at
+
+
+def _days(span: Span, month: float) -> float:
+    return span.months * month + span.days + span.seconds / 86400
