@@ -11,6 +11,7 @@ from pgerase.cli.settings import Settings, common_options
 from pgerase.compile import compile_pack
 from pgerase.compile.indexes import missing_indexes
 from pgerase.errors import ExitCode, Finding, Severity, UsageError
+from pgerase.rules import check_audit
 
 
 @click.command("check")
@@ -25,12 +26,13 @@ def check(settings: Settings, bound: bool) -> int:
     pack = settings.read_pack()
     if pack is None:
         raise UsageError("check needs a pack", hint="Name its folder with --pack DIR.")
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[Finding, ...] = () if pack.audit is None else check_audit.advice(pack.audit)
     where = ", files alone"
     if bound:
         with settings.open_database() as database:
             catalog = read_catalog(database)
         findings = (
+            *findings,
             *compile_pack(pack, catalog).findings,
             *judge_server(catalog.server_version, pack.settings.accepted),
             *missing_indexes(pack, catalog),
