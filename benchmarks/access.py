@@ -37,8 +37,11 @@ from pgerase.compile import compile_pack
 from pgerase.database import Database
 from pgerase.errors import Refused
 from pgerase.install.run import install
+from pgerase.operate import add_key
 from pgerase.plan.build import plan_pack
+from pgerase.rules.access import IdentityKind
 from pgerase.rules.read import read_pack
+from pgerase.tokens import SigningKey, sign_token
 
 PREFIX = "bench"
 PEOPLE = 111_111
@@ -628,34 +631,36 @@ def shipped_pack(admin: str, address: Callable[[str, str], str]) -> list[Line]:
                     session.execute((pack / script).read_bytes())
                     session.execute("analyze")
             with Database.open(owner) as opened:
-                install(opened, "csp")
+                install(opened, "csp", identity=IdentityKind.TOKEN)
                 apply_plan(opened, prepare(opened, read_pack(pack)).plan)
+                with tempfile.TemporaryDirectory() as folder:
+                    key = add_key(opened, "csp", Path(folder) / "key.json")
             return measure_pack(
-                address("pgerase_bench_pack", "cs_web"), address("pgerase_bench_pack", connection.info.user)
+                address("pgerase_bench_pack", "cs_web"), address("pgerase_bench_pack", connection.info.user), key
             )
         finally:
             connection.execute("drop database pgerase_bench_pack with (force)")
-            private = (f"csp_{suffix}" for suffix in ("viewer", "lookup", "eraser", "secret", "masker"))
+            private = (f"csp_{suffix}" for suffix in ("viewer", "lookup", "eraser", "secret", "masker", "keeper"))
             for role in (*private, *roles):
                 connection.execute(f"drop role if exists {role}".encode())
 
 
-def measure_pack(web: str, admin: str) -> list[Line]:
+def measure_pack(web: str, admin: str, key: SigningKey) -> list[Line]:
     """Three tables, the last two with parents that have parents; milliseconds as EXPLAIN has them."""
     lines: list[Line] = []
     with psycopg.connect(web, autocommit=True) as ours, psycopg.connect(admin, autocommit=True) as theirs:
-        for table, key in (
+        for table, column in (
             ("cs.company", "company_id"),
             ("cs.call_to_action", "cta_id"),
             ("cs.success_plan", "plan_id"),
         ):
-            query = f"explain (analyze, timing off, format json) select * from {table} where {key} = 5".encode()
+            query = f"explain (analyze, timing off, format json) select * from {table} where {column} = 5".encode()
             taken: dict[str, tuple[list[float], list[float]]] = {"Planning Time": ([], []), "Execution Time": ([], [])}
             for _ in range(30):
                 for number, connection in enumerate((ours, theirs)):
                     with connection.transaction():
                         if number == 0:
-                            connection.execute("select csp.become('1001')")
+                            connection.execute("select csp.become(%s)", [sign_token(key, 1001)])
                         row = connection.execute(query).fetchone()
                     assert row is not None
                     for what, times in taken.items():

@@ -85,6 +85,7 @@ class Deployments:
                         )
         deployment = Deployment(database, folder, names)
         deployment.apply()
+        deployment.sign()
         return deployment
 
     def drop(self) -> None:

@@ -19,9 +19,12 @@ from pgerase.apply.execute import apply_plan
 from pgerase.apply.prepare import prepare
 from pgerase.database import Database
 from pgerase.install import install
+from pgerase.operate import add_key
 from pgerase.plan.model import Plan
+from pgerase.rules.access import IdentityKind
 from pgerase.rules.pack import Pack
 from pgerase.rules.read import read_pack
+from pgerase.tokens import SigningKey, sign_token
 from tests.fix_database import FreshDatabase
 
 NOBODY = None
@@ -31,7 +34,12 @@ Keys = frozenset[str]
 
 
 class Deployment:
-    """A database with a pack applied. `roles` are the unique names of the roles that the pack calls `web`, `app`, …"""
+    """A database with a pack applied. `roles` are the unique names of the roles that the pack calls `web`, `app`, …
+
+    `signing` is what `become` signs tokens with, where the pack identifies viewers by them.
+    """
+
+    signing: SigningKey | None = None
 
     def __init__(self, database: FreshDatabase, folder: Path, roles: Mapping[str, str]) -> None:
         self.database = database
@@ -50,7 +58,8 @@ class Deployment:
     def become(self, connection: psycopg.Connection, viewer: str | None) -> None:
         """Say for whom the transaction of `connection` runs."""
         if viewer is not None:
-            connection.execute(sql.SQL("select {}.become(%s)").format(sql.Identifier(self.prefix)), [viewer])
+            presented = viewer if self.signing is None else sign_token(self.signing, viewer)
+            connection.execute(sql.SQL("select {}.become(%s)").format(sql.Identifier(self.prefix)), [presented])
 
     def plan(self) -> Plan:
         """What applying the pack would change now, as the owner and with all that `pgerase plan` asks to be acknowledged."""
@@ -75,6 +84,12 @@ class Deployment:
             )
             apply_plan(database, plan)
         return plan
+
+    def sign(self) -> None:
+        """Make a signing key, so that `become` takes people's keys where the pack identifies viewers by tokens."""
+        if read_pack(self.folder).identity is IdentityKind.TOKEN:
+            with Database.open(self.database.dsn()) as database:
+                self.signing = add_key(database, self.prefix, self.folder.with_suffix(".key"))
 
 
 def copy_pack(source: Path, target: Path, *, prefix: str, roles: Mapping[str, str], app: str) -> Path:

@@ -433,7 +433,7 @@ def test_four_eyes_a_director_neither_hands_his_plan_over_nor_approves_it_by_doi
         assert connection.execute(_insert_plan(110)).rowcount == 1
         assert connection.execute(statement.encode()).rowcount == 0
         # The VP, who is somebody else, approves it.
-        connection.execute(f"select {customer_success.prefix}.become('100')".encode())
+        customer_success.become(connection, "100")
         assert connection.execute(_approve(90001, by=100).encode()).rowcount == 1
 
 

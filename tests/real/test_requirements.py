@@ -17,6 +17,7 @@ from pgerase.database import Database
 from pgerase.errors import RuleFileError
 from pgerase.rules.read import read_pack
 from pgerase.session import as_viewer
+from pgerase.tokens import sign_token
 from tests.fix_database import FreshDatabase
 from tests.real.conftest import CUSTOMER_SUCCESS, HERE, Deployments, deploy_customer_success
 from tests.real.deployment import NOBODY, Deployment, copy_pack, outcome
@@ -58,7 +59,8 @@ def test_p1_only_known_active_users_see_anything(viewer: str | None, customer_su
 def test_p1_an_identity_lasts_for_its_transaction_only(customer_success: Deployment):
     prefix = customer_success.prefix
     with psycopg.connect(customer_success.database.dsn(customer_success.roles["web"]), autocommit=True) as connection:
-        with as_viewer(connection, 1001, prefix=prefix):
+        assert customer_success.signing is not None
+        with as_viewer(connection, token=sign_token(customer_success.signing, 1001), prefix=prefix):
             assert connection.execute("select count(*) from cs.company").fetchone() == (10,)
         assert connection.execute("select count(*) from cs.company").fetchone() == (0,)
         # A value that stays in a pooled session carries the stamp of a transaction that is over.

@@ -15,10 +15,10 @@ from typing import Self
 from pgerase.apply.programs import Program, dumping, find_pg_dump
 from pgerase.database import Database, connection_environment, identifier
 from pgerase.demo.casts import Cast, Measure
-from pgerase.errors import DatabaseFailed
+from pgerase.errors import DatabaseFailed, InternalError
 from pgerase.server import SUPERUSER, EmbeddedServer, ServerFailed, embedded_binaries
 from pgerase.session import as_viewer
-from pgerase.tokens import Key
+from pgerase.tokens import Key, SigningKey, sign_token
 
 _FILES = ("schema.sql", "seed.sql", "roles.sql")
 _INSUFFICIENT_PRIVILEGE = "42501"
@@ -43,6 +43,7 @@ class Stage:
         self._cast = cast
         self._folder = folder
         self._prefix = prefix
+        self._signing: SigningKey | None = None
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -70,6 +71,15 @@ class Stage:
     def connection_variables(self) -> dict[str, str]:
         """Libpq's environment for connecting as the owner."""
         return connection_environment(self._server.dsn(self._cast.database, self._cast.owner), self._owner)
+
+    @property
+    def key_file(self) -> Path:
+        """Where the application's sign-in service keeps its signing key: in the server's private folder."""
+        return self._server.folder / "signing-key.json"
+
+    def sign_in_with(self, file: Path) -> None:
+        """From now on the application presents tokens signed with this key. Raises UsageError, OSError."""
+        self._signing = SigningKey.read(file)
 
     # --- what the catalog says ---
 
@@ -158,7 +168,9 @@ class Stage:
         if key is None:
             yield
             return
-        with as_viewer(self._app.connection, key, prefix=self._prefix):
+        if self._signing is None:
+            raise InternalError("nobody can sign a token yet")
+        with as_viewer(self._app.connection, token=sign_token(self._signing, key), prefix=self._prefix):
             yield
 
     # --- the one who is erased ---

@@ -143,6 +143,7 @@ class _Story:
         self._command("plan", shown=self._cast.shown)
         teller.say("All locks first, without waiting for anybody; then one transaction.")
         self._command("apply", "--yes", shown=_LAST_LINE)
+        self._sign_in()
         table, policy = self._cast.example
         teller.say(
             f"What is now in the database is plain row security. One of the shorter policies, {policy} on {table}, as the server spells it:"
@@ -153,7 +154,8 @@ class _Story:
         teller, stage = self._teller, self._stage
         teller.act("Who sees what after")
         teller.say(
-            f"The same login and the same statements; the application now says for whom it asks ({self._prefix}.become, in its transaction)."
+            "The same login and the same statements. The application now says for whom it asks, by a token that its sign-in service signed:"
+            f" {self._prefix}.become checks it, for one transaction."
         )
         seen = [(label, stage.sees(key)) for label, key in people]
         self._table(seen)
@@ -320,6 +322,13 @@ class _Story:
         self._claim(stage.dump_data() == rows, "erasing her a second time changes nothing")
 
     # --- helpers ---
+
+    def _sign_in(self) -> None:
+        """A new signing key for the application's sign-in service."""
+        file = self._stage.key_file
+        file.unlink(missing_ok=True)
+        self._command("key add", "--out", str(file))
+        self._stage.sign_in_with(file)
 
     @property
     def _short(self) -> str:
