@@ -98,11 +98,12 @@ def test_who_sees_what_is_what_was_counted_by_hand(told: tuple[_Run, bool]):
 
 
 def test_every_command_of_the_story_is_shown(told: tuple[_Run, bool]):
-    shown = re.findall(r"^  \$ pgerase ((?:subject )?[\w-]+)", told[0].stdout, re.MULTILINE)
+    shown = re.findall(r"^  \$ pgerase ((?:(?:subject|key) )?[\w-]+)", told[0].stdout, re.MULTILINE)
     access = [
         "install",
         "plan",
         "apply",
+        "key add",
         "explain",
         "explain",
         "matrix",

@@ -16,6 +16,7 @@ from pgerase.demo.teller import Teller
 from pgerase.errors import DatabaseFailed, ExitCode
 from pgerase.resources import folder
 from pgerase.server import THROWAWAY, EmbeddedServer, ServerFailed
+from pgerase.tokens import SigningKey
 from tests.fix_server import IN_CI
 
 _CAST = CASTS["customer_success"]
@@ -133,6 +134,8 @@ def test_writes_are_rolled_back_and_only_refusals_are_outcomes(stage: Stage):
     stage.superuser.run(
         "create schema csp; grant usage on schema csp to cs_web; create function csp.become(text) returns void return null"
     )
+    SigningKey("k", bytes(32), "csp@demo").write(stage.key_file)
+    stage.sign_in_with(stage.key_file)
     try:
         assert stage.attempt("1", "update cs.company set name = 'x'") == Outcome(40)
         assert stage.attempt(
@@ -143,6 +146,7 @@ def test_writes_are_rolled_back_and_only_refusals_are_outcomes(stage: Stage):
         assert stage.dump_schema() == before
     finally:
         stage.superuser.run("drop schema csp cascade")
+        stage.key_file.unlink()
 
 
 def test_libpq_environment_is_replaced_and_given_back(monkeypatch: pytest.MonkeyPatch):
