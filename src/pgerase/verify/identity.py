@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from pgerase.database import Database, identifier
 from pgerase.install.borrow import acting_as
-from pgerase.install.names import Names
+from pgerase.install.names import Home, Names
 from pgerase.install.sources import read_sources
 from pgerase.operate.keys import draw_key
 from pgerase.rules.access import IdentityKind
@@ -80,6 +80,8 @@ def prepare_identity(database: Database, names: Names, kind: IdentityKind, claim
             if kind is IdentityKind.TOKEN:
                 key = draw_key(database, names)
             else:
+                # Those of the ledger and of the log are the same for every kind of identity.
                 for routine in read_sources(IdentityKind.SETTING).routines:
-                    database.run(routine.written(names), what=routine.name)
+                    if routine.home is Home.API:
+                        database.run(routine.written(names), what=routine.name)
     return Identity(database, names.api, kind, claim, key)
