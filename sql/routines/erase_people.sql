@@ -25,6 +25,7 @@ declare
     v_constraint text;
 begin
     v_subject := pgerase_internal.assert_open(p_request => p_request);
+    perform pgerase.annotate(p_request => 'erasure ' || p_request, p_purpose => 'erasure');
 
     -- In key order, here and below: sessions that meet wait for each other, never in a circle.
     select pg_catalog.array_agg(taken.key order by taken.key)

@@ -46,6 +46,11 @@ begin
             hint = 'pgerase subject status shows who has been.';
     end if;
 
+    perform pgerase.annotate(
+        p_request => case p_state when 'active' then 'activate ' else 'deactivate ' end || p_subject,
+        p_purpose => 'lifecycle'
+    );
+
     begin
         execute pg_catalog.format(
             'select %I.%I(p_keys => $1, p_state => $2)',

@@ -42,9 +42,12 @@ SQLSTATES: Mapping[str, str] = MappingProxyType(
         "ZE113": "no such open request",
         "ZE114": "people of the request are not erased",
         "ZE115": "the subject has no lifecycle",
+        "ZE201": "nobody answers for a write that is captured",
+        "ZE202": "a captured column has got another type since the last apply",
+        "ZE203": "`annotate` was given nothing, or too much",
     }
 )
-"""What pgerase's own SQL raises, for applications to tell apart: ZE0xx identity and access, ZE1xx erasing.
+"""What pgerase's own SQL raises, for applications to tell apart: ZE0xx identity and access, ZE1xx erasing, ZE2xx the log.
 
 A refusal by a policy or a guard has PostgreSQL's own code, 42501: applications know that one already.
 """

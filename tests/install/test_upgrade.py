@@ -123,6 +123,7 @@ def test_upgrade_from_migration_0001_ends_as_a_fresh_installation(released, data
     ]
     assert [step for step in done if "+ routine" in step] == [
         f"+ routine {p}.present",
+        f"+ routine {p}.annotate",
         *(f"+ routine {p}_internal.{name}" for name in INTERNAL_ROUTINES),
         *(f"+ routine {p}_log.{name}" for name in LOG_ROUTINES),
     ]
@@ -215,7 +216,7 @@ def test_every_routine_file_is_used_and_makes_one_routine() -> None:
         assert text.count("create or replace function") == 1
         assert f"create or replace function {used[file]}(" in text
         assert f"from public;\ngrant execute on function {used[file]}(" in text or used[file].startswith(
-            "pgerase_internal."
+            ("pgerase_internal.", "pgerase_log.")
         )
         assert "comment on function" in text
 

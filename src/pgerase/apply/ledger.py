@@ -14,7 +14,7 @@ from pgerase.install.survey import KEY_MASK, read_routines
 from pgerase.plan.drift import Installed, find_drift
 from pgerase.plan.model import Ledger, Recorded, decoded
 from pgerase.plan.objects import Key, Kind, canonical
-from pgerase.render.live import live_objects
+from pgerase.render.live import live_objects, log_classes
 
 _UNDEFINED_TABLE = "42P01"
 _INVALID_SCHEMA = "3F000"
@@ -53,8 +53,9 @@ def read_ledger(database: Database, prefix: str) -> Ledger:
                 hint="Connect as the role that installed pgerase; `pgerase install` as another role gives it the right.",
             ) from error
         raise
+    log = _is_readable(database, log_classes(prefix))
     with stable_deparse(database):
-        live = database.rows(f"select kind, parts, state::text as state from ({live_objects(prefix)}) as live")
+        live = database.rows(f"select kind, parts, state::text as state from ({live_objects(prefix, log=log)}) as live")
     rows = [_recorded(row) for row in recorded]
     return Ledger(
         rows={row.key: row for row in rows},
@@ -67,10 +68,16 @@ def read_ledger(database: Database, prefix: str) -> Ledger:
 def _read_rules(database: Database, internal: str) -> str | None:
     """The rules in force. None before migration 0005, or before the installing role may read it, which upgrade sees to."""
     table = identifier(internal, "applied_rules")
-    readable = database.value("select pg_catalog.has_table_privilege(pg_catalog.to_regclass(%s), 'SELECT')", [table])
-    if not readable:
+    if not _is_readable(database, Name(internal, "applied_rules")):
         return None
     return str(database.value(f"select coalesce((select rules from {table}), '')"))
+
+
+def _is_readable(database: Database, table: Name) -> bool:
+    """Whether the table is there, and may be read by this role."""
+    named = identifier(table.schema, table.name)
+    found = database.value("select pg_catalog.has_table_privilege(pg_catalog.to_regclass(%s), 'SELECT')", [named])
+    return bool(found)
 
 
 def find_prefix(database: Database) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compile import bound, sql
 from pgerase.compile.aggregates import Aggregates
+from pgerase.compile.audit import Audit, compile_audit, has_profiles
 from pgerase.compile.bind import bind
 from pgerase.compile.column_guards import ColumnGuards
 from pgerase.compile.column_rights import ColumnRights
@@ -52,14 +53,26 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     findings: list[Finding] = []
     if pack.access is None:
         erasing = _erasing(pack, catalog, naming, None, ())
-        return Desired(pack.settings.prefix, erasing.objects, (), erasing.findings)
+        audit = _audit(pack, catalog, naming, erasing)
+        return Desired(
+            pack.settings.prefix, (*erasing.objects, *audit.objects), (), (*erasing.findings, *audit.findings)
+        )
     rules, problems = bind(pack.access, catalog)
     findings += problems
     modes, problems = adoption(pack, rules, catalog)
     findings += [*problems, *unknown_roles(pack, catalog), *unknown_schemas(pack, catalog)]
     governed = [resource for resource in rules.resources if modes[resource.name] is Mode.ON]
-    if not governed or any(finding.severity is Severity.ERROR for finding in findings):
+    if any(finding.severity is Severity.ERROR for finding in findings):
         return Desired(pack.settings.prefix, (), (), tuple(findings))
+    if not governed:
+        erasing = _erasing(pack, catalog, naming, rules, ()) if pack.audit is not None else Erasure((), ())
+        audit = _audit(pack, catalog, naming, erasing)
+        return Desired(
+            pack.settings.prefix,
+            (*erasing.objects, *audit.objects),
+            (),
+            (*findings, *erasing.findings, *audit.findings),
+        )
     facts = Facts(naming, rules.people, catalog)
     emitter = Emitter(facts)
     decisions = DecisionEmitter(rules, emitter)
@@ -104,12 +117,13 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
         *migrator(pack, catalog),
     ]
     erasing = _erasing(pack, catalog, naming, rules, tables)
-    objects += erasing.objects
+    audit = _audit(pack, catalog, naming, erasing)
+    objects += [*erasing.objects, *audit.objects]
     grouped_tables = {one.table for one in aggregates.shown()}
     found = (
         *(*findings, *notes, *column_notes, *mask_notes(hiding)),
         *secured_notes(securing, facts, grouped_tables, naming),
-        *(*idle_logins(pack, catalog), *erasing.findings),
+        *(*idle_logins(pack, catalog), *erasing.findings, *audit.findings),
     )
     by_view = (*masks(hiding, names), *secured_masks(securing, names, pack))
     return Desired(pack.settings.prefix, tuple(objects), every_table, found, by_view, aggregates.shown())
@@ -121,7 +135,19 @@ def _erasing(
     if pack.data_map is None:
         nothing = code_findings(UserCode((), ()), catalog, (), pack.settings.acknowledged, pack.settings.at)
         return Erasure((), tuple(nothing))
-    return compile_erasure(pack.data_map, catalog, naming, rules, governed, pack.settings.acknowledged)
+    return compile_erasure(
+        pack.data_map,
+        catalog,
+        naming,
+        rules,
+        governed,
+        pack.settings.acknowledged,
+        profiled=pack.audit is not None and has_profiles(pack.audit),
+    )
+
+
+def _audit(pack: Pack, catalog: Catalog, naming: Naming, erasing: Erasure) -> Audit:
+    return Audit((), ()) if pack.audit is None else compile_audit(pack.audit, erasing.bound_map, catalog, naming)
 
 
 def adoption(pack: Pack, rules: bound.BoundRules, catalog: Catalog) -> tuple[dict[str, Mode], tuple[Finding, ...]]:

@@ -138,6 +138,16 @@ class DesiredRoleSetting:
     value: str
 
 
+@dataclass(frozen=True, slots=True)
+class DesiredLogClass:
+    """A class of entries of the audit log. `keep` is an interval in ISO 8601, `period` what one partition covers: day, week, month."""
+
+    name: str
+    keep: str
+    period: str
+    ahead: int
+
+
 DesiredObject: TypeAlias = (
     DesiredMembership
     | DesiredGrant
@@ -148,6 +158,7 @@ DesiredObject: TypeAlias = (
     | DesiredRowSecurity
     | DesiredRoleSetting
     | DesiredReads
+    | DesiredLogClass
 )
 
 

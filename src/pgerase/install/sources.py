@@ -45,7 +45,11 @@ ROUTINES = {
         IdentityKind.CLAIMS: "forget_claims",
         IdentityKind.TOKEN: "forget",
     },
+    "annotate": dict.fromkeys(IdentityKind, "annotate"),
 }
+
+API_FOR_INSTALLER = frozenset({"annotate"})
+"""Those of them that the installing role may call: its migrations answer for what they write."""
 
 DEFAULT_CLAIM = "sub"
 """The claim of a JWT that names its subject (RFC 7519), as the routines for claims spell it."""
@@ -79,8 +83,10 @@ INTERNAL_ROUTINES = {
 
 LOG_ROUTINES = {
     # Those that write and keep the log, in the order they are made: whether the installing role may call it.
+    "annotation": False,
     "write_entry": False,
     "add_record": False,
+    "define_class": True,
 }
 
 LOG_MIGRATIONS = frozenset({"log"})
@@ -165,7 +171,7 @@ def _migrations() -> tuple[Migration, ...]:
 def _routines(identity: IdentityKind, claim: str) -> tuple[RoutineSource, ...]:
     return (
         *(
-            _routine(Home.API, name, variants[identity], claim=claim)
+            _routine(Home.API, name, variants[identity], for_installer=name in API_FOR_INSTALLER, claim=claim)
             for name, variants in ROUTINES.items()
             if identity in variants
         ),

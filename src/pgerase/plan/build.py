@@ -14,6 +14,7 @@ from pgerase.compile.desired import (
     Desired,
     DesiredFunction,
     DesiredGrant,
+    DesiredLogClass,
     DesiredMembership,
     DesiredObject,
     DesiredPolicy,
@@ -38,7 +39,7 @@ from pgerase.rules.pack import Existing, Pack, PackSettings
 _MEMBERSHIPS_INHERIT = 160000
 """Since this version, inheriting is said by the membership and not by the member."""
 
-_SHARED = frozenset({Kind.ROW_SECURITY, Kind.READS, Kind.GRANT, Kind.MEMBERSHIP, Kind.ROLE_SETTING})
+_SHARED = frozenset({Kind.ROW_SECURITY, Kind.READS, Kind.GRANT, Kind.MEMBERSHIP, Kind.ROLE_SETTING, Kind.LOG_CLASS})
 """Facts that may hold before pgerase says so; making them again is harmless, and undo knows what was there."""
 
 
@@ -137,7 +138,7 @@ def _texts(wanted: DesiredObject) -> tuple[str, ...]:
             return (wanted.definition,)
         case DesiredGrant():
             return (wanted.target,)
-        case DesiredMembership() | DesiredRoleSetting() | DesiredRowSecurity() | DesiredReads():
+        case DesiredMembership() | DesiredRoleSetting() | DesiredRowSecurity() | DesiredReads() | DesiredLogClass():
             return ()
 
 

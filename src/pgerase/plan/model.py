@@ -145,6 +145,8 @@ class Plan:
         # To make a trigger one has to be allowed to execute its function, which no PUBLIC may.
         if any(step.statements and step.key.kind is Kind.TRIGGER for step in self.pending):
             roles.add(f"{self.prefix}_secret")
+        if any(step.statements and step.key.is_capture(self.prefix) for step in self.pending):
+            roles.add(f"{self.prefix}_keeper")
         return tuple(sorted(role for role in roles if role is not None))
 
     @property

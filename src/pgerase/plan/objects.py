@@ -16,6 +16,7 @@ from pgerase.catalog.model import Name
 from pgerase.compile.desired import (
     DesiredFunction,
     DesiredGrant,
+    DesiredLogClass,
     DesiredMembership,
     DesiredObject,
     DesiredPolicy,
@@ -41,6 +42,7 @@ class Kind(StrEnum):
     READS = "reads"
     MEMBERSHIP = "membership"
     ROLE_SETTING = "role_setting"
+    LOG_CLASS = "log_class"
     REPLACED_POLICY = "replaced_policy"
     KEPT_POLICY = "kept_policy"
     ROLE = "role"
@@ -53,7 +55,7 @@ class Key:
 
     policy, trigger, replaced_policy, kept_policy: schema, table, name. row_security, view: schema, name. function:
     schema, name, argument types. grant: what on (table, schema, function), schema, name, column or argument types,
-    privilege, grantee. reads: schema, table, role. membership: role, member. role_setting: role, setting. role, schema: name.
+    privilege, grantee. reads: schema, table, role. membership: role, member. role_setting: role, setting. log_class, role, schema: name.
     """
 
     kind: Kind
@@ -66,7 +68,7 @@ class Key:
             case Kind.POLICY | Kind.TRIGGER | Kind.REPLACED_POLICY | Kind.KEPT_POLICY:
                 schema, table, name = self.parts
                 return f"{_quoted(name)} on {_quoted(schema, table)}"
-            case Kind.ROW_SECURITY | Kind.VIEW | Kind.ROLE | Kind.SCHEMA:
+            case Kind.ROW_SECURITY | Kind.VIEW | Kind.ROLE | Kind.SCHEMA | Kind.LOG_CLASS:
                 return _quoted(*self.parts)
             case Kind.FUNCTION:
                 schema, name, arguments = self.parts
@@ -106,6 +108,10 @@ class Key:
             case _:
                 return self
 
+    def is_capture(self, prefix: str) -> bool:
+        """Whether it is a trigger that writes the audit log."""
+        return self.kind is Kind.TRIGGER and self.parts[2].startswith(f"{prefix}_capture_")
+
     def __str__(self) -> str:
         return f"{self.kind.value.replace('_', ' ')} {self.identity}"
 
@@ -132,6 +138,8 @@ def key_of(wanted: DesiredObject) -> Key:
             return Key(Kind.READS, (wanted.table.schema, wanted.table.name, wanted.role))
         case DesiredRoleSetting():
             return Key(Kind.ROLE_SETTING, (wanted.role, wanted.setting))
+        case DesiredLogClass():
+            return Key(Kind.LOG_CLASS, (wanted.name,))
         case DesiredGrant():
             return _grant_key(wanted)
         case _:

@@ -31,8 +31,10 @@ class Remover:
     def drop(self, key: Key) -> Step:
         """The step that takes an object away. Without statements where it is gone already. Raises InternalError for others'."""
         state = self._ledger.state(key)
-        if state is None:
-            return self._forgotten(key, "gone already; only forgotten")
+        if state is None or key.kind is Kind.LOG_CLASS:
+            return self._forgotten(
+                key, "gone already; only forgotten" if state is None else "the log stays; only forgotten"
+            )
         row = self._ledger.rows.get(key)
         before = decoded(row.undo if row is not None else "{}")
         match key.kind:
@@ -40,6 +42,8 @@ class Remover:
                 return self.drop_policy(key, state)
             case Kind.TRIGGER:
                 schema, table, name = key.parts
+                if key.is_capture(self._prefix):
+                    return self._gone(key, sql.drop_trigger(Name(schema, table), name), Effect.NEUTRAL)
                 step = self._gone(key, sql.drop_trigger(Name(schema, table), name), Effect.WIDEN)
                 leaves = below(self._family, Name(schema, table))
                 return replace(step, locks=(*step.locks, *(Lock(leaf, EXCLUSIVE) for leaf in leaves)))

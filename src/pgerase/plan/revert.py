@@ -35,7 +35,10 @@ def make_off(catalog: Catalog, ledger: Ledger, prefix: str, pack: str, table: Na
     keys = [
         key
         for key in ledger.rows
-        if key.table in family and (key.kind is not Kind.POLICY or viewer in _roles(ledger, key))
+        if key.table in family
+        and (key.kind is not Kind.POLICY or viewer in _roles(ledger, key))
+        # Who may see the table is one thing, what is written down of it another.
+        and not key.is_capture(prefix)
     ]
     if not any(key.kind in _GOVERNING for key in keys):
         governed = ", ".join(sorted({str(key.table) for key in ledger.rows if key.kind in _GOVERNING}))

@@ -8,6 +8,7 @@ from pgerase.catalog.model import Catalog
 from pgerase.compile.desired import (
     DesiredFunction,
     DesiredGrant,
+    DesiredLogClass,
     DesiredMembership,
     DesiredObject,
     DesiredPolicy,
@@ -66,6 +67,9 @@ class Maker:
                 )
             case DesiredTrigger():
                 mode = EXCLUSIVE if rebuild else _TRIGGER_LOCK
+                if key.is_capture(self.prefix):
+                    # A statement trigger is on no other table, and nobody may do more or less for it.
+                    return Step(change, key, statements=(sql.create_trigger(one),), locks=(Lock(one.table, mode),))
                 return Step(
                     change,
                     key,
@@ -86,6 +90,8 @@ class Maker:
                 return Step(change, key, statements=(sql.grant_membership(one),), effect=Effect.CHANGES)
             case DesiredRoleSetting():
                 return Step(change, key, statements=(sql.set_role_setting(one, self.database),))
+            case DesiredLogClass():
+                return Step(change, key, statements=(sql.define_class(one, self.prefix),))
             case _:
                 assert_never(one)
 
@@ -120,4 +126,6 @@ def owner_of_schema(schema: str, prefix: str) -> str | None:
     if schema in {f"{prefix}_lookup", f"{prefix}_eraser"}:
         # The schema and the role that owns it have one name.
         return schema
+    if schema == f"{prefix}_log":
+        return f"{prefix}_keeper"
     return f"{prefix}_secret" if schema in {prefix, f"{prefix}_internal"} else None

@@ -9,6 +9,7 @@ from pgerase.catalog.model import Name
 from pgerase.compile.desired import (
     DesiredFunction,
     DesiredGrant,
+    DesiredLogClass,
     DesiredMembership,
     DesiredPolicy,
     DesiredRoleSetting,
@@ -187,6 +188,18 @@ def set_role_setting(wanted: DesiredRoleSetting, database: str) -> str:
 def reset_role_setting(role: str, database: str, setting: str) -> str:
     """ALTER ROLE … IN DATABASE … RESET."""
     return render("plan/reset_role_setting", role=role, database=database, setting=setting)
+
+
+def define_class(wanted: DesiredLogClass, prefix: str) -> str:
+    """The call that makes or changes a class of entries of the audit log."""
+    return render(
+        "plan/define_class",
+        function=Name(f"{prefix}_log", "define_class"),
+        name=wanted.name,
+        keep=wanted.keep,
+        period=wanted.period,
+        ahead=wanted.ahead,
+    )
 
 
 _QUOTED = re.compile(

@@ -142,12 +142,13 @@ def _override(fields: Fields) -> TableOverride:
 
 
 _PROFILE_WHEN = required("when", DATA_CONDITION, "For which people.")
-_PROFILE_TABLES = required(
+_PROFILE_TABLES = defaulted(
     "tables",
     MappingOf(
         TABLE, Record("a profile's table", (_OVERRIDE_ROWS, _OVERRIDE_COLUMNS), _override), what="a mapping of tables"
     ),
-    "What is different for them, by table.",
+    (),
+    "What is different for them, by table; without, the profile is a name, by which audit.yaml knows them.",
 )
 
 

@@ -33,6 +33,20 @@ def bind_map(data_map: rules.DataMap, catalog: Catalog) -> tuple[bound.BoundMap,
     return binder.bind(), tuple(binder.findings)
 
 
+def bind_profiles(
+    data_map: rules.DataMap, catalog: Catalog, subject: bound.BoundSubject
+) -> tuple[tuple[tuple[str, BoundCondition], ...], tuple[Finding, ...]]:
+    """The profiles of a data map by name, each with its condition on the row of one kind of person; the first that holds applies."""
+    binder = _MapBinder(data_map, catalog)
+    made = [
+        (profile.name, condition)
+        for profile in data_map.profiles
+        if (condition := binder.attempt(lambda when=profile.when: binder.bind_when(subject.table, when, subject)))
+        is not None
+    ]
+    return tuple(made), tuple(binder.findings)
+
+
 class _MapBinder(ConditionBinder):
     def __init__(self, data_map: rules.DataMap, catalog: Catalog) -> None:
         nobody = AccessRules((), None, (), (), (), data_map.at)
@@ -70,7 +84,8 @@ class _MapBinder(ConditionBinder):
             self.not_yet(f"recipients: {recipient.name}", recipient.at)
         for rule in self.map.retention:
             self.not_yet(f"retention: {rule.name}", rule.at)
-        for profile in self.map.profiles:
+        # One that overrides nothing only has a name, by which the audit log knows how long to keep entries.
+        for profile in (one for one in self.map.profiles if one.tables):
             self.not_yet(f"profiles: {profile.name}", profile.at)
 
     # Subjects -----------------------------------------------------------------------------------------------------

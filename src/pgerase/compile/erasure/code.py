@@ -54,7 +54,7 @@ def user_code(catalog: Catalog, naming: Naming, tables: Iterable[Name]) -> UserC
 
     Functions of the server, pgerase's own, and those that an extension of a superuser brought are none of it.
     """
-    own = {naming.api, naming.eraser}
+    own = {naming.api, naming.eraser, naming.log}
     routines = {
         one.oid: one
         for one in catalog.routines
@@ -127,7 +127,7 @@ def _judged(
 
 def assert_user_code(naming: Naming) -> str:
     """The body of the function that refuses where other code would run than `UserCode.hash` was made from."""
-    own = ", ".join(text_literal(name).strip() for name in (naming.api, naming.eraser))
+    own = ", ".join(text_literal(name).strip() for name in (naming.api, naming.eraser, naming.log))
     return f"""
 begin
     if p_wanted is distinct from (

@@ -9,13 +9,14 @@ from pgerase.catalog.model import Catalog, Name
 from pgerase.compile.bound import BoundCondition, BoundRequirement, BoundRules
 from pgerase.compile.desired import DesiredFunction, DesiredGrant, DesiredObject, DesiredPolicy, DesiredTrigger
 from pgerase.compile.emit import Emitter, Facts
-from pgerase.compile.erasure.bind import bind_map
+from pgerase.compile.erasure.bind import bind_map, bind_profiles
 from pgerase.compile.erasure.bound import BoundMap, BoundSubject
 from pgerase.compile.erasure.code import code_findings, user_code
 from pgerase.compile.erasure.functions import (
     check_functions,
     count_function,
     erase_function,
+    profile_function,
     state_functions,
 )
 from pgerase.compile.erasure.guards import erased_guards
@@ -37,6 +38,7 @@ class Erasure:
 
     objects: tuple[DesiredObject, ...]
     findings: tuple[Finding, ...]
+    bound_map: BoundMap | None = None
 
 
 class _Direct(Facts):
@@ -54,10 +56,13 @@ def compile_erasure(
     rules: BoundRules | None,
     governed: Collection[Name],
     acknowledged: Collection[Acknowledgement] = (),
+    *,
+    profiled: bool = False,
 ) -> Erasure:
     """Functions, guards, grants and exempt policies for a data map.
 
     `governed` are the tables that will have row security, `acknowledged` the code of others that somebody has looked at.
+    `profiled`: the audit log asks for people's profiles.
     """
     bound_map, problems = bind_map(data_map, catalog)
     findings = [*problems, *_unanswered(bound_map, data_map)]
@@ -92,6 +97,11 @@ def compile_erasure(
             )
         )
         made += state_functions(statement, naming)
+        if profiled:
+            whens, problems = bind_profiles(data_map, catalog, subject)
+            findings += problems
+            made.append(profile_function(statement, naming, whens))
+            statement.reads |= set(facts.tables)
         findings += dict.fromkeys([*statement.findings, *statement.unwritable()])
         functions += made
         written |= {*tables, subject.table.name}
@@ -100,7 +110,7 @@ def compile_erasure(
     run = user_code(catalog, naming, sorted(erased_from))
     findings += code_findings(run, catalog, written | read, acknowledged, data_map.at)
     if any(finding.severity is Severity.ERROR for finding in findings):
-        return Erasure((), tuple(dict.fromkeys(findings)))
+        return Erasure((), tuple(dict.fromkeys(findings)), bound_map)
     guard_functions, guard_triggers = erased_guards(bound_map, naming)
     objects: list[DesiredObject] = [
         *_grants(catalog, naming, written, read - written),
@@ -110,7 +120,7 @@ def compile_erasure(
         *guard_functions,
         *_sorted_triggers(guard_triggers),
     ]
-    return Erasure(tuple(objects), tuple(dict.fromkeys(findings)))
+    return Erasure(tuple(objects), tuple(dict.fromkeys(findings)), bound_map)
 
 
 def _sorted_triggers(triggers: Iterable[DesiredTrigger]) -> list[DesiredTrigger]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from pgerase.catalog.model import Name, Table
@@ -315,6 +316,41 @@ def state_functions(statement: Statement, naming: Naming) -> list[DesiredFunctio
         )
     )
     return made
+
+
+def profile_function(
+    statement: Statement, naming: Naming, profiles: Sequence[tuple[str, BoundCondition]]
+) -> DesiredFunction:
+    """`profile_S`: which profile people have, for the audit log, which keeps entries about them as long as their profile says."""
+    subject = statement.subject
+    own = statement.equal("self", subject.key_columns, "given", key_names(subject))
+    cases = "".join(
+        f"            when {' and '.join(statement.holds(when, 'self')) or 'true'} then {text_literal(name).strip()}\n"
+        for name, when in profiles
+    )
+    body = (
+        "\n#variable_conflict use_column\nbegin\n"
+        "    return query\n"
+        "    select found.person, found.profile\n    from (\n"
+        f"        select given.person, case\n{cases}        end as profile\n"
+        f"        from (select given.key as person, {_key_cast(subject, 'given.key')}"
+        " from unnest(p_keys) as given (key) where given.key is not null) as given\n"
+        f"            join {qualified(subject.table.name)} as self on {own}\n"
+        "    ) as found\n    where found.profile is not null;\n"
+        "end;\n"
+    )
+    what = f"The profiles of people, where they have one. {_place(statement)}"
+    made = _function(
+        naming,
+        f"profile_{subject.name}",
+        "p_keys text[]",
+        "text[]",
+        "table (person text, profile text)",
+        "stable",
+        body,
+        what,
+    )
+    return replace(made, executors=(naming.keeper,))
 
 
 def check_functions(naming: Naming) -> list[DesiredFunction]:
