@@ -29,6 +29,7 @@ declare
     v_hash bytea;
     v_number bigint;
     v_part record;
+    v_seed bytea;
 begin
     if pg_catalog.current_setting('transaction_isolation') <> 'read committed' then
         raise exception using
@@ -84,11 +85,13 @@ begin
     v_oldest := pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot());
     v_newest := pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot());
 
+    v_seed := pgerase_log.draw_seed();
+
     with fresh as materialized (
         select
             entry.*,
             pg_catalog.date_trunc('day', entry.at, 'UTC') as day,
-            pgerase_log.draw_salt() as salt
+            pg_catalog.row_number() over (order by entry.entry_id, entry.at, entry.class) as number
         from pgerase_log.entry as entry
         where entry.entry_id > v_floor
             and not exists (
@@ -99,42 +102,42 @@ begin
                     and leaf.class = entry.class
                     and leaf.at = entry.at
             )
-        order by entry.entry_id
+        order by entry.entry_id, entry.at, entry.class
         limit p_limit
     ),
-    part as materialized (
+    part as (
         select
-            fresh.entry_id,
-            fresh.at,
-            fresh.class,
-            number.part,
-            value.entry_id is not null as is_there,
-            pgerase_log.value_text(
-                value.class, value.at, value.entry_id, value.part, value.subject, value.person, value.old, value.new
-            ) as text,
-            pgerase_log.draw_salt() as salt
+            fresh.number,
+            count.part,
+            case when value.entry_id is not null then pgerase_log.salt(v_seed, fresh.number, count.part) end as salt,
+            case
+                when value.entry_id is not null then pgerase_log.commitment(
+                    p_text => pgerase_log.value_text(
+                        value.class, value.at, value.entry_id, value.part, value.subject, value.person, value.old, value.new
+                    ),
+                    p_salt => pgerase_log.salt(v_seed, fresh.number, count.part)
+                )
+                -- It was erased before it was sealed.
+                else c_zeros
+            end as commitment
         from fresh
-            cross join lateral pg_catalog.generate_series(1, fresh.parts) as number (part)
+            cross join lateral pg_catalog.generate_series(1, fresh.parts) as count (part)
             left join pgerase_log.value as value
                 on value.entry_id = fresh.entry_id
                 and value.class = fresh.class
                 and value.at = fresh.at
-                and value.part = number.part
+                and value.part = count.part
                 and value.entry_id > v_floor
+        where fresh.parts > 0
     ),
     apart as (
         select
-            part.entry_id,
-            part.at,
-            part.class,
-            pg_catalog.array_agg(case when part.is_there then part.salt end order by part.part) as salts,
-            -- Zeros: it was erased before it was sealed.
-            pg_catalog.array_agg(
-                case when part.is_there then pgerase_log.commitment(p_text => part.text, p_salt => part.salt) else c_zeros end
-                order by part.part
-            ) as commitments
-        from part
-        group by part.entry_id, part.at, part.class
+            part.number,
+            pg_catalog.array_agg(part.salt order by part.part) as salts,
+            pg_catalog.array_agg(part.commitment order by part.part) as commitments,
+            pg_catalog.string_agg(part.commitment, c_nothing order by part.part) as together
+        from (select one.* from part as one offset 0) as part
+        group by part.number
     )
     insert into pgerase_log.leaf (class, at, entry_id, segment_id, position, salt, salts, commitments, hash)
     select
@@ -143,7 +146,7 @@ begin
         fresh.entry_id,
         v_number + pg_catalog.dense_rank() over (order by fresh.class, fresh.day),
         pg_catalog.row_number() over (partition by fresh.class, fresh.day order by fresh.entry_id, fresh.at) - 1,
-        fresh.salt,
+        pgerase_log.salt(v_seed, fresh.number, 0),
         coalesce(apart.salts, '{}'),
         coalesce(apart.commitments, '{}'),
         pgerase_log.text_hash(
@@ -151,18 +154,11 @@ begin
                 fresh.class, fresh.at, fresh.entry_id, fresh.xact, fresh.relation, fresh.action, fresh.actor, fresh.login,
                 fresh.role, fresh.request, fresh.purpose, fresh.grant_id, fresh.key, fresh.old, fresh.new, fresh.parts
             ),
-            p_salt => fresh.salt,
-            p_commitments => coalesce(
-                (
-                    select pg_catalog.string_agg(one.commitment, c_nothing order by one.part)
-                    from pg_catalog.unnest(apart.commitments) with ordinality as one (commitment, part)
-                ),
-                c_nothing
-            )
+            p_salt => pgerase_log.salt(v_seed, fresh.number, 0),
+            p_commitments => coalesce(apart.together, c_nothing)
         )
     from fresh
-        left join apart
-            on apart.entry_id = fresh.entry_id and apart.at = fresh.at and apart.class = fresh.class;
+        left join apart on apart.number = fresh.number;
 
     get diagnostics v_entries = row_count;
 

@@ -32,13 +32,13 @@ begin atomic
                     entry.role, entry.request, entry.purpose, entry.grant_id, entry.key, entry.old, entry.new, entry.parts
                 ),
                 p_salt => leaf.salt,
-                p_commitments => coalesce(
-                    (
+                p_commitments => case
+                    when leaf.commitments = '{}' then pg_catalog.decode('', 'hex')
+                    else (
                         select pg_catalog.string_agg(one.commitment, pg_catalog.decode('', 'hex') order by one.part)
                         from pg_catalog.unnest(leaf.commitments) with ordinality as one (commitment, part)
-                    ),
-                    pg_catalog.decode('', 'hex')
-                )
+                    )
+                end
             )
         end
 

@@ -536,7 +536,7 @@ def test_only_those_who_may_can_seal_or_forget(log):
         "select {log}.forget_people('person', '{1}', 1)",
         "select {log}.empty_salts('{1}', '{1}')",
         "select {log}.add_record('drop', '{}')",
-        "select {log}.draw_salt()",
+        "select {log}.draw_seed()",
         "delete from {log}.segment",
         "update {log}.leaf set salt = salt",
         "insert into {log}.checkpoint values (1, 'x', '', now(), '', '')",
