@@ -16,16 +16,8 @@ create or replace function pgerase_log.keep_checkpoint(
     set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
-declare
-    v_root bytea;
 begin
-    select pgerase_log.merkle_root(p_hashes => pg_catalog.array_agg(segment.hash order by segment.segment_id))
-    into strict v_root
-    from pgerase_log.segment as segment
-    where segment.segment_id <= p_size
-    having pg_catalog.count(*) = p_size;
-
-    if v_root is distinct from p_root then
+    if p_root is distinct from pgerase_log.headers_root(p_size => p_size) then
         raise exception using
             errcode = 'ZE232',
             message = pg_catalog.format('this is not the root of the first %s headers of the log', p_size),

@@ -77,13 +77,13 @@ begin
     v_floor := coalesce(v_header.floor, 0);
     v_previous := coalesce(v_header.hash, c_zeros);
 
-    -- In this order: whoever drew a number that is no greater than this one had begun before the snapshot.
+    -- In this order: whoever drew a number that is no greater than this one has a smaller transaction than the next.
     select case when number.is_called then number.last_value else 0 end
     into strict v_sequence
     from pgerase_log.entry_entry_id_seq as number;
 
+    v_newest := pgerase_log.next_transaction();
     v_oldest := pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot());
-    v_newest := pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot());
 
     v_seed := pgerase_log.draw_seed();
 

@@ -29,18 +29,11 @@ begin atomic
     ),
     dropped as (
         select
-            class.class,
+            record.body ->> 'class' as class,
             coalesce((record.body ->> 'from')::timestamptz, '-infinity') as from_at,
             coalesce((record.body ->> 'to')::timestamptz, 'infinity') as to_at,
             record.segment_id is not null as is_sealed
         from pgerase_log.record as record
-            join pgerase_log.class as class
-                on class.class = record.body ->> 'class'
-                or exists (
-                    select
-                    from pg_catalog.jsonb_array_elements_text(record.body -> 'tables') as gone (relation)
-                    where gone.relation ~ pg_catalog.concat('^leaf_', class.number, '_')
-                )
         where record.kind = 'drop'
     ),
     detached as (

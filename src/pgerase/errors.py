@@ -42,15 +42,13 @@ SQLSTATES: Mapping[str, str] = MappingProxyType(
         "ZE113": "no such open request",
         "ZE114": "people of the request are not erased",
         "ZE115": "the subject has no lifecycle",
-<<<<<<< HEAD
         "ZE201": "nobody answers for a write that is captured",
         "ZE202": "a captured column has got another type since the last apply",
         "ZE203": "`annotate` was given nothing, or too much",
-=======
         "ZE230": "another session is sealing the log",
         "ZE231": "sealing needs READ COMMITTED",
         "ZE232": "a segment of the log is not as it was sealed",
->>>>>>> 49bc3ef (The log is sealed: Merkle trees over salted leaves, headers in a chain, and what verifies them in the database)
+        "ZE233": "never seen: sealing takes a step back with it",
     }
 )
 """What pgerase's own SQL raises, for applications to tell apart: ZE0xx identity and access, ZE1xx erasing, ZE2xx the log.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import psycopg
+
 from pgerase.database import Database
 from pgerase.install import Names, install
 from tests.fix_database import FreshDatabase
@@ -24,7 +26,7 @@ class Log:
         with Database.open(database.dsn()) as owner:
             install(owner, database.prefix)
         self.database = Database.open(database.admin_dsn)
-        self.run("create schema shop")
+        self.owner = database.owner
         for name, number in CLASSES.items():
             self._define(name, number)
 
@@ -91,7 +93,7 @@ class Log:
 
     @contextmanager
     def as_owner(self) -> Iterator[None]:
-        self.rows("select set_config('role', %s, false)", [self.fresh.owner])
+        self.rows("select set_config('role', %s, false)", [self.owner])
         yield
         self.rows("select set_config('role', 'none', false)")
 
@@ -113,3 +115,34 @@ def filled(log: Log) -> None:
             log.write(f"{day} {hour:02}:00Z", people=["1", "2", None][: hour % 4])
             log.write(f"{day} {hour:02}:30Z", people=["2"], name="shop.person")
         log.seal(f"{day} 12:00Z")
+
+
+class LogCopy(Log):
+    """A copy of a log in a database of its own: `dsn` is the installing role's, `admin_dsn` a superuser's."""
+
+    def __init__(self, original: Log, admin_dsn: str, dsn: str) -> None:
+        self.fresh = original.fresh
+        self.names = original.names
+        self.schema = original.schema
+        self.owner = original.owner
+        self.admin_dsn = admin_dsn
+        self.dsn = dsn
+        self._opened: list[Database] = []
+
+    @property
+    def database(self) -> Database:  # type: ignore[override]
+        """A connection, opened when first asked for: who dumps or restores may want to be alone."""
+        if not self._opened:
+            self._opened.append(Database.open(self.admin_dsn))
+        return self._opened[0]
+
+    def connect(self) -> psycopg.Connection:
+        """Another one, autocommitting; closed when the test ends."""
+        another = Database.open(self.admin_dsn)
+        self.database  # noqa: B018 - the first one stays the first
+        self._opened.append(another)
+        return another.connection
+
+    def close(self) -> None:
+        while self._opened:
+            self._opened.pop().close()

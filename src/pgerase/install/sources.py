@@ -86,9 +86,7 @@ LOG_ROUTINES = {
     "annotation": False,
     "write_entry": False,
     "add_record": False,
-<<<<<<< HEAD
     "define_class": True,
-=======
     # The seal.
     "entry_text": False,
     "value_text": False,
@@ -105,7 +103,9 @@ LOG_ROUTINES = {
     "unattached": False,
     "empty_salts": False,
     "forget_people": False,
+    "next_transaction": False,
     "seal": True,
+    "headers_root": True,
     "keep_checkpoint": True,
     "verify_chain": True,
     "verify_segments": True,
@@ -113,7 +113,7 @@ LOG_ROUTINES = {
     "verify_values": True,
     "verify_records": True,
     "verify_order": True,
->>>>>>> 49bc3ef (The log is sealed: Merkle trees over salted leaves, headers in a chain, and what verifies them in the database)
+    "export_lines": True,
 }
 
 LOG_MIGRATIONS = frozenset({"log", "seal"})
