@@ -95,6 +95,9 @@ begin
                 constraint = v_constraint;
     end;
 
+    -- After the application's tables: erasing there is captured, with what was erased.
+    perform pgerase_log.forget_people(p_subject => v_subject, p_keys => v_keys, p_request => p_request);
+
     -- A plan made before another request erased the same person says nothing about now. People are counted together and erased
     -- in batches: a row that two of them have in common may be as it is to be by the time the second comes, and is then kept.
     select compared.relation

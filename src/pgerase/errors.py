@@ -45,6 +45,10 @@ SQLSTATES: Mapping[str, str] = MappingProxyType(
         "ZE201": "nobody answers for a write that is captured",
         "ZE202": "a captured column has got another type since the last apply",
         "ZE203": "`annotate` was given nothing, or too much",
+        "ZE230": "another session is sealing the log",
+        "ZE231": "sealing needs READ COMMITTED",
+        "ZE232": "a segment of the log is not as it was sealed",
+        "ZE233": "never seen: sealing takes a step back with it",
     }
 )
 """What pgerase's own SQL raises, for applications to tell apart: ZE0xx identity and access, ZE1xx erasing, ZE2xx the log.

@@ -1,4 +1,4 @@
-"""Finds the files that travel with the package: `sql/`, `templates/` and `policies/`, in a checkout as in a wheel.
+"""Finds the files that travel with the package: `sql/`, `templates/`, `policies/` and `tools/`, in a checkout as in a wheel.
 
 It only reads; nothing here knows what the files mean.
 """
@@ -15,7 +15,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 @cache
 def folder(name: str) -> Path:
-    """The folder `sql`, `templates` or `policies`: inside the package in a wheel, beside `src` in a checkout.
+    """The folder `sql`, `templates`, `policies` or `tools`: inside the package in a wheel, beside `src` in a checkout.
 
     Raises InternalError where it is missing.
     """

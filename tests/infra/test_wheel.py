@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
-_FOLDERS = ("sql", "templates", "policies")
+_FOLDERS = ("sql", "templates", "policies", "tools")
 
 
 @pytest.fixture(scope="module")

@@ -42,6 +42,7 @@ COMMANDS = {
     "render": Entry("pgerase.cli.plan:render", "Write the plan as SQL files for psql, Flyway and the like."),
     "request": Entry("pgerase.cli.request:request", "What people asked for: open, list, close."),
     "subject": Entry("pgerase.cli.subject:subject", "People: status, deactivate, activate, erase, prove, history."),
+    "audit": Entry("pgerase.cli.audit:audit", "The log: seal, verify, export."),
     "key": Entry("pgerase.cli.key:key", "Keys to sign tokens with: add, rotate, retire, list."),
     "backup-check": Entry("pgerase.cli.plan:backup_check", "Are dumps whole?"),
 }

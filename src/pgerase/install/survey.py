@@ -26,7 +26,7 @@ LEDGER_TABLES = (
     "migration",
 )
 """In the order they can be dropped."""
-LOG_TABLES = ("leaf", "value", "entry", "record", "class")
+LOG_TABLES = ("checkpoint", "segment", "leaf", "value", "entry", "record", "class")
 """Those of the log, without their partitions, in the order they can be dropped."""
 KEY_MASK = "key_mask"
 """The materialized view beside the ledger's tables."""

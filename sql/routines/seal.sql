@@ -1,0 +1,302 @@
+-- Seals what is committed and not sealed yet, at most so many entries and records; returns the new segments, none where nothing
+-- was to do. Security definer because the log is closed; operators call it. Off the write path: it takes no lock that a writer
+-- waits for. One at a time, since headers are a chain. The floor saves looking at everything: numbers up to it are sealed for
+-- good, as every transaction that drew one had ended. Transactions of before a restore elsewhere have all ended, too.
+create or replace function pgerase_log.seal(
+    p_now timestamptz default pg_catalog.clock_timestamp(),
+    p_limit integer default 100000
+)
+    returns table (segment_id bigint, kind text, class text, entries integer)
+    language plpgsql
+    volatile
+    parallel unsafe
+    security definer
+    set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict error
+declare
+    c_nothing constant bytea := pg_catalog.decode('', 'hex');
+    c_zeros constant bytea := pg_catalog.decode(pg_catalog.repeat('00', 32), 'hex');
+    v_header record;
+    v_segment record;
+    v_sequence bigint;
+    v_oldest xid8;
+    v_newest xid8;
+    v_floor bigint;
+    v_entries bigint;
+    v_records bigint;
+    v_previous bytea;
+    v_hash bytea;
+    v_number bigint;
+    v_part record;
+    v_seed bytea;
+begin
+    if pg_catalog.current_setting('transaction_isolation') <> 'read committed' then
+        raise exception using
+            errcode = 'ZE231',
+            message = 'the log is sealed under READ COMMITTED only',
+            hint = 'Under other isolation levels, what others did in the meantime would not be seen.';
+    end if;
+
+    if not pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('pgerase_log', 1)) then
+        raise exception using
+            errcode = 'ZE230',
+            message = 'another session is sealing the log',
+            hint = 'Nothing is lost: what is not sealed now will be the next time.';
+    end if;
+
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('pgerase_log', 2));
+
+    -- Erasing under another isolation level may not have seen a leaf of the latest segment.
+    select
+        pg_catalog.array_agg((part.part ->> 0)::bigint) as entries,
+        pg_catalog.array_agg((part.part ->> 1)::smallint) as parts
+    into strict v_part
+    from pgerase_log.record as record
+        cross join lateral pg_catalog.jsonb_array_elements(record.body -> 'parts') as part (part)
+    where record.segment_id is null
+        and record.kind = 'erasure';
+
+    if v_part.entries is not null and exists (
+        select
+        from pgerase_log.leaf as leaf
+            join rows from (pg_catalog.unnest(v_part.entries), pg_catalog.unnest(v_part.parts)) as part (entry_id, part)
+                on part.entry_id = leaf.entry_id
+        where leaf.salts[part.part] is not null
+    ) then
+        perform pgerase_log.empty_salts(p_entries => v_part.entries, p_parts => v_part.parts);
+    end if;
+
+    select segment.segment_id, segment.floor, segment.hash
+    into v_header
+    from pgerase_log.segment as segment
+    order by segment.segment_id desc
+    limit 1;
+
+    v_number := coalesce(v_header.segment_id, 0);
+    v_floor := coalesce(v_header.floor, 0);
+    v_previous := coalesce(v_header.hash, c_zeros);
+
+    -- In this order: whoever drew a number that is no greater than this one has a smaller transaction than the next.
+    select case when number.is_called then number.last_value else 0 end
+    into strict v_sequence
+    from pgerase_log.entry_entry_id_seq as number;
+
+    v_newest := pgerase_log.next_transaction();
+    v_oldest := pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot());
+
+    v_seed := pgerase_log.draw_seed();
+
+    with fresh as materialized (
+        select
+            entry.*,
+            pg_catalog.date_trunc('day', entry.at, 'UTC') as day,
+            pg_catalog.row_number() over (order by entry.entry_id, entry.at, entry.class) as number
+        from pgerase_log.entry as entry
+        where entry.entry_id > v_floor
+            and not exists (
+                select
+                from pgerase_log.leaf as leaf
+                where leaf.entry_id > v_floor
+                    and leaf.entry_id = entry.entry_id
+                    and leaf.class = entry.class
+                    and leaf.at = entry.at
+            )
+        order by entry.entry_id, entry.at, entry.class
+        limit p_limit
+    ),
+    part as (
+        select
+            fresh.number,
+            count.part,
+            case when value.entry_id is not null then pgerase_log.salt(v_seed, fresh.number, count.part) end as salt,
+            case
+                when value.entry_id is not null then pgerase_log.commitment(
+                    p_text => pgerase_log.value_text(
+                        value.class, value.at, value.entry_id, value.part, value.subject, value.person, value.old, value.new
+                    ),
+                    p_salt => pgerase_log.salt(v_seed, fresh.number, count.part)
+                )
+                -- It was erased before it was sealed.
+                else c_zeros
+            end as commitment
+        from fresh
+            cross join lateral pg_catalog.generate_series(1, fresh.parts) as count (part)
+            left join pgerase_log.value as value
+                on value.entry_id = fresh.entry_id
+                and value.class = fresh.class
+                and value.at = fresh.at
+                and value.part = count.part
+                and value.entry_id > v_floor
+        where fresh.parts > 0
+    ),
+    apart as (
+        select
+            part.number,
+            pg_catalog.array_agg(part.salt order by part.part) as salts,
+            pg_catalog.array_agg(part.commitment order by part.part) as commitments,
+            pg_catalog.string_agg(part.commitment, c_nothing order by part.part) as together
+        from (select one.* from part as one offset 0) as part
+        group by part.number
+    )
+    insert into pgerase_log.leaf (class, at, entry_id, segment_id, position, salt, salts, commitments, hash)
+    select
+        fresh.class,
+        fresh.at,
+        fresh.entry_id,
+        v_number + pg_catalog.dense_rank() over (order by fresh.class, fresh.day),
+        pg_catalog.row_number() over (partition by fresh.class, fresh.day order by fresh.entry_id, fresh.at) - 1,
+        pgerase_log.salt(v_seed, fresh.number, 0),
+        coalesce(apart.salts, '{}'),
+        coalesce(apart.commitments, '{}'),
+        pgerase_log.text_hash(
+            p_text => pgerase_log.entry_text(
+                fresh.class, fresh.at, fresh.entry_id, fresh.xact, fresh.relation, fresh.action, fresh.actor, fresh.login,
+                fresh.role, fresh.request, fresh.purpose, fresh.grant_id, fresh.key, fresh.old, fresh.new, fresh.parts
+            ),
+            p_salt => pgerase_log.salt(v_seed, fresh.number, 0),
+            p_commitments => coalesce(apart.together, c_nothing)
+        )
+    from fresh
+        left join apart on apart.number = fresh.number;
+
+    get diagnostics v_entries = row_count;
+
+    update pgerase_log.record as record
+    set segment_id = v_number + 1 + (
+        select pg_catalog.count(distinct leaf.segment_id)
+        from pgerase_log.leaf as leaf
+        where leaf.segment_id > v_number
+    )
+    where record.record_id in (
+        select open.record_id
+        from pgerase_log.record as open
+        where open.segment_id is null
+        order by open.record_id
+        limit p_limit
+    );
+
+    get diagnostics v_records = row_count;
+
+    -- All that is visible is sealed now: what was drawn before a seal that no transaction of then survives is complete.
+    if v_entries < p_limit then
+        select greatest(v_floor, pg_catalog.max(segment.sequence))
+        into strict v_floor
+        from pgerase_log.segment as segment
+        where segment.sequence > v_floor
+            and (segment.newest <= v_oldest or segment.newest > v_newest);
+    end if;
+
+    for v_segment in
+        select
+            made.segment_id,
+            made.kind,
+            made.class,
+            made.day as from_at,
+            made.day + interval '24 hours' as to_at,
+            made.entries::integer as entries,
+            made.first_id,
+            made.last_id,
+            -- The floor holds when the last one of them is there.
+            pg_catalog.row_number() over (order by made.segment_id desc) = 1 as is_last,
+            pgerase_log.merkle_root(p_hashes => coalesce(made.hashes, '{}')) as root
+        from (
+            select
+                leaf.segment_id,
+                'entry' as kind,
+                leaf.class,
+                pg_catalog.date_trunc('day', pg_catalog.min(leaf.at), 'UTC') as day,
+                pg_catalog.count(*) as entries,
+                pg_catalog.min(leaf.entry_id) as first_id,
+                pg_catalog.max(leaf.entry_id) as last_id,
+                pg_catalog.array_agg(leaf.hash order by leaf.position) as hashes
+            from pgerase_log.leaf as leaf
+            where leaf.segment_id > v_number
+            group by leaf.segment_id, leaf.class
+
+            union all
+
+            select
+                record.segment_id,
+                'record',
+                null,
+                null,
+                pg_catalog.count(*),
+                pg_catalog.min(record.record_id),
+                pg_catalog.max(record.record_id),
+                pg_catalog.array_agg(
+                    pgerase_log.text_hash(
+                        p_text => pgerase_log.record_text(record.record_id, record.at, record.kind, record.body)
+                    )
+                    order by record.record_id
+                )
+            from pgerase_log.record as record
+            where record.segment_id > v_number
+            group by record.segment_id
+
+            union all
+
+            -- Nothing happened since: only how far all is sealed is news.
+            select v_number + 1, 'record', null, null, 0, null, null, null
+            where v_entries = 0
+                and v_records = 0
+                and v_floor > v_header.floor
+        ) as made
+        order by made.segment_id
+    loop
+        v_hash := pgerase_log.text_hash(
+            p_text => pgerase_log.segment_text(
+                p_segment_id => v_segment.segment_id,
+                p_kind => v_segment.kind,
+                p_class => v_segment.class,
+                p_from_at => v_segment.from_at,
+                p_to_at => v_segment.to_at,
+                p_entries => v_segment.entries,
+                p_first_id => v_segment.first_id,
+                p_last_id => v_segment.last_id,
+                p_sequence => v_sequence,
+                p_floor => case when v_segment.is_last then v_floor else coalesce(v_header.floor, 0) end,
+                p_oldest => v_oldest,
+                p_newest => v_newest,
+                p_at => p_now,
+                p_previous => v_previous,
+                p_root => v_segment.root
+            )
+        );
+
+        insert into pgerase_log.segment (
+            segment_id, kind, class, from_at, to_at, entries, first_id, last_id, sequence, floor, oldest, newest, at, previous,
+            root, hash
+        )
+        values (
+            v_segment.segment_id,
+            v_segment.kind,
+            v_segment.class,
+            v_segment.from_at,
+            v_segment.to_at,
+            v_segment.entries,
+            v_segment.first_id,
+            v_segment.last_id,
+            v_sequence,
+            case when v_segment.is_last then v_floor else coalesce(v_header.floor, 0) end,
+            v_oldest,
+            v_newest,
+            p_now,
+            v_previous,
+            v_segment.root,
+            v_hash
+        );
+
+        v_previous := v_hash;
+        segment_id := v_segment.segment_id;
+        kind := v_segment.kind;
+        class := v_segment.class;
+        entries := v_segment.entries;
+        return next;
+    end loop;
+end;
+$$;
+
+comment on function pgerase_log.seal(timestamptz, integer) is 'Seals what is committed and not sealed yet, and returns the new segments.';
+
+revoke all on function pgerase_log.seal(timestamptz, integer) from public;

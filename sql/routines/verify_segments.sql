@@ -1,0 +1,90 @@
+-- Does every segment have its leaves, in their order, and do they come to the root in its header? None is left where the
+-- partition was dropped: then a record has to say so. Security definer because the log is closed.
+create or replace function pgerase_log.verify_segments()
+    returns table (code text, class text, segment_id bigint, entry_id bigint, part smallint)
+    language sql
+    stable
+    parallel unsafe
+    security definer
+begin atomic
+    with placed as (
+        select
+            leaf.segment_id,
+            leaf.hash,
+            leaf.position,
+            pg_catalog.row_number() over (
+                partition by leaf.segment_id
+                order by leaf.entry_id, leaf.at, leaf.position
+            ) - 1 = leaf.position as in_order
+        from pgerase_log.leaf as leaf
+    ),
+    grown as (
+        select
+            placed.segment_id,
+            pg_catalog.count(*) as entries,
+            pg_catalog.bool_and(placed.in_order) as in_order,
+            pgerase_log.merkle_root(p_hashes => pg_catalog.array_agg(placed.hash order by placed.position)) as root
+        from placed
+        group by placed.segment_id
+    ),
+    dropped as (
+        select
+            record.body ->> 'class' as class,
+            coalesce((record.body ->> 'from')::timestamptz, '-infinity') as from_at,
+            coalesce((record.body ->> 'to')::timestamptz, 'infinity') as to_at,
+            record.segment_id is not null as is_sealed
+        from pgerase_log.record as record
+        where record.kind = 'drop'
+    ),
+    detached as (
+        select
+            class.class,
+            pg_catalog.to_timestamp(name.parts[2], 'YYYYMMDD')::timestamp at time zone 'UTC' as from_at,
+            (pg_catalog.to_timestamp(name.parts[2], 'YYYYMMDD')::timestamp + ('1 ' || class.period)::interval)
+                at time zone 'UTC' as to_at
+        from pgerase_log.unattached('leaf') as apart
+            cross join lateral pg_catalog.regexp_match(apart.relation, '_(\d+)_(\d{8})$') as name (parts)
+            join pgerase_log.class as class on class.number::text = name.parts[1]
+    )
+    select found.code, found.class, found.segment_id, null::bigint, null::smallint
+    from (
+        select
+            case
+                when segment.segment_id is null then 'leaf-inserted'
+                when grown.entries is null and is_dropped.is_sealed then null
+                when grown.entries is null and not is_dropped.is_sealed then 'drop-unsealed'
+                when grown.entries is null and exists (
+                    select
+                    from detached
+                    where detached.class = segment.class
+                        and detached.from_at <= segment.from_at
+                        and segment.from_at < detached.to_at
+                ) then 'partition-detached'
+                when grown.entries is null then 'partition-dropped'
+                when grown.entries < segment.entries then 'leaf-missing'
+                when grown.entries > segment.entries then 'leaf-inserted'
+                when not grown.in_order then 'reordered'
+                else 'root-differs'
+            end as code,
+            segment.class,
+            coalesce(segment.segment_id, grown.segment_id) as segment_id
+        from (select header.* from pgerase_log.segment as header where header.kind = 'entry') as segment
+            full join grown on grown.segment_id = segment.segment_id
+            left join lateral (
+                select pg_catalog.bool_or(dropped.is_sealed) as is_sealed
+                from dropped
+                where dropped.class = segment.class
+                    and dropped.from_at <= segment.from_at
+                    and segment.from_at < dropped.to_at
+            ) as is_dropped on true
+        where grown.entries is distinct from segment.entries
+            or grown.root is distinct from segment.root
+            or not grown.in_order
+    ) as found
+    where found.code is not null
+    order by found.segment_id;
+end;
+
+comment on function pgerase_log.verify_segments() is 'Segments whose leaves are not those that were sealed.';
+
+revoke all on function pgerase_log.verify_segments() from public;

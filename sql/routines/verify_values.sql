@@ -1,0 +1,85 @@
+-- Is every value there and as it was sealed, or is there a record of its erasure? That is what tells erased from tampered:
+-- without a record, a value that is gone is a finding. Security definer because the log is closed.
+create or replace function pgerase_log.verify_values()
+    returns table (code text, class text, segment_id bigint, entry_id bigint, part smallint)
+    language sql
+    stable
+    parallel unsafe
+    security definer
+begin atomic
+    with erased as (
+        select
+            (gone.part ->> 0)::bigint as entry_id,
+            (gone.part ->> 1)::smallint as part,
+            pg_catalog.bool_or(record.segment_id is not null) as is_sealed
+        from pgerase_log.record as record
+            cross join lateral pg_catalog.jsonb_array_elements(record.body -> 'parts') as gone (part)
+        where record.kind = 'erasure'
+        group by 1, 2
+    ),
+    kept as (
+        select
+            entry.class,
+            leaf.segment_id,
+            entry.entry_id,
+            number.part::smallint as part,
+            leaf.entry_id is not null as is_sealed,
+            leaf.salts[number.part] is not null as has_salt,
+            value.entry_id is not null as is_there,
+            leaf.commitments[number.part] is not distinct from pgerase_log.commitment(
+                p_text => pgerase_log.value_text(
+                    value.class, value.at, value.entry_id, value.part, value.subject, value.person, value.old, value.new
+                ),
+                p_salt => leaf.salts[number.part]
+            ) as is_same
+        from pgerase_log.entry as entry
+            cross join lateral pg_catalog.generate_series(1, entry.parts) as number (part)
+            left join pgerase_log.leaf as leaf
+                on leaf.class = entry.class and leaf.at = entry.at and leaf.entry_id = entry.entry_id
+            left join pgerase_log.value as value
+                on value.class = entry.class
+                and value.at = entry.at
+                and value.entry_id = entry.entry_id
+                and value.part = number.part
+    )
+    select found.code, found.class, found.segment_id, found.entry_id, found.part
+    from (
+        select fault.code, kept.class, kept.segment_id, kept.entry_id, kept.part
+        from kept
+            left join erased on erased.entry_id = kept.entry_id and erased.part = kept.part
+            cross join lateral (
+                values
+                    ('value-missing', not kept.is_there and erased.entry_id is null),
+                    ('erasure-unsealed', not kept.is_there and not erased.is_sealed),
+                    ('salt-left', not kept.is_there and kept.has_salt),
+                    ('value-returned', kept.is_there and erased.entry_id is not null),
+                    ('value-changed', kept.is_there and kept.is_sealed and erased.entry_id is null and not kept.is_same)
+            ) as fault (code, is_there)
+        where fault.is_there
+
+        union all
+
+        select 'value-inserted', value.class, null, value.entry_id, value.part
+        from pgerase_log.value as value
+        where not exists (
+            select
+            from pgerase_log.entry as entry
+            where entry.class = value.class
+                and entry.at = value.at
+                and entry.entry_id = value.entry_id
+                and value.part between 1 and entry.parts
+        )
+
+        union all
+
+        select 'value-doubled', value.class, null, value.entry_id, value.part
+        from pgerase_log.value as value
+        group by value.class, value.at, value.entry_id, value.part
+        having pg_catalog.count(*) > 1
+    ) as found
+    order by found.entry_id, found.part, found.code;
+end;
+
+comment on function pgerase_log.verify_values() is 'Values that are gone without a record, changed, or were put in later.';
+
+revoke all on function pgerase_log.verify_values() from public;

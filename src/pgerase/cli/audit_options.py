@@ -1,0 +1,67 @@
+"""What the commands about the seal share: the log they are about, and what audit.yaml says of sealing it."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from pgerase.apply.ledger import find_prefix
+from pgerase.cli.settings import Settings
+from pgerase.database import Database
+from pgerase.errors import UsageError
+from pgerase.operate.seal.door import SealDoor
+from pgerase.operate.seal.keys import PublicKey
+from pgerase.operate.seal.sealing import Anchor
+from pgerase.rules.audit import Seal
+
+public_key_option = click.option(
+    "--public-key",
+    "public_keys",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A public key to trust, as PEM; more than one where keys were changed. By default that of the key in the environment.",
+)
+
+
+def open_seal(settings: Settings, database: Database, prefix: str | None) -> SealDoor:
+    """The log of the prefix given, else of the pack's, else of the one installed. Raises Refused, UsageError."""
+    if prefix is None:
+        pack = settings.read_pack()
+        prefix = pack.settings.prefix if pack is not None else find_prefix(database)
+    return SealDoor(database, prefix)
+
+
+def seal_rules(settings: Settings) -> Seal | None:
+    """`seal:` of the pack's audit.yaml; None without a pack, or where nothing is said. Raises RuleFileError."""
+    pack = settings.read_pack()
+    return pack.audit.seal if pack is not None and pack.audit is not None else None
+
+
+def anchor_of(settings: Settings, rules: Seal) -> Anchor:
+    """Where checkpoints go. A relative path is one in the pack's folder. Raises UsageError for a webhook without address."""
+    url = None
+    if rules.anchor_webhook_env is not None:
+        url = os.environ.get(rules.anchor_webhook_env)
+        if not url:
+            raise UsageError(
+                f"the environment variable {rules.anchor_webhook_env} is empty",
+                hint="it holds the address that checkpoints are posted to, as audit.yaml says",
+            )
+    file = None if rules.anchor_file is None else (settings.pack or Path()) / rules.anchor_file
+    return Anchor(file, url)
+
+
+def every_of(rules: Seal | None) -> timedelta | None:
+    """How often the log is to be sealed, with months of 30 days; None where nobody says."""
+    if rules is None:
+        return None
+    return timedelta(days=rules.every.months * 30 + rules.every.days, seconds=rules.every.seconds)
+
+
+def trusted(paths: tuple[Path, ...]) -> tuple[PublicKey, ...]:
+    """The keys of these files. Raises UsageError, OSError."""
+    return tuple(PublicKey.read(path) for path in paths)

@@ -1,0 +1,78 @@
+"""`audit seal`: seal what is committed, sign the headers, anchor the checkpoint."""
+
+from __future__ import annotations
+
+import click
+
+from pgerase.cli.audit_options import anchor_of, open_seal, seal_rules
+from pgerase.cli.output import print_result, progress
+from pgerase.cli.people import prefix_option
+from pgerase.cli.settings import Settings, common_options
+from pgerase.errors import ExitCode, UsageError
+from pgerase.operate.seal.checkpoint import Checkpoint
+from pgerase.operate.seal.keys import SealKey
+from pgerase.operate.seal.sealing import Sealed, anchor, kept_checkpoints, seal_log, sign_log
+
+
+@click.command("seal")
+@common_options
+@prefix_option
+@click.option("--unsigned", is_flag=True, help="Only seal: somebody else signs.")
+@click.option("--again", is_flag=True, help="Anchor the last checkpoint once more, where nothing new was signed.")
+@click.pass_obj
+def seal(settings: Settings, prefix: str | None, *, unsigned: bool, again: bool) -> int:
+    """Seal the log: run it as often as `seal.every` in audit.yaml says.
+
+    Entries are hashed into a tree, its root into a chain of headers, and the headers are signed with the key in the environment
+    variable that `seal.key_env` names. Writers are not waited for and do not wait. Without the key everything is sealed and
+    nothing signed, which is exit code 1.
+    """
+    rules = seal_rules(settings)
+    if rules is None and not unsigned:
+        raise UsageError(
+            "no audit.yaml says how the log is sealed",
+            hint="name the folder with the rule files: --pack DIR, with `seal:` in its audit.yaml; or seal only: --unsigned",
+        )
+    key = None if unsigned or rules is None else SealKey.from_environment(rules.key_env)
+    to = None if unsigned or rules is None else anchor_of(settings, rules)
+    with settings.open_database() as database:
+        door = open_seal(settings, database, prefix)
+        done = seal_log(door, progress=_told)
+        signed = sign_log(door, key, anchors=to.file if to else None) if key is not None else None
+        last = signed
+        if signed is None and key is not None and to is not None and (again or to.file is not None):
+            mine = [one for one in kept_checkpoints(door) if one.key_id == key.public.key_id]
+            last = mine[-1] if mine else None
+    if last is not None and to is not None:
+        # A file is looked at whether it has it; an address is sent it once, and again only where somebody says so.
+        anchor(last, to if signed is not None or again else type(to)(to.file))
+    missing = key is None and not unsigned
+    print_result(settings, _lines(done, signed, rules.key_env if rules and missing else None), _data(done, signed, key))
+    return ExitCode.NO if missing else ExitCode.DONE
+
+
+def _told(entries: int) -> None:
+    if entries:
+        progress(f"sealed {entries} entries")
+
+
+def _lines(done: Sealed, signed: Checkpoint | None, missing: str | None) -> list[str]:
+    lines = [f"sealed: {done.entries} entries and {done.records} records in {done.segments} segments"]
+    if signed is not None:
+        lines.append(f"signed: {signed.size} headers, by key {signed.key_id}")
+    elif missing is not None:
+        lines.append(f"not signed: the environment variable {missing} is empty")
+    else:
+        lines.append("signed: nothing new")
+    return lines
+
+
+def _data(done: Sealed, signed: Checkpoint | None, key: SealKey | None) -> dict[str, object]:
+    return {
+        "command": "audit seal",
+        "segments": done.segments,
+        "entries": done.entries,
+        "records": done.records,
+        "key_id": None if key is None else key.public.key_id,
+        "checkpoint": None if signed is None else {"size": signed.size, "root": signed.root.hex(), "text": signed.text},
+    }

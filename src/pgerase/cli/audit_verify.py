@@ -1,0 +1,111 @@
+"""`audit verify`: is the log as it was sealed, signed and anchored?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+import click
+
+from pgerase.cli.audit_options import every_of, open_seal, public_key_option, seal_rules, trusted
+from pgerase.cli.output import print_result, progress
+from pgerase.cli.people import prefix_option
+from pgerase.cli.settings import Settings, common_options
+from pgerase.errors import ExitCode
+from pgerase.operate.seal.findings import MEANINGS, SealFinding
+from pgerase.operate.seal.keys import SealKey
+from pgerase.operate.seal.verifying import SealReport, verify_log
+
+_SHOWN = 10
+
+
+@click.command("verify")
+@common_options
+@prefix_option
+@public_key_option
+@click.option(
+    "--anchors",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The file with the anchors; by default that of audit.yaml. Use a copy that the database's owners cannot change.",
+)
+@click.option("--strict", is_flag=True, help="Exit code 1 for warnings as well.")
+@click.pass_obj
+def verify(
+    settings: Settings, prefix: str | None, public_keys: tuple[Path, ...], anchors: Path | None, *, strict: bool
+) -> int:
+    """Is the log as it was sealed, signed and anchored? Exit code 1 where it is not.
+
+    What was erased has a record, and so has what was dropped as its time was over: without one it is a finding. What is newer than
+    the last seal is guarded by nothing yet, and counted.
+    """
+    rules = seal_rules(settings)
+    keys = trusted(public_keys)
+    if not keys and rules is not None:
+        own = SealKey.from_environment(rules.key_env)
+        keys = (own.public,) if own is not None else ()
+    if anchors is None and rules is not None and rules.anchor_file is not None:
+        file = (settings.pack or Path()) / rules.anchor_file
+        anchors = file if file.exists() else None
+    with settings.open_database() as database:
+        door = open_seal(settings, database, prefix)
+        report = verify_log(
+            door,
+            keys=keys,
+            anchors=anchors,
+            every=every_of(rules),
+            progress=lambda what: progress(f"looking at {what}"),
+        )
+    print_result(settings, _lines(report), _data(report))
+    return ExitCode.DONE if report.ok and not (strict and report.findings) else ExitCode.NO
+
+
+def _lines(report: SealReport) -> list[str]:
+    groups: dict[str, list[SealFinding]] = defaultdict(list)
+    for finding in report.findings:
+        groups[finding.code].append(finding)
+    lines: list[str] = []
+    for code, found in groups.items():
+        meaning = MEANINGS[code]
+        lines.append(f"{meaning.severity.value} {code}: {meaning.sentence} ({len(found)})")
+        lines += [f"    {finding.place()}" for finding in found[:_SHOWN] if finding.place()]
+        if len(found) > _SHOWN:
+            lines.append(f"    and {len(found) - _SHOWN} more")
+    lines += [""] if lines else []
+    lines.append(
+        f"{report.headers} headers, {report.entries} entries of which {report.unsealed} are not sealed yet,"
+        f" {report.checkpoints} checkpoints" + ("" if report.anchors is None else f", {report.anchors} anchors")
+    )
+    if report.signed_at is not None:
+        lines.append(f"signed up to header {report.signed} at {report.signed_at:%Y-%m-%d %H:%M} UTC")
+    if report.anchors is None:
+        lines.append("no anchors were compared: a log that was rewritten and signed again would not be noticed")
+    lines.append("the log is as it was sealed" if report.ok else "the log is NOT as it was sealed")
+    return lines
+
+
+def _data(report: SealReport) -> dict[str, object]:
+    return {
+        "command": "audit verify",
+        "ok": report.ok,
+        "headers": report.headers,
+        "entries": report.entries,
+        "unsealed": report.unsealed,
+        "checkpoints": report.checkpoints,
+        "signed": report.signed,
+        "signed_at": report.signed_at.isoformat() if report.signed_at else None,
+        "anchors": report.anchors,
+        "findings": [
+            {
+                "code": one.code,
+                "severity": one.severity.value,
+                "message": MEANINGS[one.code].sentence,
+                "class": one.class_name,
+                "segment": one.segment,
+                "entry": one.entry,
+                "part": one.part,
+                "detail": one.detail,
+            }
+            for one in report.findings
+        ],
+    }

@@ -1,0 +1,87 @@
+"""A whole log as lines of JSON, for somebody who has neither the database nor pgerase (docs/seal.md, the export)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from pgerase.operate.seal.checkpoint import origin_of
+from pgerase.operate.seal.door import SealDoor
+from pgerase.operate.seal.sealing import kept_checkpoints
+
+FORMAT = 1
+"""The version of the lines; it grows when a field changes its meaning or goes."""
+
+_CHUNK = 20_000
+
+Watch = Callable[[int, int], None]
+"""Called with how far it got, and how far there is to go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """How many lines of each type were written."""
+
+    headers: int
+    checkpoints: int
+    records: int
+    entries: int
+
+
+def export_log(door: SealDoor, path: Path, *, values: bool = True, progress: Watch | None = None) -> Exported:
+    """Write a log to a new file that only this account may read: without `values`, nothing that is somebody's is in it.
+
+    Raises FileExistsError, OSError, DatabaseFailed.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file, door.snapshot():
+        return _write(door, file, values=values, progress=progress or _unwatched)
+
+
+def _write(door: SealDoor, file: IO[str], *, values: bool, progress: Watch) -> Exported:
+    head = door.rows("seal_head")[0]
+    bounds = door.rows("seal_bounds")[0]
+    origin = origin_of(head["first"]) if head["first"] else None
+    at = bounds["now"].isoformat()
+    _line(file, {"type": "log", "format": FORMAT, "origin": origin, "exported_at": at, "values": values})
+    headers = _lines(file, _chunks(door, "header", 1, head["size"], values=values))
+    checkpoints = kept_checkpoints(door)
+    for one in checkpoints:
+        _line(file, {"type": "checkpoint", **json.loads(one.line())})
+    records = _lines(file, _chunks(door, "record", bounds["first_record"], bounds["last_record"], values=values))
+    entries = 0
+    first, last = bounds["first_entry"], bounds["last_entry"]
+    for chunk in _chunks(door, "entry", first, last, values=values):
+        entries += _lines(file, iter([chunk]))
+        progress(min(first + entries, last), last)
+    return Exported(headers, len(checkpoints), records, entries)
+
+
+def _chunks(door: SealDoor, kind: str, first: int | None, last: int | None, *, values: bool) -> Iterator[list[str]]:
+    """The database's lines of one type, so many numbers at a time."""
+    if first is None or last is None:
+        return
+    for begin in range(first, last + 1, _CHUNK):
+        rows = door.call("export_lines", kind, begin, min(begin + _CHUNK - 1, last), values)
+        yield [row["export_lines"] for row in rows]
+
+
+def _lines(file: IO[str], chunks: Iterator[list[str]]) -> int:
+    written = 0
+    for chunk in chunks:
+        for line in chunk:
+            file.write(line + "\n")
+        written += len(chunk)
+    return written
+
+
+def _line(file: IO[str], data: dict[str, Any]) -> None:
+    file.write(json.dumps(data) + "\n")
+
+
+def _unwatched(done: int, total: int) -> None:
+    """Nobody looks."""

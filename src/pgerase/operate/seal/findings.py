@@ -1,0 +1,101 @@
+"""What verifying can find, each with a sentence for people who do not know how the seal works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pgerase.errors import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """How bad a code is, and what it says; `{n}` is how many there are of."""
+
+    severity: Severity
+    sentence: str
+
+
+def _error(sentence: str) -> Meaning:
+    return Meaning(Severity.ERROR, sentence)
+
+
+def _warning(sentence: str) -> Meaning:
+    return Meaning(Severity.WARNING, sentence)
+
+
+MEANINGS: Mapping[str, Meaning] = MappingProxyType(
+    {
+        "entry-changed": _error("entries are not as they were sealed"),
+        "entry-missing": _error("entries that were sealed are gone"),
+        "entry-inserted": _error("entries were put in later, with a number of before"),
+        "entry-backdated": _error("entries were numbered after a seal, and say that they happened before it"),
+        "entry-doubled": _error("entries are there more than once"),
+        "value-changed": _error("values of people are not as they were sealed"),
+        "value-missing": _error("values of people are gone, and no record says that they were erased"),
+        "value-inserted": _error("values of people were put in later"),
+        "value-doubled": _error("values of people are there more than once"),
+        "value-returned": _error(
+            "values of people are back that were erased: a backup was restored, or somebody put them in"
+        ),
+        "erasure-unsealed": _warning("values of people were erased, and the record of it is not sealed yet"),
+        "erasure-unrequested": _error("records of erasures name a request that there never was"),
+        "salt-left": _warning("values of people are gone, but what could confirm a guess of them is still there"),
+        "leaf-missing": _error("segments have lost entries together with their seals"),
+        "leaf-inserted": _error("segments have entries that were not sealed in them, or have no header"),
+        "reordered": _error("segments are in another order than they were sealed in"),
+        "root-differs": _error("segments do not come to the root in their header"),
+        "partition-dropped": _error("segments are gone, and no record says that their time was over"),
+        "drop-unsealed": _warning("segments were dropped, and the record of it is not sealed yet"),
+        "partition-detached": _warning("segments are in partitions that are detached and not yet dropped"),
+        "record-changed": _error("segments of records are not as they were sealed"),
+        "record-missing": _error("segments of records have lost some"),
+        "record-inserted": _error("segments of records have some that were not sealed in them"),
+        "held-changed": _error("entries under hold are not as they were sealed"),
+        "held-unsealed": _warning("entries under hold were never sealed"),
+        "header-missing": _error("headers are gone from the chain"),
+        "header-changed": _error("headers are not what was hashed"),
+        "header-unlinked": _error("headers do not name the one before"),
+        "numbers-behind": _error("numbers of entries would be given out again"),
+        "clock-set-back": _warning("headers are older than the one before: the clock was set back"),
+        "checkpoint-forged": _error("checkpoints are not signed by the key they name"),
+        "checkpoint-broken": _error("checkpoints are of another log, or of other headers than there are"),
+        "checkpoint-unknown-key": _error("checkpoints are signed by keys that were not given"),
+        "signatures-unchecked": _warning("checkpoints could not be checked: no public key was given"),
+        "anchor-forged": _error("anchors are not signed by the key they name, or are no checkpoints"),
+        "anchor-unknown-key": _error("anchors are signed by keys that were not given"),
+        "anchor-broken": _error("anchors are of another log: what was anchored was rewritten"),
+        "anchor-ahead": _error("anchors are of more headers than there are: the end of the log was cut off"),
+        "unsigned": _warning("headers are older than the log is to be sealed, and not signed"),
+        "unsealed": _warning("entries are older than the log is to be sealed, and not sealed"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SealFinding:
+    """One thing that is not as it should be. Numbers only: nothing of what an entry says."""
+
+    code: str
+    class_name: str | None = None
+    segment: int | None = None
+    entry: int | None = None
+    part: int | None = None
+    detail: str = ""
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        return MEANINGS[self.code].severity
+
+    def place(self) -> str:
+        """Where, in a few words."""
+        parts = [
+            self.detail,
+            f"entry {self.entry}" if self.entry is not None else "",
+            f"part {self.part}" if self.part is not None else "",
+            f"segment {self.segment}" if self.segment is not None else "",
+            self.class_name or "",
+        ]
+        return ", ".join(part for part in parts if part)

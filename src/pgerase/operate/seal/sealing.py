@@ -1,0 +1,122 @@
+"""Sealing, signing and anchoring: three steps, each of which is kept where the next one fails.
+
+A key signs only what continues what was signed before: who rewrote the log and then waits for the next seal gets no signature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pgerase.errors import Refused
+from pgerase.operate.seal.anchors import append_anchor, post_anchor, read_anchors
+from pgerase.operate.seal.checkpoint import Checkpoint, origin_of
+from pgerase.operate.seal.door import SealDoor
+from pgerase.operate.seal.keys import SealKey
+
+DEFAULT_BATCH = 100_000
+
+Watch = Callable[[int], None]
+"""Called after every batch with how many entries are sealed by now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where checkpoints go: a file, an address, both, or neither."""
+
+    file: Path | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What a run sealed."""
+
+    segments: int
+    entries: int
+    records: int
+
+
+def seal_log(door: SealDoor, *, batch: int = DEFAULT_BATCH, progress: Watch | None = None) -> Sealed:
+    """Seal whatever is committed, in batches of one transaction each.
+
+    Raises Refused where another session is sealing, DatabaseFailed. What was sealed before it failed stays sealed.
+    """
+    segments = entries = records = 0
+    while True:
+        with door.database.transaction(isolation="read committed"):
+            made = door.rows("seal", batch=batch)
+        done = {kind: sum(row["entries"] for row in made if row["kind"] == kind) for kind in ("entry", "record")}
+        segments += len(made)
+        entries += done["entry"]
+        records += done["record"]
+        if progress is not None:
+            progress(entries)
+        # Fewer than asked for: whatever there was is sealed, and what came since has time until the next run.
+        if max(done.values()) < batch:
+            return Sealed(segments, entries, records)
+
+
+def sign_log(
+    door: SealDoor, key: SealKey, *, anchors: Path | None = None, now: datetime | None = None
+) -> Checkpoint | None:
+    """Sign all headers there are and keep the checkpoint; None where the last one covers them, or there are none.
+
+    Raises Refused where the headers do not continue what this key signed before, as the database and the anchor file have it;
+    DatabaseFailed, OSError.
+    """
+    head = door.rows("seal_head")[0]
+    size = head["size"]
+    if size == 0:
+        if anchors is not None and anchors.exists() and read_anchors(anchors):
+            raise Refused("checkpoints of this log are anchored, and the log is empty: not signed")
+        return None
+    origin = origin_of(head["first"])
+    last: list[Checkpoint] = []
+    for before in (kept_checkpoints(door), _anchored(anchors) if anchors is not None else ()):
+        mine = [one for one in before if one.key_id == key.public.key_id]
+        last += [max(mine, key=lambda one: one.size)] if mine else []
+    for one in last:
+        if not key.public.signed(one.text, one.signature):
+            raise Refused(f"the checkpoint of {one.size} headers is not what was signed: not signed again")
+        if one.origin != origin or _root(door, one.size) != one.root:
+            raise Refused(
+                f"the log is not the one that was signed at {one.at:%Y-%m-%d %H:%M} UTC with {one.size} headers: not signed",
+                hint="`pgerase audit verify` says what happened; a backup that was restored goes on with a new key",
+            )
+    if any(one.size == size for one in last):
+        return None
+    at = datetime.now(UTC) if now is None else now
+    made = Checkpoint.sign(key, origin=origin, size=size, root=_root(door, size) or b"", at=at)
+    door.call("keep_checkpoint", made.size, made.key_id, made.root, made.at, made.text, made.signature)
+    return made
+
+
+def anchor(checkpoint: Checkpoint, to: Anchor) -> None:
+    """Put a checkpoint where the database's owners cannot change it. Raises AnchorFailed, OSError."""
+    if to.file is not None:
+        append_anchor(to.file, checkpoint)
+    if to.url is not None:
+        post_anchor(to.url, checkpoint)
+
+
+def kept_checkpoints(door: SealDoor) -> tuple[Checkpoint, ...]:
+    """The checkpoints that the database keeps, in order of size. Raises Refused for one that is none, DatabaseFailed."""
+    found: list[Checkpoint] = []
+    for row in door.rows("seal_checkpoints"):
+        read = Checkpoint.read(row["text"], row["key_id"], row["signature"])
+        if read is None:
+            raise Refused(f"what is kept as the checkpoint of {row['size']} headers is none")
+        found.append(read)
+    return tuple(found)
+
+
+def _anchored(path: Path) -> tuple[Checkpoint, ...]:
+    return tuple(one for _, one in read_anchors(path) if one is not None) if path.exists() else ()
+
+
+def _root(door: SealDoor, size: int) -> bytes | None:
+    """The root over the first headers, None where there are not so many. Raises DatabaseFailed."""
+    return door.call("headers_root", size)[0]["headers_root"]

@@ -1,0 +1,153 @@
+"""Is the log as it was sealed, signed and anchored? Hashes are checked in the database, signatures here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pgerase.database import Row
+from pgerase.errors import Severity
+from pgerase.operate.seal.anchors import read_anchors
+from pgerase.operate.seal.checkpoint import Checkpoint, origin_of
+from pgerase.operate.seal.door import SealDoor
+from pgerase.operate.seal.findings import SealFinding
+from pgerase.operate.seal.keys import PublicKey
+from pgerase.operate.seal.merkle import roots
+
+CHECKS = ("chain", "segments", "entries", "values", "records", "order")
+"""The routines verify_…, in the order they are asked."""
+
+Watch = Callable[[str], None]
+"""Called with what is looked at next."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealReport:
+    """What was looked at and what was found."""
+
+    headers: int
+    entries: int
+    unsealed: int
+    checkpoints: int
+    signed: int
+    """How many headers the last checkpoint covers that is good; 0 where none is."""
+    signed_at: datetime | None
+    anchors: int | None
+    """How many anchors were compared; None where none were given."""
+    findings: tuple[SealFinding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong; warnings may be there."""
+        return all(finding.severity is not Severity.ERROR for finding in self.findings)
+
+
+def verify_log(
+    door: SealDoor,
+    *,
+    keys: Sequence[PublicKey] = (),
+    anchors: Path | None = None,
+    every: timedelta | None = None,
+    progress: Watch | None = None,
+) -> SealReport:
+    """Check everything, in one snapshot. `every` is how often the log is to be sealed: what is older and unsealed is told.
+
+    Raises DatabaseFailed, OSError for anchors that cannot be read.
+    """
+    watch = progress or _unwatched
+    found: list[SealFinding] = []
+    lines = read_anchors(anchors) if anchors is not None else None
+    with door.snapshot():
+        for check in CHECKS:
+            watch(check)
+            found += [_finding(row) for row in door.call(f"verify_{check}")]
+        watch("requests")
+        found += [
+            SealFinding("erasure-unrequested", detail=f"record {row['record_id']}")
+            for row in door.rows("seal_requests")
+        ]
+        watch("signatures")
+        headers = door.rows("seal_headers")
+        kept = door.rows("seal_checkpoints")
+        counts = door.rows("seal_counts")[0]
+    # A header that is gone leaves a gap, and nothing after it can be signed for.
+    hashes = [row["hash"] for number, row in enumerate(headers, 1) if row["segment_id"] == number]
+    named = {key.key_id: key for key in keys}
+    read = [Checkpoint.read(row["text"], row["key_id"], row["signature"]) for row in kept]
+    sizes = {one.size for one in (*read, *(one for _, one in lines or ())) if one is not None}
+    of_size = roots(hashes, sizes)
+    origin = origin_of(hashes[0]) if hashes else ""
+    judge = _Judge(named, origin, of_size)
+    good: list[Checkpoint] = []
+    for row, one in zip(kept, read, strict=True):
+        code = judge.code(one)
+        if code is None and one is not None:
+            good.append(one)
+        if code:
+            found.append(SealFinding(f"checkpoint-{code}", detail=f"of {row['size']} headers"))
+    if read and not keys:
+        found.append(SealFinding("signatures-unchecked", detail=f"{len(read)}"))
+    for number, one in lines or ():
+        code = judge.code(one)
+        if one is not None and code == "broken" and one.origin == origin and one.size > len(hashes):
+            code = "ahead"
+        if code:
+            found.append(SealFinding(f"anchor-{code}", detail=f"line {number}"))
+    last = max(good, key=lambda one: one.size, default=None)
+    signed = last.size if last else 0
+    if every is not None:
+        found += _late(headers[signed:], counts, every)
+    return SealReport(
+        headers=len(headers),
+        entries=counts["entries"],
+        unsealed=counts["unsealed"],
+        checkpoints=len(kept),
+        signed=signed,
+        signed_at=last.at if last else None,
+        anchors=None if lines is None else len(lines),
+        findings=tuple(found),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """What is wrong with checkpoints; without keys, only what can be told without."""
+
+    keys: dict[str, PublicKey]
+    origin: str
+    roots: dict[int, bytes]
+
+    def code(self, one: Checkpoint | None) -> str | None:
+        if one is None:
+            return "forged"
+        key = self.keys.get(one.key_id)
+        if self.keys and key is None:
+            return "unknown-key"
+        if key is not None and not key.signed(one.text, one.signature):
+            return "forged"
+        if one.origin != self.origin or self.roots.get(one.size) != one.root:
+            return "broken"
+        return None
+
+
+def _finding(row: Row) -> SealFinding:
+    return SealFinding(row["code"], row["class"], row["segment_id"], row["entry_id"], row["part"])
+
+
+def _late(unsigned: Iterable[Row], counts: Row, every: timedelta) -> list[SealFinding]:
+    """Twice the time between two seals is late: a run takes its time, too."""
+    now: datetime = counts["now"]
+    found: list[SealFinding] = []
+    late = [row for row in unsigned if row["at"] < now - 2 * every]
+    if late:
+        found.append(SealFinding("unsigned", detail=f"{len(late)}, since {late[0]['at']:%Y-%m-%d %H:%M %Z}"))
+    oldest: datetime | None = counts["oldest"]
+    if oldest is not None and oldest < now - 2 * every:
+        found.append(SealFinding("unsealed", detail=f"{counts['unsealed']}, since {oldest:%Y-%m-%d %H:%M %Z}"))
+    return found
+
+
+def _unwatched(_: str) -> None:
+    """Nobody looks."""

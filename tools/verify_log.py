@@ -1,0 +1,835 @@
+"""Checks an exported audit log of pgerase, without pgerase and without the database.
+
+    python verify_log.py export.jsonl --public-key key.pem [--anchors anchors.jsonl]
+    python verify_log.py export.jsonl --public-key key.pem --entry 42 --proof entry-42.json
+    python verify_log.py entry-42.json --public-key key.pem
+
+Needs Python 3.11 and the package `cryptography`, nothing else. What is hashed and how is described in pgerase's docs/seal.md; the trees
+are those of RFC 6962 and RFC 9162. Get the public key and the anchors from somebody who does not run the database: an export says
+nothing about itself. Exit code 0: the log is as it was sealed; 1: it is not; 2: called wrongly, or a file cannot be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import sys
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MINUTE = 60_000_000
+ZEROS = bytes(32)
+SHOWN = 10
+CHECKPOINT = re.compile(
+    r"(pgerase/[0-9a-f]{32})\n(0|[1-9][0-9]{0,17})\n([A-Za-z0-9+/]{43}=)\nat (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)\n\Z"
+)
+
+
+# --- trees (RFC 6962, RFC 9162) ---
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """The hash of a leaf."""
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of an inner node."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def tree_root(hashes: list[bytes]) -> bytes:
+    """The root over hashes of leaves, level by level: a node without a partner goes up as it is."""
+    if not hashes:
+        return hashlib.sha256(b"").digest()
+    level = hashes
+    while len(level) > 1:
+        pairs = [node_hash(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
+        level = pairs + (level[-1:] if len(level) % 2 else [])
+    return level[0]
+
+
+def inclusion_proof(place: int, hashes: list[bytes]) -> list[bytes]:
+    """The hashes that lead from a leaf to the root, from the bottom."""
+    path: list[bytes] = []
+    level = hashes
+    while len(level) > 1:
+        if place ^ 1 < len(level):
+            path.append(level[place ^ 1])
+        pairs = [node_hash(level[at], level[at + 1]) for at in range(0, len(level) - 1, 2)]
+        level = pairs + (level[-1:] if len(level) % 2 else [])
+        place //= 2
+    return path
+
+
+def root_of_path(leaf: bytes, place: int, size: int, path: list[bytes]) -> bytes | None:
+    """The root that a leaf and its path lead to (RFC 9162, 2.1.3.2); None where the path is none."""
+    if not 0 <= place < size:
+        return None
+    last, node = size - 1, leaf
+    for other in path:
+        if last == 0:
+            return None
+        if place % 2 or place == last:
+            node = node_hash(other, node)
+            while place % 2 == 0 and place:
+                place //= 2
+                last //= 2
+        else:
+            node = node_hash(node, other)
+        place //= 2
+        last //= 2
+    return node if last == 0 else None
+
+
+def consistency_proof(first: int, hashes: list[bytes]) -> list[bytes]:
+    """What proves that the tree over the first so many hashes is a beginning of the whole one (RFC 6962, 2.1.2)."""
+
+    def proof(size: int, part: list[bytes], *, whole: bool) -> list[bytes]:
+        if size == len(part):
+            return [] if whole else [tree_root(part)]
+        split = 1 << ((len(part) - 1).bit_length() - 1)
+        if size <= split:
+            return [*proof(size, part[:split], whole=whole), tree_root(part[split:])]
+        return [*proof(size - split, part[split:], whole=False), tree_root(part[:split])]
+
+    return proof(first, hashes, whole=True)
+
+
+def is_consistent(first: int, second: int, first_root: bytes, second_root: bytes, path: list[bytes]) -> bool:
+    """Whether a consistency proof holds (RFC 9162, 2.1.4.2)."""
+    if first == second:
+        return not path and first_root == second_root
+    if first == 0:
+        return not path
+    if first > second or not path:
+        return False
+    nodes = [first_root, *path] if first & (first - 1) == 0 else list(path)
+    place, last = first - 1, second - 1
+    while place % 2:
+        place //= 2
+        last //= 2
+    old = new = nodes[0]
+    for node in nodes[1:]:
+        if last == 0:
+            return False
+        if place % 2 or place == last:
+            old, new = node_hash(node, old), node_hash(node, new)
+            while place % 2 == 0 and place:
+                place //= 2
+                last //= 2
+        else:
+            new = node_hash(new, node)
+        place //= 2
+        last //= 2
+    return last == 0 and old == first_root and new == second_root
+
+
+# --- what is read ---
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A signed statement: so many headers, with this root."""
+
+    text: str
+    key_id: str
+    signature: bytes
+    origin: str
+    size: int
+    root: bytes
+    at: str
+
+    @classmethod
+    def read(cls, found: Any) -> Checkpoint | None:
+        """From a line of an export or of an anchor file; None where it is none."""
+        try:
+            text, key_id = found["checkpoint"], found["key_id"]
+            signature = base64.b64decode(found["signature"], validate=True)
+            match = CHECKPOINT.match(text)
+        except (ValueError, KeyError, TypeError):
+            return None
+        if match is None or not isinstance(key_id, str):
+            return None
+        root = base64.b64decode(match[3])
+        return cls(text, key_id, signature, match[1], int(match[2]), root, match[4])
+
+    def data(self) -> dict[str, str]:
+        """As it was read."""
+        signature = base64.b64encode(self.signature).decode()
+        return {"checkpoint": self.text, "key_id": self.key_id, "signature": signature}
+
+
+@dataclass(frozen=True)
+class Header:
+    """One segment's header, as its text says it."""
+
+    text: str
+    number: int
+    kind: str
+    class_name: str | None
+    begins: int | None
+    ends: int | None
+    leaves: int
+    sequence: int
+    floor: int
+    oldest: int
+    newest: int
+    at: int
+    previous: str
+    root: str
+
+    @classmethod
+    def read(cls, text: str) -> Header:
+        """From the text that is hashed. Raises ValueError for any other."""
+        tag, number, kind, name, begins, ends, leaves, _, _, sequence, floor, oldest, newest, at, previous, root = (
+            json.loads(text)
+        )
+        if tag != "pgerase segment 1":
+            raise ValueError(f"a header of another kind: {tag}")
+        return cls(
+            text,
+            number,
+            kind,
+            name,
+            begins,
+            ends,
+            leaves,
+            sequence,
+            floor,
+            int(oldest),
+            int(newest),
+            at,
+            previous,
+            root,
+        )
+
+    @property
+    def hash(self) -> bytes:
+        """What the next header names, and a leaf of the tree that is signed."""
+        return leaf_hash(self.text.encode())
+
+
+@dataclass
+class Export:
+    """A whole export."""
+
+    origin: str | None = None
+    at: str = ""
+    with_values: bool = True
+    headers: list[Header] = field(default_factory=list)
+    hashes: list[str] = field(default_factory=list)
+    checkpoints: list[Checkpoint | None] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    held: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, path: Path) -> Export:
+        """Read a file. Raises ValueError for what is no export, OSError."""
+        made = cls()
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                found = json.loads(line)
+                kind = found.get("type") if isinstance(found, dict) else None
+                if (number == 1) != (kind == "log"):
+                    raise ValueError(f"line {number} is not what an export has there")
+                made.add(kind, found, number)
+        if not made.at:
+            raise ValueError("there is nothing in it")
+        return made
+
+    def add(self, kind: str | None, found: dict[str, Any], number: int) -> None:
+        """Take one line in."""
+        match kind:
+            case "log":
+                if found["format"] != 1:
+                    raise ValueError(f"an export of format {found['format']}: get a newer verify_log.py")
+                self.origin, self.at, self.with_values = found["origin"], found["exported_at"], found["values"]
+            case "header":
+                self.headers.append(Header.read(found["text"]))
+                self.hashes.append(found["hash"])
+            case "checkpoint":
+                self.checkpoints.append(Checkpoint.read(found))
+            case "record":
+                self.records.append(found)
+            case "entry":
+                self.entries.append(found)
+            case "held":
+                self.held.append(found)
+            case _:
+                raise ValueError(f"line {number} is of an unknown type")
+
+
+class Keys:
+    """The public keys that are trusted, by id."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self.known: dict[str, Ed25519PublicKey] = {}
+        for path in paths:
+            key = load_pem_public_key(path.read_bytes())
+            if not isinstance(key, Ed25519PublicKey):
+                raise TypeError(f"{path} holds no Ed25519 public key")
+            raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+            self.known[hashlib.sha256(raw).hexdigest()[:16]] = key
+
+    def fault(self, one: Checkpoint | None) -> str:
+        """What is wrong with a signature; empty where it is good."""
+        if one is None:
+            return "is no checkpoint"
+        key = self.known.get(one.key_id)
+        if key is None:
+            return f"is signed by key {one.key_id}, which was not given"
+        try:
+            key.verify(one.signature, one.text.encode())
+        except InvalidSignature:
+            return f"is not signed by key {one.key_id}, which it names"
+        return ""
+
+
+# --- what is said ---
+
+
+class Report:
+    """Sentences, good and bad."""
+
+    def __init__(self) -> None:
+        self.bad = 0
+
+    def good(self, sentence: str) -> None:
+        """Something that holds."""
+        print(f"ok      {sentence}")
+
+    def note(self, sentence: str) -> None:
+        """Something to know, which proves nothing wrong."""
+        print(f"note    {sentence}")
+
+    def judge(self, faults: list[str], sentence: str) -> None:
+        """A sentence that holds, or what keeps it from holding."""
+        if not faults:
+            self.good(sentence)
+            return
+        self.bad += len(faults)
+        for fault in faults[:SHOWN]:
+            print(f"WRONG   {fault}")
+        if len(faults) > SHOWN:
+            print(f"WRONG   and {len(faults) - SHOWN} more of the kind")
+
+
+def moment(micros: Any) -> str:
+    """A time of the log for people."""
+    if not isinstance(micros, int):
+        return str(micros)
+    try:
+        return f"{EPOCH + timedelta(microseconds=micros):%Y-%m-%d %H:%M} UTC"
+    except OverflowError:
+        return str(micros)
+
+
+def counted(number: int, what: str) -> str:
+    """So many of something, in words."""
+    plural = what[:-1] + "ies" if what.endswith("y") else what + "s"
+    return f"{number} {what if number == 1 else plural}"
+
+
+# --- what is checked ---
+
+
+class Verifier:
+    """Looks at one export with the keys and anchors of somebody else."""
+
+    def __init__(self, export: Export, keys: Keys, anchors: list[tuple[int, Checkpoint | None]] | None) -> None:
+        self.export = export
+        self.keys = keys
+        self.anchors = anchors
+        self.report = Report()
+        self.by_number = {header.number: header for header in export.headers}
+        self.leaves = [header.hash for header in export.headers]
+        self.signed = 0
+        """How many headers the largest good checkpoint covers."""
+        self.erased: dict[tuple[int, int], list[dict[str, Any]]] = defaultdict(list)
+        self.dropped: list[tuple[Any, datetime | None, datetime | None, int | None]] = []
+
+    def run(self) -> bool:
+        """Check everything; whether nothing is wrong."""
+        self.chain()
+        self.checkpoints()
+        self.compare_anchors()
+        self.read_records()
+        self.segments()
+        self.entries()
+        self.values()
+        self.order()
+        self.check_held()
+        self.open_ends()
+        return self.report.bad == 0
+
+    def chain(self) -> None:
+        """Each header names the one before, from the first."""
+        faults: list[str] = []
+        before = ZEROS.hex()
+        for place, header in enumerate(self.export.headers, 1):
+            if header.number != place:
+                faults.append(f"Chain: header {header.number} stands where header {place} should: one is missing.")
+            if header.previous != before:
+                faults.append(f"Chain: header {header.number} does not name the one before it.")
+            if self.export.hashes[place - 1] != header.hash.hex():
+                faults.append(f"Chain: header {header.number} is not what was hashed.")
+            before = header.hash.hex()
+        self.report.judge(faults, f"Chain: {counted(len(self.export.headers), 'header')}, each names the one before.")
+
+    def checkpoints(self) -> None:
+        """Who signed what, and is each a beginning of the next?"""
+        faults: list[str] = []
+        good: list[Checkpoint] = []
+        for one in self.export.checkpoints:
+            fault = self.keys.fault(one) or self.fault_of_root(one)
+            if fault:
+                faults.append(f"Signatures: a checkpoint{f' of {one.size} headers' if one else ''} {fault}.")
+            elif one is not None:
+                good.append(one)
+        good.sort(key=lambda one: one.size)
+        self.signed = good[-1].size if good else 0
+        last = f"; the last one covers {self.signed} of {len(self.leaves)} headers, at {good[-1].at}" if good else ""
+        self.report.judge(
+            faults, f"Signatures: {counted(len(good), 'checkpoint')} signed by keys that were given{last}."
+        )
+        faults = [
+            f"Consistency: the checkpoint of {a.size} headers is no beginning of that of {b.size}."
+            for a, b in pairwise(good)
+            if not self.follows(a, b)
+        ]
+        if len(good) > 1:
+            self.report.judge(faults, "Consistency: every checkpoint is a beginning of the next.")
+
+    def fault_of_root(self, one: Checkpoint | None) -> str:
+        """What is wrong with what a checkpoint says; empty where it is right."""
+        if one is None:
+            return "is none"
+        if one.origin != self.name():
+            return "is of another log"
+        if one.size > len(self.leaves):
+            return f"is of more headers than the {len(self.leaves)} there are: the end of the log was cut off"
+        if tree_root(self.leaves[: one.size]) != one.root:
+            return "is of other headers: the log was rewritten"
+        return ""
+
+    def name(self) -> str | None:
+        """The log's name, made of its first header."""
+        return f"pgerase/{self.leaves[0].hex()[:32]}" if self.leaves else None
+
+    def follows(self, first: Checkpoint, second: Checkpoint) -> bool:
+        """Whether a consistency proof between two checkpoints can be made from the headers, and holds."""
+        path = consistency_proof(first.size, self.leaves[: second.size])
+        return is_consistent(first.size, second.size, first.root, second.root, path)
+
+    def compare_anchors(self) -> None:
+        """Is the log the one that was anchored elsewhere?"""
+        if self.anchors is None:
+            self.report.note(
+                "Anchors: none were given. A log that was rewritten and signed again would not be noticed."
+            )
+            return
+        faults: list[str] = []
+        for line, one in self.anchors:
+            fault = self.keys.fault(one) or self.fault_of_root(one)
+            if fault:
+                faults.append(f"Anchors: line {line} {fault}.")
+        self.report.judge(faults, f"Anchors: {counted(len(self.anchors), 'anchor')}, all of this log.")
+
+    def read_records(self) -> None:
+        """What was done to the log itself: erased and dropped. Records are in segments of their own."""
+        groups: dict[int, list[str]] = defaultdict(list)
+        for record in self.export.records:
+            _, _, _, kind, body = json.loads(record["text"])
+            body = json.loads(body)
+            if record["segment"] is not None:
+                groups[record["segment"]].append(record["text"])
+            if kind == "erasure":
+                for entry, part in body["parts"]:
+                    self.erased[entry, part].append({"segment": record["segment"], "request": body.get("request")})
+            elif kind == "drop":
+                begins, ends = (datetime.fromisoformat(body[end]) if body.get(end) else None for end in ("from", "to"))
+                self.dropped.append((body.get("class"), begins, ends, record["segment"]))
+        faults: list[str] = []
+        for header in self.export.headers:
+            texts = groups.pop(header.number, [])
+            if header.kind == "record" and tree_root([leaf_hash(text.encode()) for text in texts]).hex() != header.root:
+                faults.append(f"Records: those of segment {header.number} are not as they were sealed.")
+            elif header.kind != "record" and texts:
+                faults.append(f"Records: some say they are in segment {header.number}, which holds none.")
+        faults += [f"Records: some are in segment {number}, which has no header." for number in groups]
+        self.report.judge(
+            faults, f"Records: {counted(len(self.export.records), 'record')} of what was done to the log itself."
+        )
+
+    def segments(self) -> None:
+        """Do the leaves of each segment come to its root? Where none is left, its time has to be over."""
+        groups: dict[int, list[tuple[int, int, str]]] = defaultdict(list)
+        for entry in self.export.entries:
+            if entry["segment"] is not None:
+                groups[entry["segment"]].append((entry["position"], entry["number"], entry["hash"]))
+        faults: list[str] = []
+        gone = 0
+        for header in self.export.headers:
+            found = sorted(groups.pop(header.number, []))
+            if header.kind != "entry":
+                continue
+            where = f"segment {header.number} ({header.class_name}, {moment(header.begins)[:10]})"
+            if not found:
+                gone += 1
+                faults += self.fault_of_drop(header, where)
+            elif len(found) != header.leaves:
+                faults.append(f"Entries: {where} has {len(found)} leaves, and was sealed with {header.leaves}.")
+            elif [place for place, _, _ in found] != list(range(header.leaves)) or sorted(
+                number for _, number, _ in found
+            ) != [number for _, number, _ in found]:
+                faults.append(f"Entries: {where} is in another order than it was sealed in.")
+            elif tree_root([bytes.fromhex(leaf) for _, _, leaf in found]).hex() != header.root:
+                faults.append(f"Entries: {where} does not come to the root in its header.")
+        faults += [f"Entries: some are in segment {number}, which has no header." for number in groups]
+        kept = sum(1 for header in self.export.headers if header.kind == "entry") - gone
+        self.report.judge(
+            faults, f"Segments: {kept} are whole, {gone} were dropped as their time was over, each with a record of it."
+        )
+
+    def fault_of_drop(self, header: Header, where: str) -> list[str]:
+        """What is wrong with a segment that has no leaves any more."""
+        begins = EPOCH + timedelta(microseconds=header.begins or 0)
+        sealed = [
+            segment
+            for name, first, end, segment in self.dropped
+            if name == header.class_name and (first is None or first <= begins) and (end is None or begins < end)
+        ]
+        if not sealed:
+            return [f"Entries: {where} is gone, and no record says that its time was over."]
+        if not any(segment is not None and segment <= self.signed for segment in sealed):
+            self.report.note(f"Entries: {where} was dropped, and the record of it is not signed yet.")
+        return []
+
+    def entries(self) -> None:
+        """Is every sealed entry as it was sealed? A leaf says nothing of an entry that was changed."""
+        faults: list[str] = []
+        floor = max((header.floor for header in self.export.headers), default=0)
+        seen: set[tuple[int, Any]] = set()
+        sealed = unsealed = 0
+        for entry in self.export.entries:
+            number, text = entry["number"], entry["text"]
+            if text is None:
+                faults.append(f"Entries: {number} was sealed, and is gone.")
+                continue
+            fields = json.loads(text)
+            if (number, fields[2]) in seen:
+                faults.append(f"Entries: {number} is there more than once.")
+            seen.add((number, fields[2]))
+            if entry["segment"] is None:
+                unsealed += 1
+                if number <= floor:
+                    faults.append(f"Entries: {number} was put in later, with a number of before.")
+                continue
+            sealed += 1
+            fault = self.fault_of_entry(entry, fields)
+            if fault:
+                faults.append(f"Entries: {number} {fault}.")
+        self.report.judge(
+            faults, f"Entries: {sealed} are as they were sealed; {unsealed} are not sealed yet, and not guarded."
+        )
+
+    def fault_of_entry(self, entry: dict[str, Any], fields: list[Any]) -> str:
+        """What is wrong with a sealed entry; empty where nothing is."""
+        commitments = b"".join(bytes.fromhex(one) for one in entry["commitments"])
+        computed = leaf_hash(bytes.fromhex(entry["salt"]) + entry["text"].encode() + commitments)
+        if computed.hex() != entry["hash"] or fields[0] != "pgerase entry 1":
+            return "is not as it was sealed"
+        header = self.by_number.get(entry["segment"])
+        if fields[3] != entry["number"] or fields[16] != len(entry["commitments"]):
+            return "is not the one of its number"
+        if header is not None and (
+            fields[1] != header.class_name or not (header.begins or 0) <= fields[2] < (header.ends or 0)
+        ):
+            return "is in a segment of another class or day"
+        return ""
+
+    def values(self) -> None:
+        """Is every value as it was sealed, or erased with a record?"""
+        faults: list[str] = []
+        kept = erased = unsigned = unread = 0
+        requests: set[str] = set()
+        for entry in self.export.entries:
+            if entry["text"] is None:
+                continue
+            parts = {one["part"]: one["text"] for one in entry["values"]}
+            if len(parts) != len(entry["values"]):
+                faults.append(f"Values: entry {entry['number']} has one more than once.")
+            announced = json.loads(entry["text"])[16]
+            faults += [
+                f"Values: part {part} of entry {entry['number']} was put in later."
+                for part in parts
+                if not 1 <= part <= announced
+            ]
+            for part in range(1, announced + 1):
+                records = self.erased.get((entry["number"], part), [])
+                requests |= {str(record["request"]) for record in records}
+                fault = self.fault_of_value(entry, part, parts)
+                if fault:
+                    faults.append(f"Values: part {part} of entry {entry['number']} {fault}.")
+                elif part not in parts:
+                    erased += 1
+                    unsigned += not any(one["segment"] is not None and one["segment"] <= self.signed for one in records)
+                elif entry["segment"] is not None:
+                    kept += parts[part] is not None
+                    unread += parts[part] is None
+        why = f" (requests {', '.join(sorted(requests))})" if requests else ""
+        self.report.judge(
+            faults, f"Values: {kept} of people are as they were sealed; {erased} were erased, each with a record{why}."
+        )
+        if unread:
+            self.report.note(f"Values: {unread} were left out of the export, and could not be checked.")
+        if unsigned:
+            self.report.note(f"Values: the records of {unsigned} erasures are not signed yet.")
+
+    def fault_of_value(self, entry: dict[str, Any], part: int, parts: dict[int, str | None]) -> str:
+        """What is wrong with a value, or with its being gone; empty where nothing is."""
+        has_record = (entry["number"], part) in self.erased
+        if part not in parts:
+            return "" if has_record else "is gone, and no record says that it was erased"
+        if has_record:
+            return "is back, though it was erased"
+        text = parts[part]
+        if entry["segment"] is None or text is None:
+            return ""
+        return "" if self.is_value(entry, part, text) else "is not as it was sealed"
+
+    @staticmethod
+    def is_value(entry: dict[str, Any], part: int, text: str) -> bool:
+        """Whether a value is the one that was committed to."""
+        salt, commitment = entry["salts"][part - 1], entry["commitments"][part - 1]
+        fields = json.loads(text)
+        return (
+            salt is not None
+            and hashlib.sha256(bytes.fromhex(salt) + text.encode()).hexdigest() == commitment
+            and fields[0] == "pgerase value 1"
+            and fields[3:5] == [entry["number"], part]
+        )
+
+    def order(self) -> None:
+        """Does an entry that was numbered after a seal say that it happened before it?"""
+        faults: list[str] = []
+        headers = self.export.headers
+        for one, after in pairwise(headers):
+            if after.at < one.at:
+                self.report.note(f"Order: the clock was set back between header {one.number} and {after.number}.")
+        runs = sorted({header.sequence: place for place, header in enumerate(headers)}.items())
+        at = -1
+        for entry in sorted(
+            (one for one in self.export.entries if one["text"] is not None), key=lambda one: one["number"]
+        ):
+            while at + 1 < len(runs) and runs[at + 1][0] < entry["number"]:
+                at += 1
+            if at < 0:
+                continue
+            place = runs[at][1]
+            run = headers[place]
+            if place + 1 < len(headers) and headers[place + 1].at < run.at:
+                continue
+            fields = json.loads(entry["text"])
+            if fields[2] < run.at - MINUTE and not run.oldest <= int(fields[4]) < run.newest:
+                faults.append(
+                    f"Order: entry {entry['number']} says {moment(fields[2])}, and was numbered after the seal of {moment(run.at)}."
+                )
+        self.report.judge(faults, "Order: what was numbered after a seal did not happen before it.")
+
+    def check_held(self) -> None:
+        """Entries under hold outlive their partition: their path leads to the root in the header."""
+        faults: list[str] = []
+        unsealed = 0
+        for held in self.export.held:
+            if held["segment"] is None:
+                unsealed += 1
+                continue
+            header = self.by_number.get(held["segment"])
+            fields = json.loads(held["text"])
+            fault = self.fault_of_entry(held, fields)
+            root = None
+            if header is not None and held["path"] is not None:
+                path = [bytes.fromhex(one) for one in held["path"]]
+                root = root_of_path(bytes.fromhex(held["hash"]), held["position"], header.leaves, path)
+            if fault or root is None or header is None or root.hex() != header.root:
+                faults.append(f"Holds: entry {held['number']} {fault or 'is not in the segment it names'}.")
+                continue
+            parts = {one["part"]: one["text"] for one in held["values"]}
+            for part in range(1, fields[16] + 1):
+                fault = self.fault_of_value(held, part, parts)
+                faults += [f"Holds: part {part} of entry {held['number']} {fault}."] if fault else []
+        if self.export.held:
+            self.report.judge(
+                faults, f"Holds: {counted(len(self.export.held), 'entry')} kept past their time, each proven by itself."
+            )
+        if unsealed:
+            self.report.note(f"Holds: {unsealed} were never sealed, and are proven by nothing.")
+
+    def open_ends(self) -> None:
+        """What is not signed."""
+        if self.signed < len(self.leaves):
+            first = self.export.headers[self.signed]
+            self.report.note(
+                f"Open end: {counted(len(self.leaves) - self.signed, 'header')} since {moment(first.at)} are not signed; whoever"
+                " can write the database could still change them."
+            )
+
+
+# --- one entry ---
+
+
+def prove_entry(verifier: Verifier, number: int) -> dict[str, Any] | None:
+    """All it takes to check one entry without the others; None where it is not sealed and signed."""
+    export = verifier.export
+    good = [
+        one
+        for one in export.checkpoints
+        if one is not None and not verifier.keys.fault(one) and not verifier.fault_of_root(one)
+    ]
+    checkpoint = max(good, key=lambda one: one.size, default=None)
+    for entry in export.entries:
+        if entry["number"] != number or entry["segment"] is None or entry["text"] is None:
+            continue
+        if checkpoint is None or entry["segment"] > checkpoint.size:
+            return None
+        others = sorted((one["position"], one["hash"]) for one in export.entries if one["segment"] == entry["segment"])
+        path = inclusion_proof(entry["position"], [bytes.fromhex(leaf) for _, leaf in others])
+        headers = inclusion_proof(entry["segment"] - 1, verifier.leaves[: checkpoint.size])
+        return {
+            "type": "proof",
+            "format": 1,
+            "entry": entry,
+            "path": [node.hex() for node in path],
+            "header": verifier.by_number[entry["segment"]].text,
+            "header_path": [node.hex() for node in headers],
+            "checkpoint": checkpoint.data(),
+        }
+    return None
+
+
+def check_proof(proof: dict[str, Any], keys: Keys) -> list[str]:
+    """What is wrong with a proof of one entry; nothing where it holds."""
+    entry, header = proof["entry"], Header.read(proof["header"])
+    checkpoint = Checkpoint.read(proof["checkpoint"])
+    fault = keys.fault(checkpoint)
+    if fault or checkpoint is None:
+        return [f"Signature: the checkpoint {fault}."]
+    faults: list[str] = []
+    alone = Export(headers=[header])
+    wrong = Verifier(alone, keys, None).fault_of_entry(entry, json.loads(entry["text"]))
+    if wrong:
+        faults.append(f"Entry: {entry['number']} {wrong}.")
+    leaf = bytes.fromhex(entry["hash"])
+    root = root_of_path(leaf, entry["position"], header.leaves, [bytes.fromhex(one) for one in proof["path"]])
+    if root is None or root.hex() != header.root or entry["segment"] != header.number:
+        faults.append("Segment: the entry is not in the segment of this header.")
+    path = [bytes.fromhex(one) for one in proof["header_path"]]
+    if root_of_path(header.hash, header.number - 1, checkpoint.size, path) != checkpoint.root:
+        faults.append("Checkpoint: the header is not among those that were signed.")
+    faults += [
+        f"Value: part {one['part']} is not as it was sealed."
+        for one in entry["values"]
+        if one["text"] is not None and not Verifier.is_value(entry, one["part"], one["text"])
+    ]
+    return faults
+
+
+# --- the program ---
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Read, check, say. Returns the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("file", type=Path, help="what `pgerase audit export` wrote, or a proof of one entry")
+    parser.add_argument(
+        "--public-key", type=Path, action="append", required=True, help="a key to trust, as PEM; may be repeated"
+    )
+    parser.add_argument("--anchors", type=Path, help="the file with the anchors, from whoever keeps them")
+    parser.add_argument("--entry", type=int, help="prove one entry, instead of checking everything")
+    parser.add_argument("--proof", type=Path, help="with --entry: write the proof to this file")
+    given = parser.parse_args(arguments)
+    try:
+        keys = Keys(given.public_key)
+        with given.file.open(encoding="utf-8") as file:
+            first = json.loads(file.readline() or "null")
+        if isinstance(first, dict) and first.get("type") == "proof":
+            return tell_proof(first, keys)
+        export = Export.read(given.file)
+        anchors = None
+        if given.anchors is not None:
+            lines = given.anchors.read_text(encoding="utf-8").splitlines()
+            anchors = [(at, read_anchor(line)) for at, line in enumerate(lines, 1) if line.strip()]
+        verifier = Verifier(export, keys, anchors)
+        if given.entry is not None:
+            return tell_entry(verifier, given.entry, given.proof)
+        print(f"The log {export.origin}, exported at {export.at}.")
+        is_good = verifier.run()
+    except OSError as error:
+        print(f"{error.filename} cannot be read: {error.strerror}", file=sys.stderr)
+        return 2
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        print(f"this cannot be read: {error}", file=sys.stderr)
+        return 2
+    print(
+        "Result: the log is as it was sealed."
+        if is_good
+        else f"Result: the log is NOT as it was sealed ({verifier.report.bad})."
+    )
+    return 0 if is_good else 1
+
+
+def read_anchor(line: str) -> Checkpoint | None:
+    """One line of an anchor file; None where it is no checkpoint."""
+    try:
+        return Checkpoint.read(json.loads(line))
+    except ValueError:
+        return None
+
+
+def tell_entry(verifier: Verifier, number: int, path: Path | None) -> int:
+    """Prove one entry and say so."""
+    proof = prove_entry(verifier, number)
+    if proof is None:
+        print(f"Entry {number} is not in this export, or not sealed and signed.")
+        return 1
+    if path is not None:
+        path.write_text(json.dumps(proof) + "\n", encoding="utf-8")
+    return tell_proof(proof, verifier.keys)
+
+
+def tell_proof(proof: dict[str, Any], keys: Keys) -> int:
+    """Check a proof and say so."""
+    faults = check_proof(proof, keys)
+    for fault in faults:
+        print(f"WRONG   {fault}")
+    if not faults:
+        entry, header = proof["entry"], Header.read(proof["header"])
+        checkpoint = Checkpoint.read(proof["checkpoint"])
+        assert checkpoint is not None
+        print(
+            f"ok      Entry {entry['number']} is leaf {entry['position']} of {header.leaves} in segment {header.number}."
+        )
+        print(
+            f"ok      Header {header.number} is one of {checkpoint.size} that key {checkpoint.key_id} signed at {checkpoint.at}."
+        )
+    print("Result: the entry is as it was sealed." if not faults else "Result: this proves nothing.")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
