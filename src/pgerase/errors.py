@@ -45,6 +45,8 @@ SQLSTATES: Mapping[str, str] = MappingProxyType(
         "ZE201": "nobody answers for a write that is captured",
         "ZE202": "a captured column has got another type since the last apply",
         "ZE203": "`annotate` was given nothing, or too much",
+        "ZE220": "the log is only added to",
+        "ZE221": "somebody is under legal hold",
     }
 )
 """What pgerase's own SQL raises, for applications to tell apart: ZE0xx identity and access, ZE1xx erasing, ZE2xx the log.
