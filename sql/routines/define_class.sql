@@ -1,5 +1,12 @@
--- Makes or changes a class of entries. Security definer because the log is closed. Its partitions hold all time.
-create or replace function pgerase_log.define_class(p_class text, p_keep interval, p_period text, p_ahead integer)
+-- Makes a class of entries with its first partitions, or changes how long and in which pieces it is kept: what is there keeps its
+-- bounds, and expires by the new length. Security definer because the log is closed.
+create or replace function pgerase_log.define_class(
+    p_class text,
+    p_keep interval,
+    p_period text,
+    p_ahead integer,
+    p_now timestamptz default pg_catalog.clock_timestamp()
+)
     returns void
     language plpgsql
     volatile
@@ -10,43 +17,51 @@ as $$
 #variable_conflict error
 declare
     v_number smallint;
-    v_table text;
-    v_name text;
+    v_family text;
 begin
-    update pgerase_log.class as known
+    -- Not by ON CONFLICT, which would draw a number each time.
+    update pgerase_log.class as one
     set
         keep = p_keep,
         period = p_period,
         ahead = p_ahead
-    where known.class = p_class;
+    where one.class = p_class;
 
-    if found then
-        return;
+    if not found then
+        foreach v_family in array array['entry', 'value', 'leaf'] loop
+            perform pgerase_log.close_table(p_name => v_family);
+        end loop;
+
+        insert into pgerase_log.class (class, keep, period, ahead)
+        values (p_class, p_keep, p_period, p_ahead)
+        returning class.number into strict v_number;
+
+        foreach v_family in array array['entry', 'value', 'leaf'] loop
+            perform pgerase_log.make_table(
+                p_family => v_family,
+                p_name => pg_catalog.format('%s_%s', v_family, v_number),
+                p_is_class => true
+            );
+            execute pg_catalog.format(
+                'alter table %1$I.%2$I attach partition %1$I.%3$I for values in (%4$L)',
+                'pgerase_log',
+                v_family,
+                pg_catalog.format('%s_%s', v_family, v_number),
+                p_class
+            );
+        end loop;
     end if;
 
-    insert into pgerase_log.class (class, keep, period, ahead)
-    values (p_class, p_keep, p_period, p_ahead)
-    returning class.number into strict v_number;
-
-    foreach v_table in array array['entry', 'value', 'leaf'] loop
-        v_name := pg_catalog.concat_ws('_', v_table, v_number);
-        execute pg_catalog.format(
-            'create table %1$I.%2$I partition of %1$I.%3$I for values in (%4$L) partition by range (at)',
-            'pgerase_log',
-            v_name,
-            v_table,
-            p_class
-        );
-        execute pg_catalog.format(
-            'create table %1$I.%2$I partition of %1$I.%3$I for values from (minvalue) to (maxvalue)',
-            'pgerase_log',
-            pg_catalog.concat_ws('_', v_name, 'tail'),
-            v_name
-        );
-    end loop;
+    perform pgerase_log.make_partitions(p_class => p_class, p_now => p_now);
+    perform pgerase_log.add_record(
+        p_kind => 'class',
+        p_body => pg_catalog.jsonb_build_object(
+            'class', p_class, 'keep', p_keep, 'partition', p_period, 'ahead', p_ahead
+        )
+    );
 end;
 $$;
 
-comment on function pgerase_log.define_class(text, interval, text, integer) is 'Makes or changes a class of entries, with its partitions.';
+comment on function pgerase_log.define_class(text, interval, text, integer, timestamptz) is 'Makes or changes a class of entries: how long they are kept, and in which pieces.';
 
-revoke all on function pgerase_log.define_class(text, interval, text, integer) from public;
+revoke all on function pgerase_log.define_class(text, interval, text, integer, timestamptz) from public;

@@ -44,6 +44,17 @@ begin
         return;
     end if;
 
+    if exists (
+        select
+        from pg_catalog.unnest(v_keys) as taken (key)
+        where pgerase_log.is_held(p_subject => v_subject, p_key => taken.key)
+    ) then
+        raise exception using
+            errcode = 'ZE221',
+            message = 'somebody of these people is under legal hold, and nobody was erased',
+            hint = 'pgerase subject release ends a hold; then erase again with --retry.';
+    end if;
+
     -- Another request may be about the same people: whoever comes second waits here, and then finds them erased.
     insert into pgerase_internal.erased_person (subject, key, token)
     select v_subject, taken.key, pgerase_internal.make_token()

@@ -49,6 +49,8 @@ SQLSTATES: Mapping[str, str] = MappingProxyType(
         "ZE231": "sealing needs READ COMMITTED",
         "ZE232": "a segment of the log is not as it was sealed",
         "ZE233": "never seen: sealing takes a step back with it",
+        "ZE220": "the log is only added to",
+        "ZE221": "somebody is under legal hold",
     }
 )
 """What pgerase's own SQL raises, for applications to tell apart: ZE0xx identity and access, ZE1xx erasing, ZE2xx the log.

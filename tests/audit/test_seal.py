@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+
 import pytest
 
 from pgerase.errors import DatabaseFailed
 from tests.audit import rfc6962
 from tests.audit.fix_seal import Log
-
 
 # --- RFC 6962 ---
 

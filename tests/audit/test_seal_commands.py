@@ -180,7 +180,7 @@ def test_checkpoints_are_posted_to_a_webhook(audit, key, folder, monkeypatch):
     answers = [500, 200]
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):  # noqa: N802 - the name the server calls
+        def do_POST(self):
             taken.append(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(answers.pop(0))
             self.end_headers()

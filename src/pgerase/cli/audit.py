@@ -8,6 +8,7 @@ from pgerase.cli.audit_export import export
 from pgerase.cli.audit_key import key
 from pgerase.cli.audit_seal import seal
 from pgerase.cli.audit_verify import verify
+from pgerase.cli.retention import maintain, status
 from pgerase.cli.settings import common_options
 
 
@@ -21,3 +22,5 @@ audit.add_command(seal)
 audit.add_command(verify)
 audit.add_command(export)
 audit.add_command(key)
+audit.add_command(status)
+audit.add_command(maintain)

@@ -41,8 +41,13 @@ COMMANDS = {
     "matrix": Entry("pgerase.cli.matrix:matrix", "Who may do what, as counts of rows."),
     "render": Entry("pgerase.cli.plan:render", "Write the plan as SQL files for psql, Flyway and the like."),
     "request": Entry("pgerase.cli.request:request", "What people asked for: open, list, close."),
-    "subject": Entry("pgerase.cli.subject:subject", "People: status, deactivate, activate, erase, prove, history."),
-    "audit": Entry("pgerase.cli.audit:audit", "The log: seal, verify, export."),
+    "subject": Entry(
+        "pgerase.cli.subject:subject", "People: status, deactivate, activate, erase, prove, hold, release, history."
+    ),
+    "audit": Entry(
+        "pgerase.cli.audit:audit", "The log of what happened: status, maintain, seal, verify, export, coverage, tail."
+    ),
+    "retention": Entry("pgerase.cli.retention:retention", "How long the log keeps what happened."),
     "key": Entry("pgerase.cli.key:key", "Keys to sign tokens with: add, rotate, retire, list."),
     "backup-check": Entry("pgerase.cli.plan:backup_check", "Are dumps whole?"),
 }

@@ -1,6 +1,6 @@
 """pgerase's own roles, schemas, ledger and functions in a database: making them, renewing them, taking them away."""
 
-from pgerase.install.borrow import acting_as, borrowed
+from pgerase.install.borrow import acting_as, borrowed, lent, take_back
 from pgerase.install.names import Names
 from pgerase.install.role_script import roles_sql
 from pgerase.install.run import Report, install, plan_install, plan_uninstall, uninstall
@@ -14,8 +14,10 @@ __all__ = [
     "acting_as",
     "borrowed",
     "install",
+    "lent",
     "plan_install",
     "plan_uninstall",
     "roles_sql",
+    "take_back",
     "uninstall",
 ]

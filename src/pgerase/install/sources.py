@@ -86,6 +86,13 @@ LOG_ROUTINES = {
     "annotation": False,
     "write_entry": False,
     "add_record": False,
+    # Partitions and what becomes of them.
+    "next_boundary": False,
+    "partitions": True,
+    "refuse_change": False,
+    "close_table": False,
+    "make_table": False,
+    "make_partitions": True,
     "define_class": True,
     # The seal.
     "entry_text": False,
@@ -114,9 +121,24 @@ LOG_ROUTINES = {
     "verify_records": True,
     "verify_order": True,
     "export_lines": True,
+    "begin_run": True,
+    "end_run": True,
+    "detached": True,
+    # Holds, and what they keep.
+    "held_grants": True,
+    "is_held": True,
+    "place_hold": True,
+    "release_holds": True,
+    "held_entries": False,
+    "keep_held": True,
+    "drop_released": True,
+    "drop_detached": True,
 }
 
-LOG_MIGRATIONS = frozenset({"log", "seal"})
+LOG_TRIGGER_ROUTINES = frozenset({"refuse_change"})
+"""Those that the log's tables call by triggers, and that go after these."""
+
+LOG_MIGRATIONS = frozenset({"log", "seal", "retention"})
 """Those that make the log's tables, and run as its owner; the others make the ledger's."""
 
 _MIGRATION = re.compile(r"(?P<version>\d{4})_(?P<name>\w+)\.sql\Z")

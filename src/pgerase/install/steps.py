@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -14,6 +14,7 @@ from pgerase.install.sources import (
     DEFAULT_CLAIM,
     INTERNAL_ROUTINES,
     LOG_ROUTINES,
+    LOG_TRIGGER_ROUTINES,
     ROUTINES,
     Migration,
     RoutineSource,
@@ -117,12 +118,8 @@ def _drop_steps(found: Survey, names: Names) -> Iterator[Step]:
         *((Home.INTERNAL, name) for name in INTERNAL_ROUTINES),
         *((Home.LOG, name) for name in LOG_ROUTINES),
     ]
-    for home, name in reversed(made):
-        for routine in found.routines:
-            if (routine.home, routine.name) == (home, name) and (home, name) in found.ledger.routines:
-                script = render("install/drop_routine", signature=_signature(names, routine))
-                actor = names.owner_of(names.home(home))
-                yield Step(Mark.DROP, ROUTINE, f"{names.home(home)}.{name}", (Part(script, actor),))
+    called_by_tables = {(Home.LOG, name) for name in LOG_TRIGGER_ROUTINES}
+    yield from _drop_routines(found, names, [key for key in reversed(made) if key not in called_by_tables])
     there = {thing.identity for thing in found.objects if thing.kind in OWN_KINDS}
     if str(Ident((names.internal, KEY_MASK))) in there:
         script = render("install/drop_materialized_view", view=Ident((names.internal, KEY_MASK)))
@@ -133,6 +130,7 @@ def _drop_steps(found: Survey, names: Names) -> Iterator[Step]:
             if str(Ident((schema, table))) in there:
                 script = render("install/drop_table", table=Ident((schema, table)))
                 yield Step(Mark.DROP, "table", f"{schema}.{table}", (Part(script, names.owner_of(schema)),))
+    yield from _drop_routines(found, names, sorted(called_by_tables))
     for schema in reversed(names.schemas):
         if found.owns_schema(schema, names):
             script = render("install/drop_schema", schema=schema)
@@ -140,6 +138,15 @@ def _drop_steps(found: Survey, names: Names) -> Iterator[Step]:
     for role in reversed(names.roles):
         if found.owns_role(role, names):
             yield Step(Mark.DROP, ROLE, role, (Part(render("install/drop_role", role=role)),))
+
+
+def _drop_routines(found: Survey, names: Names, made: Iterable[tuple[Home, str]]) -> Iterator[Step]:
+    for home, name in made:
+        for routine in found.routines:
+            if (routine.home, routine.name) == (home, name) and (home, name) in found.ledger.routines:
+                script = render("install/drop_routine", signature=_signature(names, routine))
+                actor = names.owner_of(names.home(home))
+                yield Step(Mark.DROP, ROUTINE, f"{names.home(home)}.{name}", (Part(script, actor),))
 
 
 def refuse_others(found: Survey, names: Names) -> None:

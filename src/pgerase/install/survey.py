@@ -26,11 +26,17 @@ LEDGER_TABLES = (
     "migration",
 )
 """In the order they can be dropped."""
-LOG_TABLES = ("checkpoint", "segment", "leaf", "value", "entry", "record", "class")
+LOG_TABLES = ("checkpoint", "segment", "held_value", "held", "hold", "run", "leaf", "value", "entry", "record", "class")
 """Those of the log, without their partitions, in the order they can be dropped."""
 KEY_MASK = "key_mask"
 """The materialized view beside the ledger's tables."""
-LOG_SEQUENCES = ("entry_entry_id_seq", "class_number_seq", "record_record_id_seq")
+LOG_SEQUENCES = (
+    "entry_entry_id_seq",
+    "class_number_seq",
+    "record_record_id_seq",
+    "run_run_id_seq",
+    "hold_hold_id_seq",
+)
 """What a dump of the log reads besides."""
 OWN_KINDS = ("table", "materialized view")
 

@@ -1,0 +1,108 @@
+-- Tables of the log that are no partitions any more: a run was killed between detaching and dropping, or somebody detached one by
+-- hand. They are known by their columns. When they are due is said by the bounds that detaching left as a constraint, else by
+-- the newest row. Time zone and style are set because bounds are read as text. Security definer because the log is closed.
+create or replace function pgerase_log.detached()
+    returns table (
+        class text,
+        family text,
+        relation text,
+        lower_bound timestamptz,
+        upper_bound timestamptz,
+        due_at timestamptz
+    )
+    language plpgsql
+    stable
+    parallel unsafe
+    security definer
+    set timezone = 'UTC'
+    set datestyle = 'ISO'
+    set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict error
+declare
+    v_table record;
+    v_found text;
+    v_keep interval;
+begin
+    for v_table in
+        select root.relname::text as family, apart.relname::text as relation, apart.oid as number
+        from pg_catalog.pg_namespace as home
+            join pg_catalog.pg_class as root
+                on root.relnamespace = home.oid and root.relname in ('entry', 'value', 'leaf') and root.relkind = 'p'
+            join pg_catalog.pg_class as apart
+                on apart.relnamespace = home.oid and apart.relkind = 'r' and not apart.relispartition
+        where home.nspname = 'pgerase_log'
+            and apart.relowner = root.relowner
+            and (
+                select pg_catalog.array_agg((own.attname, own.atttypid) order by own.attnum)
+                from pg_catalog.pg_attribute as own
+                where own.attrelid = apart.oid and own.attnum > 0 and not own.attisdropped
+            ) = (
+                select pg_catalog.array_agg((own.attname, own.atttypid) order by own.attnum)
+                from pg_catalog.pg_attribute as own
+                where own.attrelid = root.oid and own.attnum > 0 and not own.attisdropped
+            )
+        order by apart.relname
+    loop
+        family := v_table.family;
+        relation := v_table.relation;
+        class := null;
+        lower_bound := null;
+        upper_bound := null;
+
+        select
+            pg_catalog.replace((pg_catalog.regexp_match(bounds.body, 'class = ''((?:[^'']|'''')*)''::text'))[1], '''''', ''''),
+            (pg_catalog.regexp_match(bounds.body, 'at >= ''([^'']+)''::timestamp'))[1]::timestamptz,
+            (pg_catalog.regexp_match(bounds.body, 'at < ''([^'']+)''::timestamp'))[1]::timestamptz
+        into class, lower_bound, upper_bound
+        from (
+            select pg_catalog.pg_get_constraintdef(bounds.oid) as body
+            from pg_catalog.pg_constraint as bounds
+            where bounds.conrelid = v_table.number
+                and bounds.contype = 'c'
+                and bounds.convalidated
+        ) as bounds
+        where bounds.body ~ 'at < ''([^'']+)''::timestamp'
+        limit 1;
+
+        execute pg_catalog.format(
+            'select pg_catalog.min(one.class) from (select few.class from %I.%I as few limit 1) as one',
+            'pgerase_log',
+            relation
+        )
+        into strict v_found;
+        class := coalesce(class, v_found);
+
+        select one.keep
+        into v_keep
+        from pgerase_log.class as one
+        where one.class = detached.class;
+
+        if class is null then
+            -- There is nothing in it.
+            due_at := '-infinity';
+        elsif lower_bound is not null then
+            due_at := greatest(
+                upper_bound + v_keep,
+                upper_bound - interval '1 microsecond' + v_keep + interval '1 microsecond'
+            );
+        else
+            execute pg_catalog.format('select pg_catalog.max(one.at + $1) from %I.%I as one', 'pgerase_log', relation)
+            into strict due_at
+            using v_keep;
+            due_at := coalesce(due_at, '-infinity');
+        end if;
+
+        -- Of a class that is not known nothing is due.
+        if class is not null and v_keep is null then
+            due_at := 'infinity';
+        end if;
+
+        return next;
+    end loop;
+end;
+$$;
+
+comment on function pgerase_log.detached() is 'Returns the tables of the log that are no partitions any more, and when each is due.';
+
+revoke all on function pgerase_log.detached() from public;

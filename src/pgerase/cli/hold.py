@@ -1,0 +1,99 @@
+"""`pgerase subject hold` and `subject release`: legal holds on people."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+import click
+
+from pgerase.cli.output import confirm, print_result
+from pgerase.cli.people import how_many, missing_option, open_register, people_options, read_keys, yes_option
+from pgerase.cli.settings import Settings, common_options
+from pgerase.errors import ExitCode
+from pgerase.operate.holds import OwnRow, place_holds, release_holds
+from pgerase.operate.log import Log
+
+
+@click.command("hold")
+@common_options
+@people_options
+@missing_option
+@click.option(
+    "--reference", required=True, metavar="R", help="An opaque reference to the reason: the number of a case."
+)
+@click.pass_obj
+def hold(
+    settings: Settings,
+    subject: str,
+    keys: tuple[str, ...],
+    file: TextIO | None,
+    prefix: str | None,
+    allow_missing: bool,
+    reference: str,
+) -> None:
+    """Keep what the log has about people, past its time, and refuse to erase them, until `release`.
+
+    With --pack, entries about the person's own row are held too, where the row's key is not personal.
+    """
+    people = read_keys(keys, file)
+    with settings.open_database() as database:
+        register = open_register(settings, database, prefix)
+        placed = place_holds(
+            register,
+            subject,
+            people,
+            reference=reference,
+            own_row=_own_row(settings, subject),
+            missing_too=allow_missing,
+        )
+    lines = [f"{subject} {one.person}  held since {one.placed_at:%Y-%m-%d %H:%M}, {one.reference}" for one in placed]
+    data = [
+        {
+            "hold": one.number,
+            "key": one.person,
+            "reference": one.reference,
+            "placed_at": one.placed_at.isoformat(),
+        }
+        for one in placed
+    ]
+    print_result(settings, lines, {"command": "subject hold", "subject": subject, "holds": data})
+
+
+@click.command("release")
+@common_options
+@people_options
+@yes_option
+@click.option("--reference", default="", metavar="R", help="Only the hold with this reference.")
+@click.pass_obj
+def release(
+    settings: Settings,
+    subject: str,
+    keys: tuple[str, ...],
+    file: TextIO | None,
+    prefix: str | None,
+    yes: bool,
+    reference: str,
+) -> ExitCode:
+    """End holds on people. What they kept past its time goes with the next run of retention. Exit code 1 where there is none."""
+    people = read_keys(keys, file)
+    confirm(f"release the holds on {how_many(len(set(people)))}?", yes=yes)
+    with settings.open_database() as database:
+        register = open_register(settings, database, prefix)
+        released = release_holds(Log(database, register.names.prefix), subject, people, reference=reference)
+    print_result(
+        settings,
+        [f"released: {released}"],
+        {"command": "subject release", "subject": subject, "released": released},
+    )
+    return ExitCode.DONE if released else ExitCode.NO
+
+
+def _own_row(settings: Settings, subject: str) -> OwnRow | None:
+    """The table of a subject that the pack's data map names, unless its key is personal: then entries do not show it."""
+    pack = settings.read_pack()
+    if pack is None or pack.data_map is None:
+        return None
+    for one in pack.data_map.subjects:
+        if one.name == subject and one.table is not None and not any(column.natural for column in one.key):
+            return OwnRow(str(one.table), tuple(column.column for column in one.key))
+    return None

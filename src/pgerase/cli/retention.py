@@ -1,0 +1,228 @@
+"""`pgerase retention run`, `pgerase audit maintain` and `audit status`: entries end in time, and it is noticed if they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import click
+
+from pgerase.apply.ledger import find_prefix
+from pgerase.cli.output import print_result, progress
+from pgerase.cli.people import prefix_option
+from pgerase.cli.settings import Settings, common_options
+from pgerase.database import Database
+from pgerase.errors import ExitCode
+from pgerase.operate.log_status import MISSED_AFTER, ClassStatus, LogStatus, log_status
+from pgerase.operate.retention import maintain as run_maintenance
+from pgerase.operate.retention_model import Fate, Outcome, Run, RunState
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _run_options(function: _Function) -> _Function:
+    for option in (
+        prefix_option,
+        click.option(
+            "--allow-drop",
+            is_flag=True,
+            help="Drop more at once than missed runs explain, and what could not be sealed.",
+        ),
+        click.option(
+            "--clock-is-right", is_flag=True, help="Trust the server's clock, however far it is from the last run."
+        ),
+        click.option(
+            "--patience",
+            type=click.IntRange(1),
+            default=60,
+            show_default=True,
+            metavar="SECONDS",
+            help="How long detaching waits for those who read the log.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@click.group("retention")
+@common_options
+def retention() -> None:
+    """How long the log keeps what happened."""
+
+
+@retention.command("run")
+@common_options
+@_run_options
+@click.pass_obj
+def run(settings: Settings, prefix: str | None, allow_drop: bool, clock_is_right: bool, patience: int) -> ExitCode:
+    """Drop the partitions of the log whose time is over. Exit code 3 where that waits for somebody to say so.
+
+    Exit code 1 where somebody was in the way; the next run goes on.
+    """
+    return _run(
+        settings,
+        "retention run",
+        prefix,
+        make=False,
+        allow_drop=allow_drop,
+        clock_is_right=clock_is_right,
+        patience=patience,
+    )
+
+
+@click.command("maintain")
+@common_options
+@_run_options
+@click.pass_obj
+def maintain(settings: Settings, prefix: str | None, allow_drop: bool, clock_is_right: bool, patience: int) -> ExitCode:
+    """All that the log needs once a day: partitions ahead, the seal where there is one, and what `retention run` does."""
+    return _run(
+        settings,
+        "audit maintain",
+        prefix,
+        make=True,
+        allow_drop=allow_drop,
+        clock_is_right=clock_is_right,
+        patience=patience,
+    )
+
+
+@click.command("status")
+@common_options
+@prefix_option
+@click.option(
+    "--missed-after",
+    type=click.FloatRange(min=0, min_open=True),
+    default=MISSED_AFTER / timedelta(hours=1),
+    show_default=True,
+    metavar="HOURS",
+    help="Runs are missed when the last one that was done is older.",
+)
+@click.pass_obj
+def status(settings: Settings, prefix: str | None, missed_after: float) -> ExitCode:
+    """Say how the log stands. Exit code 1 where that is a reason for alarm: the word to look for is ALARM."""
+    with settings.open_database() as database:
+        found = log_status(database, _prefix(settings, database, prefix), missed_after=timedelta(hours=missed_after))
+    print_result(settings, _status_lines(found), _status_data(found))
+    return ExitCode.NO if found.alarms else ExitCode.DONE
+
+
+def _run(settings: Settings, command: str, prefix: str | None, *, make: bool, **options: Any) -> ExitCode:
+    with settings.open_database() as database:
+        done = run_maintenance(database, _prefix(settings, database, prefix), make=make, **options)
+    print_result(settings, _run_lines(done), {"command": command, **_run_data(done)})
+    if done.refused:
+        if done.refusal:
+            progress("hint: set the clock; if it is right, say so once: --clock-is-right")
+        return ExitCode.REFUSED
+    return ExitCode.DONE if done.state is RunState.DONE else ExitCode.NO
+
+
+def _prefix(settings: Settings, database: Database, prefix: str | None) -> str:
+    """The prefix given, else the pack's, else the one installed. Raises Refused."""
+    if prefix is not None:
+        return prefix
+    pack = settings.read_pack()
+    return pack.settings.prefix if pack is not None else find_prefix(database)
+
+
+def _run_lines(done: Run) -> list[str]:
+    if done.refusal:
+        return [f"run {done.number}: refused: {done.refusal}"]
+    lines = [_outcome_line(outcome) for outcome in done.outcomes]
+    if done.released:
+        lines.append(f"{done.released} held entries that nobody holds any more went")
+    counts = ", ".join(f"{count} {fate.value}" for fate, count in done.counts.items()) or "nothing to do"
+    lines.append(f"run {done.number}: {done.state.value}: {counts}")
+    return lines
+
+
+def _outcome_line(outcome: Outcome) -> str:
+    bounds = f"  {_day(outcome.lower)} to {_day(outcome.upper)}" if outcome.upper else ""
+    count = "" if outcome.count == 1 and outcome.fate is not Fate.MADE else f"  {outcome.count}"
+    return f"{outcome.fate.value:<9}  {outcome.name}{bounds}{count}{f'  ({outcome.why})' if outcome.why else ''}"
+
+
+def _run_data(done: Run) -> dict[str, Any]:
+    return {
+        "run": done.number,
+        "clock": done.clock.isoformat(),
+        "state": done.state.value,
+        "refusal": done.refusal or None,
+        "sealed": done.sealed,
+        "released": done.released,
+        "outcomes": [
+            {
+                "name": one.name,
+                "class": one.class_name,
+                "outcome": one.fate.value,
+                "from": _iso(one.lower),
+                "to": _iso(one.upper),
+                "count": one.count,
+                "why": one.why,
+            }
+            for one in done.outcomes
+        ],
+    }
+
+
+def _status_lines(found: LogStatus) -> list[str]:
+    lines = [_class_line(one) for one in found.classes] or ["no class of entries is defined"]
+    last = "never" if found.last_run is None else f"{_minute(found.last_run)}, {found.last_state}"
+    lines.append(f"last run: {last}; last that was done: {_minute(found.last_done) if found.last_done else 'never'}")
+    if found.last_seal is not None:
+        lines.append(f"last seal: {_minute(found.last_seal)}")
+    if found.holds or found.held:
+        lines.append(f"holds: {found.holds}, with {found.held} entries held past their time")
+    return [*lines, *(f"ALARM: {alarm}" for alarm in found.alarms)]
+
+
+def _class_line(one: ClassStatus) -> str:
+    return (
+        f"{one.name}: kept {one.keep}, by {one.period}; {one.partitions} partitions"
+        f" from {_day(one.oldest)} to {_day(one.newest)}"
+    )
+
+
+def _status_data(found: LogStatus) -> dict[str, Any]:
+    return {
+        "command": "audit status",
+        "classes": [
+            {
+                "class": one.name,
+                "keep": one.keep,
+                "partition": one.period,
+                "ahead": one.ahead,
+                "partitions": one.partitions,
+                "oldest": _iso(one.oldest),
+                "newest": _iso(one.newest),
+                "has_next": one.has_next,
+                "overdue": one.overdue,
+                "detach_pending": one.is_pending,
+                "early_since": _iso(one.early_since),
+            }
+            for one in found.classes
+        ],
+        "last_run": _iso(found.last_run),
+        "last_state": None if found.last_state is None else found.last_state.value,
+        "last_sqlstate": found.last_sqlstate or None,
+        "last_done": _iso(found.last_done),
+        "last_seal": _iso(found.last_seal),
+        "detached": found.detached,
+        "holds": found.holds,
+        "held": found.held,
+        "alarms": list(found.alarms),
+    }
+
+
+def _day(at: datetime | None) -> str:
+    return "the beginning" if at is None else f"{at:%Y-%m-%d}"
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M %Z}"
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()

@@ -1,0 +1,123 @@
+"""How the log stands: its partitions, its runs, and what of it is a reason for alarm. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pgerase.database import Database
+from pgerase.operate.log import Log
+from pgerase.operate.retention_model import RunState
+
+MISSED_AFTER = timedelta(days=1, hours=2)
+"""A run a day is what it takes; the two hours are for schedulers that are late."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassStatus:
+    """One class. `partitions` and bounds leave out the first and the last one, which are open."""
+
+    name: str
+    keep: str
+    period: str
+    ahead: int
+    partitions: int
+    oldest: datetime | None
+    newest: datetime | None
+    has_next: bool
+    overdue: int
+    is_pending: bool
+    early_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogStatus:
+    """The whole log. `alarms` are sentences; none where all is well."""
+
+    now: datetime
+    classes: tuple[ClassStatus, ...]
+    last_run: datetime | None
+    last_state: RunState | None
+    last_sqlstate: str
+    last_done: datetime | None
+    detached: int
+    holds: int
+    held: int
+    last_seal: datetime | None
+    alarms: tuple[str, ...]
+
+
+def log_status(
+    database: Database, prefix: str, *, now: datetime | None = None, missed_after: timedelta = MISSED_AFTER
+) -> LogStatus:
+    """How the log stands. `now` None is the server's clock. Raises Refused where there is no log here; DatabaseFailed."""
+    log = Log(database, prefix)
+    clock = now or log.now
+    classes = tuple(
+        ClassStatus(
+            row["class"],
+            row["keep"],
+            row["period"],
+            row["ahead"],
+            row["partitions"],
+            row["oldest"],
+            row["newest"],
+            row["has_next"],
+            row["overdue"],
+            row["is_pending"],
+            row["early_since"],
+        )
+        for row in log.rows("log_status", now=clock)
+    )
+    found = log.rows("log_runs")[0]
+    status = LogStatus(
+        now=clock,
+        classes=classes,
+        last_run=found["last_clock"],
+        last_state=None if found["last_state"] is None else RunState(found["last_state"]),
+        last_sqlstate=found["last_sqlstate"] or "",
+        last_done=found["done_clock"],
+        detached=found["detached"],
+        holds=found["holds"],
+        held=found["held"],
+        last_seal=_last_seal(log),
+        alarms=(),
+    )
+    return _with_alarms(status, missed_after)
+
+
+def _last_seal(log: Log) -> datetime | None:
+    """When the newest segment was sealed, where there is a seal."""
+    if not log.sealed or not log.database.value(
+        "select pg_catalog.to_regclass(%s) is not null", [log.table("segment")]
+    ):
+        return None
+    return log.database.value(f"select pg_catalog.max(segment.at) from {log.table('segment')} as segment")
+
+
+def _with_alarms(status: LogStatus, missed_after: timedelta) -> LogStatus:
+    alarms: list[str] = []
+    if status.classes:
+        if status.last_done is None:
+            alarms.append("no run of retention was ever done")
+        elif status.now - status.last_done > missed_after:
+            alarms.append(f"the last run that was done was {status.last_done:%Y-%m-%d %H:%M %Z}: runs are missed")
+        match status.last_state:
+            case RunState.REFUSED | RunState.FAILED | RunState.KILLED as state:
+                code = f" with SQLSTATE {status.last_sqlstate}" if status.last_sqlstate else ""
+                alarms.append(f"the last run was {state.value}{code}")
+            case _:
+                pass
+    for one in status.classes:
+        if not one.has_next:
+            alarms.append(f"{one.name}: the next partition is missing")
+        if one.overdue:
+            alarms.append(f"{one.name}: {one.overdue} overdue")
+        if one.is_pending:
+            alarms.append(f"{one.name}: detaching was interrupted")
+        if one.early_since is not None:
+            alarms.append(f"{one.name}: entries dated before every partition, found {one.early_since:%Y-%m-%d}")
+    if status.detached:
+        alarms.append(f"{status.detached} detached, and there still")
+    fields = {name: getattr(status, name) for name in LogStatus.__slots__ if name != "alarms"}
+    return LogStatus(**fields, alarms=tuple(alarms))

@@ -1,0 +1,282 @@
+"""One run of retention: partitions are made ahead, and those whose time is over are detached and dropped.
+
+Everything is done in steps of a transaction each, and every step can be repeated: whoever is killed leaves nothing that the next
+run does not finish. What is made does not depend on what is dropped, nor the other way round. One run at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import groupby
+from typing import TypeVar
+
+from pgerase.database import Database, Row
+from pgerase.errors import DatabaseFailed, Refused, UsageError
+from pgerase.install.borrow import lent, take_back
+from pgerase.operate.log import Log
+from pgerase.operate.retention_model import Fate, Outcome, Run, RunState
+
+MOST_DROPPED = 2
+"""So many partitions of a class may be dropped at once that no missed run explains."""
+
+CONTENTION = frozenset({"55P03", "40P01", "40001", "57014"})
+"""Lock not available, deadlock, serialization failure, canceled: somebody was in the way."""
+
+_TRIES = 10
+_PAUSE = 0.3
+"""Seconds between two tries, at most: each is a short wait of writers, and has to stay a rare one."""
+_PATIENCE = 60
+"""Seconds that detaching waits for those who read the log; nobody waits for it meanwhile."""
+_LOCK = "pgerase retention"
+_SEALED_AT_ONCE = 100_000
+_ANOTHER_SEALS = "ZE230"
+
+_T = TypeVar("_T")
+
+
+def maintain(
+    database: Database,
+    prefix: str,
+    *,
+    now: datetime | None = None,
+    make: bool = True,
+    allow_drop: bool = False,
+    clock_is_right: bool = False,
+    patience: int = _PATIENCE,
+) -> Run:
+    """Make partitions ahead (with `make`), seal what is due where there is a seal, and expire what is due.
+
+    `now` None is the server's clock. `clock_is_right` trusts it however far it is from the last run; `allow_drop` drops more
+    than missed runs explain, and what could not be sealed. Raises Refused where another run is under way, or the current role may
+    not do it; UsageError inside a transaction; DatabaseFailed for whatever else went wrong, after all else was done.
+    """
+    if database.in_transaction:
+        raise UsageError("a run of retention makes transactions of its own, and one is open already")
+    log = Log(database, prefix)
+    with _alone(log):
+        take_back(database, log.names.keeper)
+        clock = now or log.now
+        begun = log.call("begin_run", clock, clock_is_right)[0]
+        if begun["refusal"]:
+            return Run(begun["run_id"], clock, RunState.REFUSED, (), refusal=begun["refusal"])
+        return _Steps(log, begun["run_id"], clock, allow_drop=allow_drop, patience=patience).run(make=make)
+
+
+@contextmanager
+def _alone(log: Log) -> Generator[None]:
+    """Be the only run until the block ends; the lock goes with the connection too. Raises Refused where one is under way."""
+    key = [f"{_LOCK} {log.names.prefix}"]
+    taken = "select pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended(%s, 0))"
+    if not log.database.value(taken, key):
+        raise Refused("another run of retention is under way, and nothing was done", hint="wait for it to end")
+    try:
+        yield
+    finally:
+        if not log.database.closed:
+            log.database.rows("select pg_catalog.pg_advisory_unlock(pg_catalog.hashtextextended(%s, 0))", key)
+
+
+class _Steps:
+    """The steps of one run, what came of them so far, and the first failure."""
+
+    def __init__(self, log: Log, number: int, clock: datetime, *, allow_drop: bool, patience: int) -> None:
+        self._log = log
+        self._number = number
+        self._clock = clock
+        self._allow_drop = allow_drop
+        self._patience = patience
+        self._outcomes: list[Outcome] = []
+        self._released = 0
+        self._sealed = False
+        self._waits = False
+        self._failure: DatabaseFailed | None = None
+
+    def run(self, *, make: bool) -> Run:
+        """All of them, whichever fails; what failed is raised at the end."""
+        if make:
+            self._apart(self._make, self._classes())
+        self._apart(self._finalize)
+        self._apart(self._seal)
+        self._apart(self._expire)
+        self._apart(self._drop)
+        self._apart(self._release)
+        return self._end()
+
+    def _apart(self, step: Callable[..., None], *arguments: object) -> None:
+        """A step, whose failure is kept for the end. Raises DatabaseFailed where the connection is lost."""
+        try:
+            step(*arguments)
+        except DatabaseFailed as error:
+            if self._log.database.closed:
+                raise
+            self._failure = self._failure or error
+
+    def _classes(self) -> list[str]:
+        return [
+            row["class"] for row in self._log.database.rows(f"select class from {self._log.table('class')} order by 1")
+        ]
+
+    def _make(self, classes: Iterable[str]) -> None:
+        for name in classes:
+            made = self._again(lambda name=name: self._log.call("make_partitions", name, self._clock))
+            if made is None:
+                self._note(Outcome(name, Fate.BUSY, name, why="the log is being read or written for long"))
+            elif count := made[0]["make_partitions"]:
+                self._note(Outcome(name, Fate.MADE, name, count=count))
+
+    def _again(self, attempt: Callable[[], _T]) -> _T | None:
+        """What an attempt returns; None where somebody was in the way each time. Raises DatabaseFailed for anything else."""
+        for number in range(_TRIES):
+            if number:
+                time.sleep(random.uniform(0, _PAUSE))  # noqa: S311 - spreads attempts, hides nothing
+            try:
+                return attempt()
+            except DatabaseFailed as error:
+                if error.sqlstate not in CONTENTION:
+                    raise
+        return None
+
+    def _finalize(self) -> None:
+        pending = [row for row in self._due() if row["is_pending"]]
+        if not pending:
+            return
+        with self._detaching():
+            for row in pending:
+                self._detach(row, "finalize")
+
+    def _seal(self) -> None:
+        """What is about to go is sealed first, with all the rest."""
+        if not self._log.sealed or not self._due():
+            return
+        try:
+            while sum(row["entries"] for row in self._log.call("seal", self._clock)) >= _SEALED_AT_ONCE:
+                pass
+        except DatabaseFailed as error:
+            if error.sqlstate != _ANOTHER_SEALS:
+                raise
+        self._sealed = True
+
+    def _expire(self) -> None:
+        due = self._due()
+        blocked = {row["parent"] for row in due if row["is_pending"]}
+        going: list[list[Row]] = []
+        for name, rows in groupby((row for row in due if not row["is_pending"]), key=lambda row: row["class"]):
+            groups = [list(group) for _, group in groupby(rows, key=lambda row: row["upper_bound"])]
+            unexplained = sum(not group[0]["explained"] for group in groups)
+            if blocked & {row["parent"] for group in groups for row in group}:
+                self._each(groups, Fate.BUSY, "another partition is still being detached: the next run goes on")
+            elif unexplained > MOST_DROPPED and not self._allow_drop:
+                why = f"{unexplained} partitions of {name} at once, more than missed runs explain: --allow-drop drops them"
+                self._each(groups, Fate.REFUSED, why)
+            else:
+                going += groups
+        ready = [group for group in going if self._is_ready(group)]
+        if not ready:
+            return
+        with self._detaching():
+            for group in ready:
+                # The first that somebody is in the way of is enough: the others of it stay with it.
+                if all(self._detach(row, "concurrently") for row in group):
+                    self._each([group], Fate.DETACHED)
+
+    def _is_ready(self, group: Sequence[Row]) -> bool:
+        """Whether a partition may go: it is sealed, where there is a seal, and what is held is kept."""
+        tables = {row["family"]: row["relation"] for row in group}
+        if set(tables) != {"entry", "value", "leaf"}:
+            # Some are detached already, after that.
+            return True
+        if self._log.sealed and not self._allow_drop:
+            unsealed = self._log.database.value(
+                f"select exists (select from {self._log.table(tables['entry'])} as entry where not exists"
+                f" (select from {self._log.table(tables['leaf'])} as leaf where leaf.entry_id = entry.entry_id))"
+            )
+            if unsealed:
+                why = "it has entries that are not sealed: `pgerase audit seal` says why; --allow-drop drops it so"
+                self._each([group], Fate.HELD_BACK, why)
+                self._waits = True
+                return False
+        self._log.call("keep_held", tables["entry"], tables["value"], tables["leaf"], group[0]["due_at"])
+        return True
+
+    @contextmanager
+    def _detaching(self) -> Generator[None]:
+        """As the keeper, outside transactions. Waiting for readers takes no lock that others wait for."""
+        database = self._log.database
+        with lent(database, self._log.names.keeper):
+            database.rows("select pg_catalog.set_config('lock_timeout', %s, false)", [f"{self._patience}s"])
+            try:
+                yield
+            finally:
+                if not database.closed:
+                    database.run("reset lock_timeout")
+
+    def _detach(self, row: Row, how: str) -> bool:
+        parent, relation = self._log.table(row["parent"]), self._log.table(row["relation"])
+        try:
+            self._log.database.run(f"alter table {parent} detach partition {relation} {how}")
+        except DatabaseFailed as error:
+            if error.sqlstate not in CONTENTION:
+                raise
+            why = "it is being read for long: the next run goes on with detaching it"
+            self._note(_outcome(row, Fate.BUSY, why))
+            return False
+        return True
+
+    def _drop(self) -> None:
+        dropped = self._again(lambda: self._log.call("drop_detached", self._number, self._clock))
+        if dropped is None:
+            self._note(Outcome("detached tables", Fate.BUSY, why="somebody reads them"))
+            return
+        gone = {row["relation"]: Fate(row["outcome"]) for row in dropped}
+        known = {outcome.name for outcome in self._outcomes}
+        self._outcomes = [
+            Outcome(one.name, gone.get(one.name, one.fate), one.class_name, one.lower, one.upper, one.count, one.why)
+            for one in self._outcomes
+        ]
+        for name, fate in gone.items():
+            if name not in known and name.startswith("entry"):
+                self._note(Outcome(name, fate, why="it was detached before this run"))
+        # The first partition, open below, follows the oldest that is left.
+        if Fate.DROPPED in gone.values():
+            self._make(self._classes())
+
+    def _release(self) -> None:
+        self._released = self._log.call("drop_released", self._clock)[0]["drop_released"]
+
+    def _end(self) -> Run:
+        for row in self._log.rows("log_kept"):
+            name = row["class"]
+            if row["early_since"] is not None:
+                why = "entries dated before every partition: the clock was behind when they were written"
+                self._note(Outcome(name, Fate.HELD_BACK, name, why=why))
+            self._note(Outcome(name, Fate.KEPT, name, count=row["partitions"]))
+        unfinished = {Fate.BUSY, Fate.REFUSED, Fate.DETACHED}
+        waits = self._waits or any(one.fate in unfinished for one in self._outcomes)
+        state = RunState.FAILED if self._failure else RunState.INCOMPLETE if waits else RunState.DONE
+        run = Run(self._number, self._clock, state, tuple(self._outcomes), self._released, self._sealed)
+        counts = json.dumps({fate.value: count for fate, count in run.counts.items()})
+        self._log.call(
+            "end_run", self._number, state.value, counts, self._failure.sqlstate or None if self._failure else None
+        )
+        if self._failure:
+            raise self._failure
+        return run
+
+    def _due(self) -> list[Row]:
+        return self._log.rows("log_expired", now=self._clock)
+
+    def _each(self, groups: Iterable[Sequence[Row]], fate: Fate, why: str = "") -> None:
+        for group in groups:
+            self._note(_outcome(group[0], fate, why))
+
+    def _note(self, outcome: Outcome) -> None:
+        self._outcomes.append(outcome)
+
+
+def _outcome(row: Row, fate: Fate, why: str) -> Outcome:
+    return Outcome(row["relation"], fate, row["class"], row["lower_bound"], row["upper_bound"], why=why)

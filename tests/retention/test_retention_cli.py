@@ -1,0 +1,122 @@
+"""The commands that keep the log going, what they print and how they end; and holds on people, which erasing respects."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+
+from pgerase.cli.main import main
+from pgerase.database import Database, identifier
+from pgerase.install import install, uninstall
+from pgerase.operate.log_status import log_status
+from pgerase.operate.retention import maintain
+from tests.operate.conftest import shop  # noqa: F401 - the small application with people to hold
+from tests.retention.conftest import utc
+
+
+@pytest.fixture
+def pgerase(capfd, monkeypatch):
+    """Run a command on a database; (exit code, stdout, stderr)."""
+
+    def run(dsn: str, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+        code = main(["--dsn", dsn, *arguments])
+        captured = capfd.readouterr()
+        return int(code), captured.out, captured.err
+
+    return run
+
+
+def alarms(archive, now: str) -> tuple[str, ...]:
+    return log_status(archive.owner, archive.prefix, now=utc(now)).alarms
+
+
+def test_maintain_then_status(archive, pgerase) -> None:
+    dsn = archive.database.dsn()
+    code, out, _ = pgerase(dsn, "audit", "status")
+    assert (code, out) == (0, "no class of entries is defined\nlast run: never; last that was done: never\n")
+    archive.rows("select {l}.define_class('default', '6 months', 'month', 3)")
+    code, out, _ = pgerase(dsn, "audit", "status")
+    assert code == 1
+    assert "ALARM: no run of retention was ever done" in out
+    code, out, _ = pgerase(dsn, "audit", "maintain")
+    assert (code, out) == (0, "kept       default  4\nrun 1: done: 4 kept\n")
+    code, out, _ = pgerase(dsn, "audit", "status", "--format", "json")
+    data = json.loads(out)
+    assert (code, data["format"], data["alarms"], data["last_state"]) == (0, 1, [], "done")
+    assert (data["classes"][0]["keep"], data["classes"][0]["partitions"]) == ("6 mons", 4)
+    code, out, _ = pgerase(dsn, "retention", "run", "--format", "json")
+    assert (code, json.loads(out)["outcomes"][0]["outcome"]) == (0, "kept")
+
+
+def test_a_refusal_is_exit_code_3_and_waits_for_a_word(archive, pgerase) -> None:
+    archive.define("default", "1 month", "month", "2020-01-15")
+    archive.run("2020-01-15")
+    code, out, err = pgerase(archive.database.dsn(), "audit", "maintain")
+    assert (code, "no entries tell of the time between" in out, "--clock-is-right" in err) == (3, True, True)
+    code, out, _ = pgerase(archive.database.dsn(), "audit", "maintain", "--clock-is-right")
+    assert (code, "dropped    entry_1_20200101  2020-01-01 to 2020-02-01" in out) == (0, True)
+
+
+def test_s_alarms(archive) -> None:
+    """What did not happen is noticed: a missed run, a missing partition, one that is overdue, one half detached."""
+    archive.define("default", "1 month", "month", "2026-01-15", ahead=1)
+    archive.run("2026-01-15")
+    assert alarms(archive, "2026-01-16") == ()
+    assert alarms(archive, "2026-01-17") == ("the last run that was done was 2026-01-15 00:00 UTC: runs are missed",)
+    assert "default: the next partition is missing" in alarms(archive, "2026-02-02")
+    assert "default: 1 overdue" in alarms(archive, "2026-03-02")
+    archive.as_admin("alter table {l}.leaf_1 detach partition {l}.leaf_1_20260201")
+    assert "1 detached, and there still" in alarms(archive, "2026-01-16")
+    archive.write("1999-01-01")
+    archive.run("2026-01-16")
+    assert "default: entries dated before every partition, found 2026-01-16" in alarms(archive, "2026-01-16")
+    archive.run("2026-01-02")
+    assert "the last run was refused" in alarms(archive, "2026-01-16")
+
+
+def test_held_people_are_not_erased(shop, pgerase) -> None:  # noqa: F811
+    dsn = shop.database.dsn()
+    code, out, _ = pgerase(dsn, "subject", "hold", "person", "1", "2", "--reference", "case-7")
+    assert (code, len(out.splitlines())) == (0, 2)
+    code, out, _ = pgerase(dsn, "subject", "erase", "person", "1", "3", "--yes", "--format", "json")
+    data = json.loads(out)
+    assert code == 1
+    assert [(one["key"], one["sqlstate"]) for one in data["failures"]] == [("1", "ZE221")]
+    assert shop.rows("select person_id, status from shop.person where person_id in (1, 3) order by 1") == [
+        (1, "ACTIVE"),
+        (3, "ERASED"),
+    ]
+    request = str(data["request"]["number"])
+    code, out, _ = pgerase(dsn, "subject", "release", "person", "1", "--yes")
+    assert (code, out) == (0, "released: 1\n")
+    assert pgerase(dsn, "subject", "release", "person", "1", "--yes")[0] == 1
+    assert pgerase(dsn, "subject", "erase", "person", "--request", request, "--retry", "--yes")[0] == 0
+    assert shop.rows("select status from shop.person where person_id = 1") == [("ERASED",)]
+
+
+def test_a_hold_on_nobody_is_a_mistake(shop, pgerase) -> None:  # noqa: F811
+    dsn = shop.database.dsn()
+    code, _, err = pgerase(dsn, "subject", "hold", "person", "1", "999999", "--reference", "case-7")
+    assert (code, "belong to nobody" in err) == (3, True)
+    assert shop.rows("select * from {i}.request") == []
+    code, _, err = pgerase(dsn, "subject", "hold", "persom", "1", "--reference", "case-7")
+    assert (code, "subject" in err) == (2, True)
+    code, _, err = pgerase(dsn, "subject", "hold", "person", "1", "--reference", "Erika Mustermann")
+    assert (code, "Mustermann" in err) == (2, False)
+    assert pgerase(dsn, "subject", "hold", "person", "999999", "--allow-missing", "--reference", "case-7")[0] == 0
+
+
+def test_uninstall_takes_the_log_along_with_its_partitions(database) -> None:
+    with Database.open(database.dsn()) as connection:
+        install(connection, database.prefix)
+        connection.rows(
+            f"select {identifier(f'{database.prefix}_log', 'define_class')}('default', '6 months', 'month', 2)"
+        )
+        maintain(connection, database.prefix)
+        uninstall(connection, database.prefix)
+        left = "select rolname from pg_catalog.pg_roles where starts_with(rolname, %s) and not rolcanlogin"
+        assert connection.rows(left, [database.prefix]) == []

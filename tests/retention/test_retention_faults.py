@@ -1,0 +1,201 @@
+"""Killed anywhere, run twice, read while it runs: the next run finishes what was begun, and nobody waits for it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from pgerase.database import Database
+from pgerase.errors import DatabaseFailed
+from pgerase.operate import retention
+from pgerase.operate.retention_model import Fate, RunState
+from tests.retention.conftest import utc
+
+
+@pytest.fixture(autouse=True)
+def no_long_tries(monkeypatch) -> None:
+    monkeypatch.setattr(retention, "_TRIES", 2)
+
+
+def members(archive) -> list[tuple]:
+    """Who may use the keeper's rights."""
+    return archive.as_admin(
+        "select member::regrole::text from pg_auth_members where roleid = %s::regrole"
+        " and (coalesce((to_jsonb(pg_auth_members) ->> 'inherit_option')::boolean, true)"
+        " or coalesce((to_jsonb(pg_auth_members) ->> 'set_option')::boolean, true))",
+        archive.names.keeper,
+    )
+
+
+def detached(archive) -> set[str]:
+    return {row[0] for row in archive.rows("select relation from {l}.detached()")}
+
+
+@contextmanager
+def killed_before(archive, monkeypatch, number: int, victim: Database):
+    """The session ends before the statement of this number that the run sends; how many were sent is kept."""
+    sent = [0]
+
+    def count(database) -> None:
+        if database is victim:
+            sent[0] += 1
+            if sent[0] == number:
+                pid = victim.connection.info.backend_pid
+                assert archive.as_admin("select pg_terminate_backend(%s, 10000)", pid) == [(True,)]
+
+    rows, run = Database.rows, Database.run
+
+    def counted_rows(self, *arguments):
+        count(self)
+        return rows(self, *arguments)
+
+    def counted_run(self, *arguments, **options):
+        count(self)
+        return run(self, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "rows", counted_rows)
+        patch.setattr(Database, "run", counted_run)
+        yield sent
+
+
+def prepare(archive) -> tuple[int, int]:
+    """A partition that is due on 2026-03-01, with one entry, and one in the next."""
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.run("2026-02-28", clock_is_right=True)
+    return archive.write("2026-01-20", person="1"), archive.write("2026-02-20", person="1")
+
+
+def killed_everywhere(archive, monkeypatch, step: int) -> None:
+    archive.define("default", "1 month", "month", "2026-01-15")
+    for day in range(1, 29):
+        archive.write(f"2026-02-{day:02}")
+    entry = archive.write("2026-02-28")
+    archive.run("2026-02-28", clock_is_right=True)
+    with killed_before(archive, monkeypatch, 0, archive.owner) as sent:
+        archive.run("2026-03-01")
+    total, left, month = sent[0], set(), utc("2026-04-01")
+    assert total > 20
+    for number in range(1, total + 1, step):
+        victim = archive.open()
+        old, entry = entry, archive.write(month - timedelta(days=1), person="1")
+        # It is due now, and the run is killed.
+        with killed_before(archive, monkeypatch, number, victim), pytest.raises(DatabaseFailed):
+            archive.run(month, victim, clock_is_right=True)
+        left |= {name.rpartition("_")[0] for name in detached(archive)}
+        late = archive.write(month)
+        run = archive.run(month + timedelta(minutes=1), clock_is_right=True)
+        assert run.state is RunState.DONE, number
+        assert (old in archive.entries(), {entry, late} <= archive.entries()) == (False, True)
+        assert archive.bounds()[0] == ("-infinity", str((month - timedelta(days=1)).replace(day=1).date()))
+        assert detached(archive) == set()
+        assert members(archive) == []
+        month = (month + timedelta(days=31)).replace(day=1)
+    # It was killed between detaching and dropping as well.
+    assert left == {"entry_1", "value_1", "leaf_1"}
+
+
+def test_killed_before_some_statements_the_next_run_finishes(archive, monkeypatch) -> None:
+    killed_everywhere(archive, monkeypatch, 3)
+
+
+@pytest.mark.long
+def test_killed_before_every_statement_the_next_run_finishes(archive, monkeypatch) -> None:
+    killed_everywhere(archive, monkeypatch, 1)
+
+
+def test_readers_block_nobody_and_an_interrupted_detach_is_finished_later(archive) -> None:
+    old, young = prepare(archive)
+    reader = archive.database.connect()
+    with reader.transaction():
+        reader.execute(archive.sql("select count(*) from {l}.entry"))
+        run = archive.run("2026-03-01", patience=1)
+        assert run.state is RunState.INCOMPLETE
+        assert [one.name for one in run.outcomes if one.fate is Fate.BUSY] == ["default", "entry_1_20260101"]
+        assert archive.rows("select distinct relation from {l}.partitions() where is_pending") == [
+            ("entry_1_20260101",)
+        ]
+        # Others write and read on, and see no more of what is going; the reader does as before.
+        archive.owner.run("set lock_timeout = '1s'")
+        archive.as_admin("set lock_timeout = '1s'")
+        late = archive.write("2026-03-01 00:01")
+        assert archive.entries() == {young, late}
+        assert reader.execute(archive.sql("select min(entry_id) from {l}.entry")).fetchone() in {(old,), (young,)}
+        # Once more while the reader is there: still busy, nothing is lost, and nothing else of the class is tried.
+        assert archive.run("2026-03-01 00:02", patience=1).counts[Fate.BUSY] >= 1
+    run = archive.run("2026-03-01 00:03")
+    assert run.state is RunState.DONE
+    assert archive.entries() == {young, late}
+    assert detached(archive) == set()
+
+
+def test_making_partitions_gives_up_rather_than_queue_writers_behind_a_reader(archive) -> None:
+    archive.define("default", "6 months", "month", "2026-01-15")
+    reader = archive.database.connect()
+    with reader.transaction():
+        reader.execute(archive.sql("select count(*) from {l}.entry"))
+        run = archive.run("2026-02-02", clock_is_right=True)
+        assert (run.state, run.counts[Fate.BUSY]) == (RunState.INCOMPLETE, 1)
+    assert archive.run("2026-02-02").counts[Fate.MADE] == 1
+
+
+def test_dropping_goes_on_where_making_fails(archive) -> None:
+    """Threat: what fails on one side undoes the other, every night (creation lost with the drop, or the drop with creation)."""
+    old, young = prepare(archive)
+    # Somebody took the name that the next partition is to have.
+    archive.as_admin("create table {l}.value_1_20260501 (x int)")
+    with pytest.raises(DatabaseFailed) as failure:
+        archive.run("2026-03-01")
+    assert failure.value.sqlstate == "42P07"
+    assert archive.entries() == {young}
+    assert archive.rows("select state, sqlstate from {l}.run order by run_id desc limit 1") == [("failed", "42P07")]
+    archive.as_admin("drop table {l}.value_1_20260501")
+    assert archive.run("2026-03-02").state is RunState.DONE
+    assert old not in archive.entries()
+
+
+def test_making_goes_on_where_dropping_fails(archive) -> None:
+    prepare(archive)
+    archive.as_admin("create view public.mine as select * from {l}.entry_1_20260101")
+    before = archive.bounds()[-1]
+    with pytest.raises(DatabaseFailed) as failure:
+        archive.run("2026-03-01")
+    assert failure.value.sqlstate == "2BP01"
+    assert archive.bounds()[-1] > before
+    archive.as_admin("drop view public.mine")
+    assert archive.run("2026-03-02").state is RunState.DONE
+    assert detached(archive) == set()
+
+
+def test_what_somebody_detached_by_hand_is_found_and_kept_its_time(archive) -> None:
+    """Threat: a detached table with old personal data stays for ever, seen by nobody."""
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    archive.write("2026-02-10")
+    for family in ("entry", "value", "leaf"):
+        archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_20260201")
+    run = archive.run("2026-02-20", clock_is_right=True)
+    assert [outcome.fate for outcome in run.outcomes if outcome.name == "entry_1_20260201"] == [Fate.KEPT]
+    assert "entry_1_20260201" in archive.tables()
+    archive.run("2026-04-01", clock_is_right=True)
+    assert detached(archive) == set()
+
+
+def test_a_membership_that_a_killed_run_left_is_taken_back(archive) -> None:
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.rows(f'grant "{archive.names.keeper}" to current_user')
+    assert members(archive) != []
+    archive.run("2026-01-15")
+    assert members(archive) == []
+
+
+def test_a_lost_connection_gives_the_lock_back(archive, monkeypatch) -> None:
+    archive.define("default", "6 months", "month", "2026-01-15")
+    victim = archive.open()
+    with killed_before(archive, monkeypatch, 5, victim), pytest.raises((DatabaseFailed, psycopg.Error)):
+        archive.run("2026-01-15", victim)
+    assert archive.run("2026-01-15").state is RunState.DONE
+    assert archive.rows("select state from {l}.run order by run_id") == [("killed",), ("done",)]
