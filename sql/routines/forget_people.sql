@@ -22,7 +22,9 @@ begin
     perform pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('pgerase_log', 2));
 
     -- Through the table first: what is detached afterwards is found by its name.
-    foreach v_relation in array array['value'] || array(select apart.relation from pgerase_log.unattached('value') as apart) loop
+    foreach v_relation in array
+        array['value', 'held_value'] || array(select apart.relation from pgerase_log.unattached('value') as apart)
+    loop
         begin
             execute pg_catalog.format(
                 'with gone as ('
@@ -59,7 +61,11 @@ begin
                 part.entry_id,
                 part.part,
                 pg_catalog.row_number() over (order by part.entry_id, part.part) - 1 as place
-            from rows from (pg_catalog.unnest(v_all_entries), pg_catalog.unnest(v_all_parts)) as part (entry_id, part)
+            from (
+                -- Held between its partition's detaching and dropping, a value is there twice.
+                select distinct one.entry_id, one.part
+                from rows from (pg_catalog.unnest(v_all_entries), pg_catalog.unnest(v_all_parts)) as one (entry_id, part)
+            ) as part
         ) as gone
         group by gone.place / c_chunk
         order by gone.place / c_chunk

@@ -11,7 +11,7 @@ create or replace function pgerase_log.keep_held(p_entry text, p_value text, p_l
 as $$
 #variable_conflict error
 declare
-    v_entries constant bigint[] := pgerase_log.held_entries(p_entry => p_entry, p_value => p_value);
+    v_entries bigint[];
     v_is_proven boolean := pg_catalog.to_regprocedure(
         pg_catalog.format('%I.inclusion_path(bigint, integer)', 'pgerase_log')
     ) is not null;
@@ -31,6 +31,10 @@ declare
     );
     v_count bigint := 0;
 begin
+    -- Not beside erasing, whose deletes this copy would not see.
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('pgerase_log', 2));
+    v_entries := pgerase_log.held_entries(p_entry => p_entry, p_value => p_value);
+
     if v_entries = '{}' then
         return 0;
     end if;

@@ -11,7 +11,7 @@ begin atomic
         join pg_catalog.pg_namespace as schema on schema.oid = child.relnamespace
     where schema.nspname = 'pgerase_log'
         and child.relkind = 'r'
-        and child.relname ~ pg_catalog.concat('^', unattached.p_table, '_\d+_(\d{8}|tail)$')
+        and child.relname ~ pg_catalog.concat('^', unattached.p_table, '_\d+_\w+$')
         and not exists (
             select
             from pg_catalog.pg_inherits as link
