@@ -45,6 +45,14 @@ SQLSTATES: Mapping[str, str] = MappingProxyType(
         "ZE201": "nobody answers for a write that is captured",
         "ZE202": "a captured column has got another type since the last apply",
         "ZE203": "`annotate` was given nothing, or too much",
+        "ZE301": "there is no support access here",
+        "ZE302": "not for this viewer to open, approve or review",
+        "ZE303": "the person does not allow support access",
+        "ZE304": "reason, ticket, end or verdict of support access are not as they have to be",
+        "ZE305": "there is nobody whose data it would be",
+        "ZE306": "an earlier break-glass access is not reviewed",
+        "ZE307": "no such support access that is in the state for it",
+        "ZE308": "no such ticket for this viewer",
     }
 )
 """What pgerase's own SQL raises, for applications to tell apart: ZE0xx identity and access, ZE1xx erasing, ZE2xx the log.
