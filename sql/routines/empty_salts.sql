@@ -12,7 +12,9 @@ as $$
 declare
     v_relation text;
 begin
-    foreach v_relation in array array['leaf', 'held'] || array(select apart.relation from pgerase_log.unattached('leaf') as apart) loop
+    foreach v_relation in array
+        array['leaf', 'held'] || array(select apart.relation from pgerase_log.unattached('leaf') as apart)
+    loop
         begin
             execute pg_catalog.format(
                 'update %I.%I as leaf'

@@ -152,6 +152,8 @@ begin
             table = v_different;
     end if;
 
+    perform pgerase_internal.forget_support(p_subject => v_subject, p_keys => v_keys);
+
     update pgerase_internal.erased_person as erased
     set
         erased_at = pg_catalog.now(),

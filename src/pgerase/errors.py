@@ -51,6 +51,14 @@ SQLSTATES: Mapping[str, str] = MappingProxyType(
         "ZE233": "never seen: sealing takes a step back with it",
         "ZE220": "the log is only added to",
         "ZE221": "somebody is under legal hold",
+        "ZE301": "there is no support access here",
+        "ZE302": "not for this viewer to open, approve or review",
+        "ZE303": "the person does not allow support access",
+        "ZE304": "reason, ticket, end or verdict of support access are not as they have to be",
+        "ZE305": "there is nobody whose data it would be",
+        "ZE306": "an earlier break-glass access is not reviewed",
+        "ZE307": "no such support access that is in the state for it",
+        "ZE308": "no such ticket for this viewer",
     }
 )
 """What pgerase's own SQL raises, for applications to tell apart: ZE0xx identity and access, ZE1xx erasing, ZE2xx the log.

@@ -61,7 +61,7 @@ class Altered:
         spec = _renamed(self.drawn.spec)
         states = [
             (
-                Data(*(_renamed(part) for part in (data.rows, data.new, data.changed))),
+                Data(*(_renamed(part) for part in (data.rows, data.new, data.changed, data.grants))),
                 [replace(viewer, text=_renamed(viewer.text)) for viewer in viewers],
             )
             for data, viewers in self.states

@@ -42,6 +42,8 @@ class Data:
     rows: dict[str, list[Row]]
     new: dict[str, list[Row]] = field(default_factory=dict)
     changed: dict[str, list[Row]] = field(default_factory=dict)
+    grants: list[Row] = field(default_factory=list)
+    """Support grants, where rules know of them."""
 
 
 def json_key(variant: Variant, table: str, number: int) -> object:

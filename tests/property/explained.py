@@ -13,7 +13,7 @@ from tests.property.world import RID
 
 ROWS = 1
 """Rows of a table that are explained for a viewer and an action: other ones in each case."""
-GRANTS = {Kind.SUPER_ADMIN, Kind.EVERYONE, Kind.RULE}
+GRANTS = {Kind.SUPER_ADMIN, Kind.EVERYONE, Kind.RULE, Kind.SUPPORT_GRANT}
 
 
 def explained(expectation: Expectation, viewer: Viewer, table: str, start: int) -> Iterator[Mismatch]:
@@ -98,7 +98,9 @@ def _grants(answer: Reason) -> tuple[set[str], bool]:
                 found.add("everyone")
             case Kind.RULE | Kind.PARENT if reason.truth is True:
                 found.add(reason.name)
-            case Kind.GRANT | Kind.UNION | Kind.OWN | Kind.COMBINE | Kind.EXPRESSION:
+            case Kind.SUPPORT_GRANT if reason.truth is True:
+                found.add(f"support grant {reason.key}")
+            case Kind.GRANT | Kind.UNION | Kind.OWN | Kind.COMBINE | Kind.EXPRESSION | Kind.SUPPORT:
                 for part in reason.parts:
                     collect(part)
             case _:

@@ -25,6 +25,7 @@ from pgerase.compile.desired import (
     DesiredFunction,
     DesiredGrant,
     DesiredMembership,
+    DesiredObject,
     DesiredPolicy,
     DesiredRowSecurity,
     DesiredTrigger,
@@ -33,7 +34,7 @@ from pgerase.compile.desired import (
 from pgerase.database import Database
 from pgerase.errors import Finding, RuleFileError, Severity
 from pgerase.install import install
-from pgerase.meaning import Meaning, Session
+from pgerase.meaning import Grant, Meaning, Session, SupportRules
 from pgerase.render import statements
 from pgerase.rules.access import AccessRules
 from pgerase.rules.conditions import Action
@@ -42,8 +43,11 @@ from pgerase.rules.read_access import read_access
 from pgerase.rules.read_pack import default_settings
 from tests.fix_database import FreshDatabase
 from tests.property.draw_data import Data, Row
+from tests.property.support import meant, read_support, rules_of, store_grants
 from tests.property.world import MARK, RID, TABLES, Variant, leaves, probe_script, schema_script
 
+OF_ERASING = frozenset({"unmapped-link", "unmapped-table"})
+"""What is amiss with a data map that erases; here one says whose rows are whose."""
 NOBODY = "\x01 nobody's key"
 """An identity no person has, standing for whatever is presented without being valid."""
 
@@ -95,6 +99,7 @@ class Compiled:
     text: str
     rules: AccessRules
     desired: Desired
+    support: SupportRules | None
     resources: dict[str, str]
     """Resource names by table, by the generator's names."""
 
@@ -144,19 +149,58 @@ class Laboratory:
 
     def compile(self, spec: dict[str, Any]) -> Compiled | Refused:
         """Write a rule file as YAML, read it, compile it."""
-        text = yaml.safe_dump(spec, allow_unicode=True, sort_keys=False, width=120)
+        text = yaml.safe_dump(
+            {key: part for key, part in spec.items() if key != "support"},
+            allow_unicode=True,
+            sort_keys=False,
+            width=120,
+        )
+        audit = data_map = None
         try:
             rules = read_access(text)
+            if "support" in spec:
+                audit, data_map = read_support(spec["support"], self.variant)
         except RuleFileError as error:
             return Refused(error.findings)
         settings = replace(default_settings("property"), prefix=self.prefix, app=(self.logins[0],))
-        pack = Pack("", settings, rules, None, None, ())
-        desired = compile_pack(pack, self.catalog)
-        errors = tuple(finding for finding in desired.findings if finding.severity is Severity.ERROR)
+        pack = Pack("", settings, rules, data_map, audit, ())
+        desired = self._without_erasing(compile_pack(pack, self.catalog))
+        errors = tuple(
+            finding
+            for finding in desired.findings
+            if finding.severity is Severity.ERROR and finding.code not in OF_ERASING
+        )
         if errors:
             return Refused(errors)
         logical = {self.variant.n(name): name for name in TABLES}
-        return Compiled(text, rules, desired, {logical[one.table.name]: one.name for one in rules.resources})
+        return Compiled(
+            text,
+            rules,
+            desired,
+            rules_of(audit, data_map),
+            {logical[one.table.name]: one.name for one in rules.resources},
+        )
+
+    def _without_erasing(self, desired: Desired) -> Desired:
+        """What erases is no part of it: a data map is there to say whose rows are whose. Nor is what takes down which rows are read."""
+        eraser = f"{self.prefix}_eraser"
+
+        def is_left(one: DesiredObject) -> bool:
+            match one:
+                case DesiredFunction(name=name):
+                    return name.schema != eraser and not name.name.startswith(("log_read_", "read_"))
+                case DesiredView(name=name):
+                    return not name.name.startswith("supported_")
+                case DesiredPolicy(roles=roles):
+                    return eraser not in roles
+                case DesiredGrant(grantee=role):
+                    return role != eraser
+                case DesiredTrigger(definition=definition):
+                    return f"{eraser}." not in definition
+                case _:
+                    return True
+
+        return replace(desired, objects=tuple(filter(is_left, desired.objects)))
 
     def script(self, desired: Desired) -> str:
         """Everything as `apply` would make it, views and functions as their owner; guards off: they are about columns."""
@@ -213,11 +257,13 @@ class Laboratory:
             for table in data.new:
                 self._load(_id("probe", f"new_{table}"), table, data.new[table])
                 self._load(_id("probe", f"changed_{table}"), table, data.changed[table])
+            store_grants(self.connection, self.prefix, data.grants)
             yield Stored(
                 {table: self._rows(_id(self.variant.n("schema"), self.variant.n(table))) for table in TABLES},
                 {table: self._rows(_id("probe", f"new_{table}")) for table in data.new},
                 {table: self._rows(_id("probe", f"changed_{table}")) for table in data.new},
                 self.connection.execute("select now() as now").fetchone()["now"],
+                meant(data.grants),
             )
         finally:
             self.connection.execute("rollback to savepoint loaded")
@@ -282,6 +328,7 @@ class Stored:
     new: dict[str, list[dict[str, Any]]]
     changed: dict[str, list[dict[str, Any]]]
     now: datetime
+    grants: tuple[Grant, ...] = ()
 
 
 class Expectation:
@@ -290,7 +337,14 @@ class Expectation:
     def __init__(self, laboratory: Laboratory, compiled: Compiled, stored: Stored) -> None:
         variant = laboratory.variant
         data = {variant.table(name): rows for name, rows in stored.rows.items()}
-        self.meaning = Meaning(compiled.rules, laboratory.catalog, data, stored.now)
+        self.meaning = Meaning(
+            compiled.rules,
+            laboratory.catalog,
+            data,
+            stored.now,
+            support=compiled.support,
+            grants=stored.grants,
+        )
         self.compiled = compiled
         self.stored = stored
         self.logins = laboratory.logins
@@ -328,6 +382,14 @@ class Expectation:
                 new[RID] for new in self.stored.new[table] if self.meaning.decide(session, name, Action.INSERT, new=new)
             ),
             change=change,
+        )
+
+    def opened(self, viewer: Viewer, table: str, read: frozenset[int]) -> int:
+        """How many of these rows the viewer reads by a support grant alone."""
+        if not self.stored.grants:
+            return 0
+        return sum(
+            all(name.startswith("support grant") for name in self.granted_by(viewer, table, rid)) for rid in read
         )
 
     def granted_by(self, viewer: Viewer, table: str, rid: int) -> tuple[str, ...]:

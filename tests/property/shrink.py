@@ -44,6 +44,10 @@ def _smaller(case: Case) -> Iterator[Case]:
                 data = copy.copy(case.data)
                 setattr(data, rows, {**getattr(case.data, rows), table: [found[index] for index in half]})
                 yield Case(case.spec, data, case.viewer)
+    for half in _halves(len(case.data.grants)):
+        data = copy.copy(case.data)
+        data.grants = [case.data.grants[index] for index in half]
+        yield Case(case.spec, data, case.viewer)
     for spec in sorted(_less(case.spec), key=_size):
         yield Case(spec, case.data, case.viewer)
     for table, found in case.data.rows.items():

@@ -66,6 +66,7 @@ def assert_worthwhile(tally: Tally, variant: Variant) -> None:
         assert 0.08 < tally.share(what) < 0.75, (what, str(tally))
     assert tally.denied["change after touching"] > 0
     assert tally.allowed["visitors' reading"] > 0
+    assert tally.opened > 4
     other = {"other keys"} if variant.keys == "uuid" else set()
     assert set(tally.altered) == {"another order", "one rule more", "one requirement more", "super admin", *other}
 
@@ -76,7 +77,7 @@ def test_enough_cases_are_tried():
 
 @pytest.mark.parametrize(("variant", "part"), PARTS)
 def test_database_does_what_rules_mean(variant, part, laboratory, capfd):
-    trials = Trials(laboratory, f"{SEED}{part}")
+    trials = Trials(laboratory, f"{SEED}{part}", with_support=True)
     number = 0
     while trials.tally.cases < CASES:
         run(trials, number)
@@ -101,7 +102,7 @@ def test_drawn_files_use_the_whole_language():
 def test_database_does_what_rules_mean_for_long(variant, laboratory, capfd):
     seed = GIVEN or secrets.token_hex(4)
     say(capfd, f"property {variant} seed {seed}")
-    trials = Trials(laboratory, seed)
+    trials = Trials(laboratory, seed, with_support=True)
     number = 0
     until = time.monotonic() + LONG
     while time.monotonic() < until or trials.tally.cases < LONG_CASES:

@@ -31,6 +31,7 @@ from tests.property.laboratory import (
     differences,
 )
 from tests.property.shrink import Case, shrink
+from tests.property.support import SHARE, draw_grants, draw_support
 from tests.property.world import PEOPLE, TABLES, Variant
 
 STATES = 2
@@ -51,6 +52,9 @@ class Tally:
     files: int = 0
     refused: int = 0
     trimmed: int = 0
+    supported: int = 0
+    opened: int = 0
+    """Rows that somebody reads by a support grant alone."""
     cases: int = 0
     altered: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
@@ -83,7 +87,7 @@ class Tally:
     def __str__(self) -> str:
         return (
             f"{self.cases} cases of {self.files} rule files ({self.refused} refused, {self.trimmed} trimmed,"
-            f" {sum(self.altered.values())} altered); allowed: "
+            f" {sum(self.altered.values())} altered, {self.supported} with support, which opened {self.opened} rows); allowed: "
             + ", ".join(f"{what} {self.share(what):.0%}" for what in self.allowed)
         )
 
@@ -116,7 +120,11 @@ def draw_state(rng: Random, variant: Variant, pools: Pools, drawn: Drawn) -> Sta
         for table, resource in zip(drawn.resources, drawn.spec["resources"].values(), strict=True)
     }
     data = DataDrawer(rng, variant, pools, telling).draw()
-    return data, draw_viewers(rng, variant, data)
+    viewers = draw_viewers(rng, variant, data)
+    if "support" in drawn.spec:
+        holders = [viewer.text for viewer in viewers if viewer.kind == "known" and viewer.text is not None]
+        data.grants = draw_grants(rng, variant, data, holders, drawn.resources)
+    return data, viewers
 
 
 def _names(text: str, name: str) -> bool:
@@ -156,12 +164,18 @@ class Trials:
     laboratory: Laboratory
     seed: str
     tally: Tally = field(default_factory=Tally)
+    with_support: bool = False
 
     def draw(self, number: int) -> tuple[Random, Pools, Drawn, Compiled | None]:
         """The `number`th rule file, made small enough, compiled; None where it is refused."""
         laboratory = self.laboratory
         rng, pools, drawn = draw_file(self.seed, number, laboratory.variant, laboratory.logins[::-1])
         self.tally.files += 1
+        # Chance of its own: files are as they are without.
+        chance = Random(f"support {self.seed}/{laboratory.variant.name}/{number}")
+        if self.with_support and chance.random() < SHARE:
+            drawn.spec["support"] = draw_support(chance, laboratory.variant, drawn)
+            self.tally.supported += 1
         compiled = laboratory.compile(drawn.spec)
         if self._is_large(compiled):
             self.tally.trimmed += 1
@@ -211,6 +225,7 @@ class Trials:
                             for table in compiled.resources:
                                 expected = expectation.outcome(viewer, table)
                                 self.tally.note(viewer, expected, stored, table)
+                                self.tally.opened += expectation.opened(viewer, table, expected.read)
                                 mismatches += differences(viewer, table, outcomes[table], expected)
                                 mismatches += explained(expectation, viewer, table, self.tally.cases)
                             yield Tried(place, case, outcomes, mismatches)
@@ -279,3 +294,4 @@ def _rows(data: Data) -> Iterator[str]:
         for table, rows in getattr(data, what).items():
             for row in rows:
                 yield f"{what} {table} { {name: value for name, value in row.items() if value is not None} }"
+    yield from (f"grant {grant}" for grant in data.grants)

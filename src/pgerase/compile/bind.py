@@ -20,17 +20,20 @@ from pgerase.compile.types import key_from_text, type_of
 from pgerase.errors import Finding, Severity
 from pgerase.rules import access, conditions
 from pgerase.rules.access import AccessRules
+from pgerase.rules.audit import Support
 from pgerase.rules.conditions import Action, Operator
 
 
-def bind(rules: AccessRules, catalog: Catalog) -> tuple[bound.BoundRules, tuple[Finding, ...]]:
-    """Bind access rules. What could not be bound is left out of the result and named in the findings."""
+def bind(
+    rules: AccessRules, catalog: Catalog, support: Support | None = None
+) -> tuple[bound.BoundRules, tuple[Finding, ...]]:
+    """Bind access rules, and who may hold support grants. What could not be bound is left out of the result and named in the findings."""
     binder = _Binder(rules, catalog)
-    return binder.bind(), tuple(binder.findings)
+    return binder.bind(support), tuple(binder.findings)
 
 
 class _Binder(ColumnBinder, AggregateBinder):
-    def bind(self) -> bound.BoundRules:
+    def bind(self, support: Support | None) -> bound.BoundRules:
         for reference in self.rules.references:
             self.attempt(lambda reference=reference: self.bind_reference(reference))
         people = self.attempt(self.bind_people) if self.rules.viewers else None
@@ -46,6 +49,15 @@ class _Binder(ColumnBinder, AggregateBinder):
             authority=tuple(entry for entry in authority if entry is not None),
             references=tuple(self.references),
             aggregates=self.bind_aggregates(resources),
+            staff=None if support is None else self.attempt(lambda: self.bind_staff(support)),
+        )
+
+    def bind_staff(self, support: Support) -> bound.BoundStaff:
+        """Who may hold support grants: conditions on the viewer, like `who` of rules."""
+        scope = Scope(Side.PERSON, self.people_table(support.at))
+        glass = support.break_glass
+        return bound.BoundStaff(
+            self.condition(support.who, scope), None if glass is None else self.condition(glass.who, scope)
         )
 
     def bind_reference(self, reference: access.Reference) -> None:

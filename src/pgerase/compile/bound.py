@@ -383,6 +383,14 @@ class BoundAggregate:
 
 
 @dataclass(frozen=True, slots=True)
+class BoundStaff:
+    """Who of the staff may hold a support grant, and who (None: nobody) may break the glass."""
+
+    who: BoundCondition
+    break_glass: BoundCondition | None
+
+
+@dataclass(frozen=True, slots=True)
 class BoundRules:
     """Everything, bound."""
 
@@ -393,6 +401,7 @@ class BoundRules:
     authority: tuple[BoundAuthority, ...]
     references: tuple[tuple[Name, Hop], ...] = field(default=())
     aggregates: tuple[BoundAggregate, ...] = ()
+    staff: BoundStaff | None = None
 
     def resource(self, name: str) -> BoundResource:
         """The resource of that name. Raises KeyError."""

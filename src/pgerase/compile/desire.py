@@ -9,6 +9,7 @@ from pgerase.compile import bound, sql
 from pgerase.compile.aggregates import Aggregates
 from pgerase.compile.audit import Audit, compile_audit, has_profiles
 from pgerase.compile.bind import bind
+from pgerase.compile.bind_support import BoundSupport, bind_support
 from pgerase.compile.column_guards import ColumnGuards
 from pgerase.compile.column_rights import ColumnRights
 from pgerase.compile.decisions import DecisionEmitter
@@ -20,6 +21,7 @@ from pgerase.compile.desired import (
 )
 from pgerase.compile.emit import Emitter, Facts, row_env
 from pgerase.compile.erasure import Erasure, compile_erasure
+from pgerase.compile.erasure.bind import bind_map
 from pgerase.compile.erasure.code import UserCode, code_findings
 from pgerase.compile.guards import guards
 from pgerase.compile.hand_over import hand_over_objects
@@ -27,7 +29,9 @@ from pgerase.compile.masks import mask_names, mask_notes, mask_surroundings, mas
 from pgerase.compile.members import member_objects, read_members
 from pgerase.compile.naming import Naming
 from pgerase.compile.secured import secured, secured_masks, secured_notes, secured_views
-from pgerase.compile.sql import formula_text
+from pgerase.compile.sql import disjunction, formula_text
+from pgerase.compile.support import SupportAccess
+from pgerase.compile.support_guard import switch_guard
 from pgerase.compile.surroundings import (
     exempt,
     idle_logins,
@@ -57,7 +61,8 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
         return Desired(
             pack.settings.prefix, (*erasing.objects, *audit.objects), (), (*erasing.findings, *audit.findings)
         )
-    rules, problems = bind(pack.access, catalog)
+    staff = None if pack.audit is None else pack.audit.support
+    rules, problems = bind(pack.access, catalog, staff)
     findings += problems
     modes, problems = adoption(pack, rules, catalog)
     findings += [*problems, *unknown_roles(pack, catalog), *unknown_schemas(pack, catalog)]
@@ -78,7 +83,10 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     decisions = DecisionEmitter(rules, emitter)
     securing = secured(governed)
     guarded = tuple(resource for resource in governed if resource not in securing)
-    policies = [policy for resource in guarded for policy in _policies(resource, decisions, naming)]
+    bound_support, problems = _support(pack, rules, tuple(governed), catalog)
+    findings += problems
+    support = SupportAccess(bound_support, rules, decisions, ViewBuilder(rules, catalog, facts))
+    policies = [policy for resource in guarded for policy in _policies(resource, decisions, support, naming)]
     handing, problems = hand_over_objects(rules, guarded, decisions, ViewBuilder(rules, catalog, facts))
     findings += problems
     read_members(rules, emitter)
@@ -90,6 +98,8 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     aggregates = Aggregates(rules, governed, decisions, ViewBuilder(rules, catalog, facts))
     grouped = aggregates.objects()
     findings += aggregates.findings(names.values())
+    supporting, reading = support.objects(), support.reading(names)
+    findings += support.findings()
     # Twice: views decide which columns are guarded, and what guards read has to be in the views.
     ViewBuilder(rules, catalog, facts).build()
     guard_functions, guard_triggers, notes = guards(rules, catalog, emitter)
@@ -102,14 +112,17 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
         *members(pack, rules, catalog, naming),
         *lookup_grants(catalog, facts, rules, naming, every_table),
         *views,
+        *supporting,
         *handing,
         *guard_functions,
         *by_hand,
         *guard_triggers,
+        *switch_guard(bound_support, rules.people, naming),
         *column_functions,
         *column_triggers,
         *mask_surroundings((*hiding, *securing), catalog, naming),
         *shown,
+        *reading,
         *grouped,
         *exempt(pack, catalog, naming, tables),
         *policies,
@@ -127,6 +140,21 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     )
     by_view = (*masks(hiding, names), *secured_masks(securing, names, pack))
     return Desired(pack.settings.prefix, tuple(objects), every_table, found, by_view, aggregates.shown())
+
+
+def _support(
+    pack: Pack, rules: bound.BoundRules, governed: tuple[bound.BoundResource, ...], catalog: Catalog
+) -> tuple[BoundSupport | None, tuple[Finding, ...]]:
+    terms = None if pack.audit is None else pack.audit.support
+    if terms is None:
+        return None, ()
+    if pack.data_map is None:
+        message = "support access is to the data of people, and there is no data map that says whose rows are whose"
+        hint = "Add data_map.yaml to the pack."
+        return None, (Finding("support-without-map", Severity.ERROR, "support", message, hint, terms.at),)
+    # What cannot be bound of it is said where erasing is compiled.
+    bound_map, _ = bind_map(pack.data_map, catalog)
+    return bind_support(terms, rules, bound_map, governed, catalog)
 
 
 def _erasing(
@@ -197,17 +225,26 @@ def adoption(pack: Pack, rules: bound.BoundRules, catalog: Catalog) -> tuple[dic
 # Policies -------------------------------------------------------------------------------------------------------------
 
 
-def _policies(resource: bound.BoundResource, decisions: DecisionEmitter, naming: Naming) -> Iterable[DesiredPolicy]:
+def _policies(
+    resource: bound.BoundResource, decisions: DecisionEmitter, support: SupportAccess, naming: Naming
+) -> Iterable[DesiredPolicy]:
     """One permissive policy a command, and one restrictive policy a requirement and command."""
     table = resource.table.name
     old = row_env(table.name, as_set=True)
     new = row_env(table.name, as_set=False)
     for action, command in _COMMANDS.items():
-        using = None if action is Action.INSERT else formula_text(decisions.permissive(resource, action, old))
+        granted = decisions.permissive(resource, action, old)
+        also: tuple[str, ...] = ()
+        if action is Action.READ:
+            # Here alone: whatever else asks for a decision does without support access.
+            granted, also = disjunction((granted, support.arms(resource, table.name))), support.why(resource)
+        using = None if action is Action.INSERT else formula_text(granted)
         check = None
         if action in (Action.INSERT, Action.UPDATE):
             check = formula_text(decisions.permissive(resource, action, new, new=True))
-        yield _policy(resource, naming.policy(action), command, True, naming, using, check, _why(resource, action))
+        yield _policy(
+            resource, naming.policy(action), command, True, naming, using, check, _why(resource, action, also)
+        )
         for requirement in decisions.required(resource, action):
             held_old = (
                 None if action is Action.INSERT else formula_text(decisions.requirement(resource, requirement, old))
@@ -237,7 +274,7 @@ def _policy(
     return DesiredPolicy(resource.table.name, name, command, permissive, (naming.viewer,), using, check, comment)
 
 
-def _why(resource: bound.BoundResource, action: Action) -> str:
+def _why(resource: bound.BoundResource, action: Action, also: tuple[str, ...]) -> str:
     """The sentence on a permissive policy: what lets a viewer do this, with the places in the rule files."""
     reasons: list[str] = []
     if action in resource.open:
@@ -245,4 +282,5 @@ def _why(resource: bound.BoundResource, action: Action) -> str:
     reasons += [f"{rule.name} ({rule.at})" for rule in resource.rules if action in rule.can]
     reasons += [f"through {parent.resource} ({parent.at})" for parent in resource.parents]
     reasons += [f"combined by {entry.name} ({entry.at})" for entry in resource.combine]
+    reasons += also
     return f"Who may {action} {resource.name}: {'; '.join(reasons) or 'super admins only'}."

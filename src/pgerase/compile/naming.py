@@ -102,6 +102,14 @@ class Naming:
         """The function that takes a member by hand away."""
         return Name(self.api, fit_name(f"remove_from_{group}"))
 
+    def log_read(self, resource: str) -> Name:
+        """The function that takes down which rows of a resource are going to be read under a support grant."""
+        return Name(self.api, fit_name(f"log_read_{resource}"))
+
+    def read_by_ticket(self, resource: str) -> Name:
+        """The function that returns these rows."""
+        return Name(self.api, fit_name(f"read_{resource}"))
+
     def keys(self, view: Name, column: str) -> Name:
         """The function that gives all values of a column of such a view."""
         return self.view(view.name, "by", column)

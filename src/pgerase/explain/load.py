@@ -49,17 +49,25 @@ class Loader:
         self._found: dict[Name, dict[str, Values]] = {}
 
     def load(
-        self, table: Table, key: Mapping[str, str] | None, new: str | None, viewer: tuple[Name, str, str] | None
+        self,
+        table: Table,
+        key: Mapping[str, str] | None,
+        new: str | None,
+        viewer: tuple[Name, str, str] | None,
+        people: Sequence[tuple[Name, Mapping[str, str]]] = (),
     ) -> Loaded:
         """What decides about the row with this key, and about the new one that `new`, a JSON object, makes.
 
-        `viewer` is the people's table with the key's column and the text presented. Raises Refused where nobody sees all rows
+        `viewer` is the people's table with the key's column and the text presented; `people` are others by their keys. Raises Refused where nobody sees all rows
         or they are too many, UsageError for a key or value that is none.
         """
         for name in sorted(self._needs.whole):
             self._found[name] = self._whole(name)
         if viewer is not None and viewer[0] not in self._needs.whole:
-            self._found[viewer[0]] = self._viewer(*viewer)
+            self._found[viewer[0]] = self._person(viewer[0], {viewer[1]: viewer[2]})
+        for name, person in people:
+            if name not in self._needs.whole:
+                self._found.setdefault(name, {}).update(self._person(name, person))
         row: SeenRow | None = None
         if key is not None:
             try:
@@ -93,11 +101,11 @@ class Loader:
             raise Refused(f"{name}, which the rules look through as a whole: {found.message}", hint=found.hint)
         return {row.id: row.values for row in found.rows}
 
-    def _viewer(self, name: Name, column: str, presented: str) -> dict[str, Values]:
+    def _person(self, name: Name, key: Mapping[str, str]) -> dict[str, Values]:
         """The person of that key; nobody where the text is no key at all."""
         try:
             with self._database.transaction():
-                return {row.id: row.values for row in self._rows(name, {column: presented})}
+                return {row.id: row.values for row in self._rows(name, key)}
         except DatabaseFailed as error:
             if error.sqlstate.startswith(_NO_VALUE):
                 return {}

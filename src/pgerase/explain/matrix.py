@@ -40,6 +40,7 @@ from pgerase.verify.model import Sample
 from pgerase.verify.needs import Needs, find_needs
 from pgerase.verify.savepoint import taken_back
 from pgerase.verify.subject import session_as
+from pgerase.verify.support import read_grants, support_rules
 from pgerase.verify.viewers import Population, Viewer, sample_viewers
 
 _WAIT = "5s"
@@ -109,6 +110,7 @@ class _Counting:
         self._modes = modes_of(pack, access, self._catalog)
         self._cast = Cast(database, self._catalog, self._names.viewer, pack.settings.app)
         self._findings: list[Finding] = []
+        self._support = support_rules(pack)
 
     def matrix(self) -> Matrix:
         """Read what has to be read as somebody who sees it, then count as everybody who was chosen."""
@@ -117,11 +119,14 @@ class _Counting:
         with borrowed(self._database, *roles_to_prepare(self._names, kind)):
             blind = Blind(self._database, self._catalog, self._names.lookup)
             governed = [self._sized(blind, resource) for resource in wanted]
-            needs = find_needs(self._access, self._catalog, {one.table.name for one in governed})
+            needs = find_needs(self._access, self._catalog, {one.table.name for one in governed}, support=self._support)
             data, now = self._read(blind, needs, governed)
             rows = self._rows(data, now, governed, needs)
             self._identity = prepare_identity(self._database, self._names, kind, self._pack.claim)
-        meaning = Meaning(self._access, self._catalog, data, now) if self._question.expected else None
+        meaning = None
+        if self._question.expected:
+            grants = () if self._support is None else read_grants(self._database, self._names.prefix)
+            meaning = Meaning(self._access, self._catalog, data, now, support=self._support, grants=grants)
         cells = [self._cells(row, governed, meaning) for row in rows]
         return Matrix(
             pack=self._pack.name,

@@ -27,7 +27,7 @@ from pgerase.explain.load import Loaded, Loader
 from pgerase.explain.model import Answer, Asked, Enforcement, EnforcingPolicy, Question
 from pgerase.install.borrow import borrowed
 from pgerase.install.names import Names
-from pgerase.meaning import Meaning, Session
+from pgerase.meaning import Grant, Meaning, Session
 from pgerase.meaning.reasons import Reason
 from pgerase.plan.foreign import roles_bound_as
 from pgerase.rules.access import AccessRules, IdentityKind
@@ -39,6 +39,7 @@ from pgerase.verify.clones import Clone, Workshop
 from pgerase.verify.identity import Identity, prepare_identity, roles_to_prepare
 from pgerase.verify.model import Sample
 from pgerase.verify.needs import find_needs
+from pgerase.verify.support import people_of, read_grants, support_rules
 
 _WAIT = "5s"
 _COMMANDS = {
@@ -86,6 +87,11 @@ class _Explaining:
             raise UsageError(message, hint=f"Ask who may read {question.resource}.")
         self._key = _key(self._table, question)
         self._new = self._new_row()
+        self._support = support_rules(pack)
+        self._grants: tuple[Grant, ...] = ()
+        if self._support is not None and is_installed(self._catalog, self._names):
+            held = read_grants(database, pack.settings.prefix)
+            self._grants = tuple(grant for grant in held if grant.holder == question.viewer)
 
     def answer(self) -> Answer:
         """The reasons, then what the database says."""
@@ -152,13 +158,14 @@ class _Explaining:
 
     def _load(self) -> Loaded:
         blind = Blind(self._database, self._catalog, self._names.lookup)
-        needs = find_needs(self._access, self._catalog, {self._table.name})
+        needs = find_needs(self._access, self._catalog, {self._table.name}, support=self._support)
         loader = Loader(self._database, self._catalog, blind, needs, hold=self._hold)
         viewer: tuple[Name, str, str] | None = None
         if self._access.viewers is not None and self._question.viewer is not None:
             people = named_table(self._catalog, self._access.viewers.table)
             viewer = (people.name, self._access.viewers.key, self._question.viewer)
-        return loader.load(self._table, self._key, self._new, viewer)
+        people = () if self._support is None else people_of(self._support, self._grants, self._catalog)
+        return loader.load(self._table, self._key, self._new, viewer, people)
 
     def _clone(self, asking: Asking, loaded: Loaded) -> Clone | None:
         blind = Blind(self._database, self._catalog, self._names.lookup)
@@ -168,7 +175,9 @@ class _Explaining:
     def _reason(self, loaded: Loaded, actor: Actor | str) -> Reason:
         now: datetime = self._database.value("select pg_catalog.statement_timestamp()")
         role = self._question.role or (actor.role if isinstance(actor, Actor) else self._catalog.current_user)
-        return Meaning(self._access, self._catalog, loaded.data, now).explain(
+        return Meaning(
+            self._access, self._catalog, loaded.data, now, support=self._support, grants=self._grants
+        ).explain(
             Session(self._question.viewer, role),
             self._resource.name,
             self._question.action,

@@ -46,6 +46,19 @@ ROUTINES = {
         IdentityKind.TOKEN: "forget",
     },
     "annotate": dict.fromkeys(IdentityKind, "annotate"),
+    # Support access is for people whom the session cannot choose to be.
+    **{
+        name: {IdentityKind.ROLE: name, IdentityKind.TOKEN: name}
+        for name in (
+            "open_support",
+            "open_break_glass",
+            "approve_support",
+            "close_support",
+            "review_support",
+            "list_support",
+            "ticket_keys",
+        )
+    },
 }
 
 API_FOR_INSTALLER = frozenset({"annotate"})
@@ -79,6 +92,19 @@ INTERNAL_ROUTINES = {
     "draw_signing_key": False,
     "make_room_for_key": False,
     "retire_signing_key": False,
+    # Support access: what operators do in somebody's name, and what views and the functions above are made of.
+    "support_terms": False,
+    "support_viewer": False,
+    "support_person": False,
+    "note_support": False,
+    "open_grant": True,
+    "approve_grant": True,
+    "close_grant": True,
+    "review_grant": True,
+    "list_grants": True,
+    "open_grants": False,
+    "keep_ticket": False,
+    "forget_support": False,
 }
 
 LOG_ROUTINES = {

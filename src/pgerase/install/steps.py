@@ -328,6 +328,9 @@ def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
         # What guards ask the ledger; its tables stay closed to them.
         (names.internal, None, names.eraser, ("USAGE",)),
         (names.erasers, None, names.secret, ("USAGE",)),
+        # Views of support access ask for grants, and who opens one asks what the rules say.
+        (names.internal, None, names.lookup, ("USAGE",)),
+        (names.lookups, None, names.secret, ("USAGE",)),
         (names.logs, None, names.secret, ("USAGE",)),
     ]
     if not found.superuser:
@@ -350,6 +353,9 @@ def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
             (names.internal, "erased_person", found.installer, ("SELECT",)),
             # Of no use without the mask, which is closed to everybody; a dump that the owner takes wants it.
             (names.internal, "signing_key", found.installer, ("SELECT",)),
+            (names.internal, "support_grant", found.installer, ("SELECT",)),
+            (names.internal, "support_grant_grant_id_seq", found.installer, ("SELECT",)),
+            (names.internal, "support_ticket", found.installer, ("SELECT",)),
             (names.logs, None, found.installer, ("USAGE",)),
             *((names.logs, table, found.installer, ("SELECT",)) for table in LOG_TABLES),
             *((names.logs, name, found.installer, ("SELECT",)) for name in LOG_SEQUENCES),

@@ -4,5 +4,6 @@ Shares nothing with the compiler below the rule models and the catalog model, so
 """
 
 from pgerase.meaning.decide import Meaning, Session
+from pgerase.meaning.support import Grant, SupportRules
 
-__all__ = ["Meaning", "Session"]
+__all__ = ["Grant", "Meaning", "Session", "SupportRules"]

@@ -20,6 +20,7 @@ from pgerase.meaning.paths import Facts, Row
 from pgerase.meaning.people import Nobody, People
 from pgerase.meaning.reasons import Reason
 from pgerase.meaning.structure import OWN, Parent, Structure, parent_action, roles_of
+from pgerase.meaning.support import Grant, SupportAccess, SupportRules
 from pgerase.rules.access import AccessRules, Expression, ExpressionAnd, ExpressionOr, Requirement, Resource, Rule, Term
 from pgerase.rules.conditions import Action, ViewerRef
 
@@ -68,9 +69,16 @@ class Meaning:
     """What rules mean over given rows at a given moment."""
 
     def __init__(
-        self, rules: AccessRules, catalog: Catalog, data: Mapping[Name, Sequence[Values]], now: datetime
+        self,
+        rules: AccessRules,
+        catalog: Catalog,
+        data: Mapping[Name, Sequence[Values]],
+        now: datetime,
+        *,
+        support: SupportRules | None = None,
+        grants: Sequence[Grant] = (),
     ) -> None:
-        """`data` holds every row of every table the rules read, a partitioned table's under its own name.
+        """`data` holds every row of every table the rules read, a partitioned table's under its own name. `grants` are support grants.
 
         Raises PgeraseError where the rules do not fit the catalog or mean nothing, ValueError where `now` has no zone.
         """
@@ -82,6 +90,9 @@ class Meaning:
         self._conditions = (
             self._people.conditions if self._people is not None else Conditions(self._facts, Nobody(), now)
         )
+        self._support: SupportAccess | None = None
+        if support is not None and self._people is not None:
+            self._support = SupportAccess(support, grants, self._facts, self._people, now)
         self._aggregates = {aggregate.name: aggregate for aggregate in rules.aggregates}
         self._decided: dict[tuple[_Asker, str, Action, Row, bool], bool] = {}
         self._required: dict[tuple[_Asker, int, str, Row], bool] = {}
@@ -107,7 +118,7 @@ class Meaning:
         if asker is None:
             return False
         table = self._structure.table(found)
-        may_touch = row is None or self._may_touch(asker, found, action, Row(table, row))
+        may_touch = row is None or self._may_in_the_end(asker, found, action, Row(table, row))
         return may_touch and (new is None or self._may_leave(asker, found, action, Row(table, new)))
 
     def may_hand_over(self, session: Session, resource: str, column: str, to: str, row: Values) -> bool:
@@ -150,7 +161,7 @@ class Meaning:
         if asker is None:
             return []
         rows = self._facts.rows(self._structure.table(found))
-        return [row.values for row in rows if self._may(asker, found, action, row)]
+        return [row.values for row in rows if self._may_in_the_end(asker, found, action, row)]
 
     def column(
         self,
@@ -213,7 +224,7 @@ class Meaning:
         found = self._structure.resource(resource)
         asker = self._asker(session)
         there = Row(self._structure.table(found), row)
-        if asker is None or not self._may(asker, found, action, there):
+        if asker is None or not self._may_in_the_end(asker, found, action, there):
             return ()
         question = _Question(asker, found, action, there, becoming=action is Action.INSERT)
         names: list[str] = []
@@ -225,6 +236,7 @@ class Meaning:
         names += [
             parent.resource.name for parent in self._restricting(question) if self._parent_grants(question, parent)
         ]
+        names += [f"support grant {grant.number}" for grant in self._supported(asker, action, there)]
         return tuple(names)
 
     def explain(
@@ -248,7 +260,9 @@ class Meaning:
             raise ValueError(f"{action} was asked about with a row too few or too many")
         found = self._structure.resource(resource)
         table = self._structure.table(found)
-        explainer = Explainer(self._structure, self._facts, self._people, self._conditions, values=values)
+        explainer = Explainer(
+            self._structure, self._facts, self._people, self._conditions, values=values, support=self._support
+        )
         here, there = (None if one is None else Row(table, one) for one in (row, new))
         reason = explainer.explain(session.identity, session.current_user, found, action, here, there)
         decided = False if row is None and not inserts else self.decide(session, resource, action, row=row, new=new)
@@ -266,6 +280,20 @@ class Meaning:
             return None
         viewer = self._people.identify(session.identity)
         return viewer if viewer is not None and self._people.is_active(viewer) else None
+
+    # -- support access (points 47 to 53) ------------------------------------------------------------------------------
+
+    def _may_in_the_end(self, asker: _Asker, resource: Resource, action: Action, row: Row) -> bool:
+        """What a session may do by itself. Support access counts here, and in nothing that decisions are made of."""
+        return self._may(asker, resource, action, row) or (
+            bool(self._supported(asker, action, row))
+            and self._requirements_hold(_Question(asker, resource, Action.READ, row))
+        )
+
+    def _supported(self, asker: _Asker, action: Action, row: Row) -> tuple[Grant, ...]:
+        if self._support is None or action is not Action.READ or not isinstance(asker, Row):
+            return ()
+        return self._support.opens(asker, row)
 
     # -- decisions on old and new rows (points 20 to 22) ---------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from pgerase.meaning.paths import Facts, Lookup, Row
 from pgerase.meaning.people import People
 from pgerase.meaning.reasons import Distances, Join, Kind, Reason, every, some
 from pgerase.meaning.structure import OWN, Parent, Structure, parent_action, roles_of
+from pgerase.meaning.support import SupportAccess
 from pgerase.meaning.truth import and3, not3, or3
 from pgerase.meaning.words import say
 from pgerase.rules.access import (
@@ -49,21 +50,31 @@ class _Question:
     action: Action
     row: Row
     becoming: bool = False
+    in_the_end: bool = False
+    """It is what the session asks itself, and nothing that another decision is made of: support access counts."""
 
 
 class Explainer:
     """Explains decisions over given rows."""
 
     def __init__(
-        self, structure: Structure, facts: Facts, people: People | None, conditions: Conditions, *, values: bool
+        self,
+        structure: Structure,
+        facts: Facts,
+        people: People | None,
+        conditions: Conditions,
+        *,
+        values: bool,
+        support: SupportAccess | None = None,
     ) -> None:
         """`values`: reasons hold what was compared, too."""
+        self._support = support
         self._structure = structure
         self._facts = facts
         self._people = people
         self._conditions = conditions
         self._reasons = ConditionReasons(facts, people, conditions, values=values)
-        self._decisions: dict[tuple[Asker, str, Action, Row, bool], Reason] = {}
+        self._decisions: dict[tuple[Asker, str, Action, Row, bool, bool], Reason] = {}
         self._distances = Distances()
         self._chains: dict[Row, dict[Row, tuple[Row, ...]]] = {}
 
@@ -93,7 +104,7 @@ class Explainer:
             says = "" if row is not None else f"{table.name} has no such row"
             parts.append(Reason(Kind.ROW, row is not None, name=str(table.name), says=says, key=key))
         if row is not None:
-            parts.append(self._touch(asker, resource, action, row))
+            parts.append(self._touch(asker, resource, action, row, in_the_end=action is Action.READ))
         if new is not None and (row is not None or action is Action.INSERT):
             parts.append(self._leave(asker, resource, action, new))
         return every(Kind.ANSWER, tuple(parts), name=resource.name, action=action, key=key)
@@ -113,8 +124,8 @@ class Explainer:
         viewer = every(Kind.VIEWER, (active,), at=at, key=identity)
         return viewer, Asker(person, current_user) if active.truth is True else None
 
-    def _touch(self, asker: Asker, resource: Resource, action: Action, row: Row) -> Reason:
-        allowed = self._decision(_Question(asker, resource, action, row))
+    def _touch(self, asker: Asker, resource: Resource, action: Action, row: Row, *, in_the_end: bool = False) -> Reason:
+        allowed = self._decision(_Question(asker, resource, action, row, in_the_end=in_the_end))
         if action not in (Action.UPDATE, Action.DELETE):
             return allowed
         read = self._decision(_Question(asker, resource, Action.READ, row))
@@ -133,7 +144,7 @@ class Explainer:
 
     def _decision(self, question: _Question) -> Reason:
         row = question.row
-        memo = (question.asker, question.resource.name, question.action, row, question.becoming)
+        memo = (question.asker, question.resource.name, question.action, row, question.becoming, question.in_the_end)
         if memo not in self._decisions:
             requirements = [
                 self._requirement(question.asker, one, question.resource, row)
@@ -157,12 +168,26 @@ class Explainer:
         viewer = question.asker.viewer
         if viewer is None:
             return some(Kind.GRANT, (self._own(question),))
-        combined = self._combined(question, question.resource.combine)
+        ways = [self._combined(question, question.resource.combine), *self._supported(question, viewer)]
         condition = self._known_people().viewers.super_admin
         if condition is None:
-            return some(Kind.GRANT, (combined,))
+            return some(Kind.GRANT, tuple(ways))
         holds = self._reasons.why(condition, person_scope(viewer), viewer=viewer)
-        return some(Kind.GRANT, (every(Kind.SUPER_ADMIN, (holds,), at=condition.at), combined))
+        return some(Kind.GRANT, (every(Kind.SUPER_ADMIN, (holds,), at=condition.at), *ways))
+
+    def _supported(self, question: _Question, viewer: Row) -> tuple[Reason, ...]:
+        """The viewer's support grants, where rules know of any; whether each opens the row, and why not."""
+        if self._support is None or not question.in_the_end:
+            return ()
+        told: list[Reason] = []
+        for grant in self._support.of(viewer):
+            why_not = self._support.why_not(grant, viewer, question.row)
+            ticket = f", ticket {grant.ticket}" if grant.ticket else ""
+            kind = "break-glass" if grant.is_break_glass else "support"
+            says = f"{kind} grant {grant.number} until {grant.until:%Y-%m-%d %H:%M %Z}, for {grant.subject} {grant.person}{ticket}"
+            says += f": {why_not}" if why_not else ""
+            told.append(Reason(Kind.SUPPORT_GRANT, not why_not, says=says, at=self._support.at, key=str(grant.number)))
+        return (some(Kind.SUPPORT, tuple(told), at=self._support.at),) if told else ()
 
     def _combined(self, question: _Question, entries: Sequence[Combine]) -> Reason:
         """The first entry of `combine` that fits, and what comes after it where that is not known; at the end the union."""

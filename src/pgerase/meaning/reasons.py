@@ -69,6 +69,8 @@ class Kind(StrEnum):
     ACTIVE = "active"
     ERASED = "erased"
     CAN = "can"
+    SUPPORT = "support"
+    SUPPORT_GRANT = "support_grant"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,6 +26,8 @@ _GRANTS = frozenset(
         Kind.EXPRESSION,
         Kind.SUPER_ADMIN,
         Kind.EVERYONE,
+        Kind.SUPPORT,
+        Kind.SUPPORT_GRANT,
     }
 )
 
@@ -175,7 +177,7 @@ class _Teller:
                 self._say(depth, f"the viewer is {'a' if reason.truth else 'no'} super admin{_place(reason.at)}")
                 if reason.truth is True:
                     self._parts(reason, depth + 1)
-            case Kind.EVERYONE:
+            case Kind.EVERYONE | Kind.SUPPORT_GRANT:
                 self._say(depth, f"{reason.says}{_place(reason.at)}")
             case _:
                 self._alternatives(reason, depth)
@@ -200,7 +202,7 @@ class _Teller:
 
     def _ways(self, reason: Reason) -> Iterator[Reason]:
         for part in reason.parts:
-            if part.kind in (Kind.UNION, Kind.OWN):
+            if part.kind in (Kind.UNION, Kind.OWN, Kind.SUPPORT):
                 yield from self._ways(part)
             elif part.kind is Kind.EVERYONE and "supersedes" not in part.says:
                 continue  # "everyone: none" is where everything starts
@@ -339,12 +341,12 @@ def _values(reason: Reason) -> str:
 
 
 def _grants(reason: Reason) -> Iterator[Reason]:
-    """What holds in it by name: rules, parents, everyone, super admin."""
+    """What holds in it by name: rules, parents, everyone, super admin, support grants."""
     if reason.truth is not True:
         return
-    if reason.kind in (Kind.RULE, Kind.PARENT, Kind.EVERYONE, Kind.SUPER_ADMIN):
+    if reason.kind in (Kind.RULE, Kind.PARENT, Kind.EVERYONE, Kind.SUPER_ADMIN, Kind.SUPPORT_GRANT):
         yield reason
-    elif reason.kind in (Kind.GRANT, Kind.UNION, Kind.OWN, Kind.COMBINE, Kind.EXPRESSION):
+    elif reason.kind in (Kind.GRANT, Kind.UNION, Kind.OWN, Kind.COMBINE, Kind.EXPRESSION, Kind.SUPPORT):
         for part in reason.parts:
             yield from _grants(part)
 

@@ -9,6 +9,7 @@ from pgerase.catalog.model import Catalog, Name, Table
 from pgerase.meaning.columns import column_grant
 from pgerase.meaning.paths import Facts, Lookup
 from pgerase.meaning.structure import Structure
+from pgerase.meaning.support import SupportRules
 from pgerase.rules.access import (
     AccessRules,
     ColumnAttribute,
@@ -34,6 +35,7 @@ from pgerase.rules.conditions import (
     ViewerRef,
 )
 from pgerase.rules.names import Path
+from pgerase.verify.support import support_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,20 @@ class Needs:
     whole: frozenset[Name] = frozenset()
 
 
-def find_needs(access: AccessRules, catalog: Catalog, governed: Collection[Name], *, aggregates: bool = False) -> Needs:
-    """What deciding about the governed tables reads, and what `aggregates` of them read. Raises PgeraseError where rules and
-    catalog do not fit.
+def find_needs(
+    access: AccessRules,
+    catalog: Catalog,
+    governed: Collection[Name],
+    *,
+    aggregates: bool = False,
+    support: SupportRules | None = None,
+) -> Needs:
+    """What deciding about the governed tables reads, what `aggregates` of them read, and what support access does. Raises PgeraseError
+    where rules and catalog do not fit.
     """
     facts = Facts(catalog, access.references, {})
-    return _Reader(access, catalog, facts, Structure(access, facts)).read(governed, aggregates=aggregates)
+    reader = _Reader(access, catalog, facts, Structure(access, facts))
+    return reader.read(governed, aggregates=aggregates, support=support)
 
 
 class _Reader:
@@ -82,7 +92,7 @@ class _Reader:
         self._group_names: set[str] = set()
         self._waiting: list[Resource] = []
 
-    def read(self, governed: Collection[Name], *, aggregates: bool) -> Needs:
+    def read(self, governed: Collection[Name], *, aggregates: bool, support: SupportRules | None) -> Needs:
         """Follow the governed tables' rules to everything they lead to."""
         viewers, people = self._viewers, self._people
         if viewers is not None and people is not None:
@@ -107,6 +117,7 @@ class _Reader:
         ]
         if aggregates:
             self._aggregates(governed)
+        self._support(support, governed)
         done: set[str] = set()
         while self._waiting:
             resource = self._waiting.pop()
@@ -170,6 +181,19 @@ class _Reader:
             for path in (*(key.path for key in one.by), one.each, *(value.path for value in one.values)):
                 if path is not None:
                     self._path(path, table, decides=False)
+
+    def _support(self, rules: SupportRules | None, governed: Collection[Name]) -> None:
+        """Who may hold grants, whom these are about, and by what rows are theirs."""
+        if rules is None:
+            return
+        self._of_person(rules.support.who)
+        if rules.support.break_glass is not None:
+            self._of_person(rules.support.break_glass.who)
+        for table, columns, has_people in support_columns(rules, self._rows):
+            if has_people or table in governed:
+                self._take(table, columns, decides=False)
+            if has_people:
+                self._facts.add(table)
 
     # -- conditions ----------------------------------------------------------------------------------------------------
 

@@ -37,6 +37,7 @@ from pgerase.verify.shadow import compare_shadow
 from pgerase.verify.statements import Statements
 from pgerase.verify.statics import compare_guards, compare_statics
 from pgerase.verify.subject import Expectations, Governed
+from pgerase.verify.support import read_grants, support_rules
 from pgerase.verify.viewers import Population, Viewer, sample_viewers
 
 _WAIT = "5s"
@@ -217,7 +218,9 @@ class _Run:
     def _guard_shapes(self, catalog: Catalog, desired: Desired) -> None:
         """Whether guards can do what they are there for, whoever made them so."""
         try:
-            needs = find_needs(self._access, catalog, set(desired.governed), aggregates=True)
+            needs = find_needs(
+                self._access, catalog, set(desired.governed), aggregates=True, support=support_rules(self._pack)
+            )
             guarded = guarded_columns(self._access, catalog, needs)
             policed = [name for name in desired.governed if name not in desired.secured]
             restricted = restricted_columns(self._access, catalog, policed)
@@ -262,19 +265,28 @@ class _Run:
         """Read everything as somebody who sees it, choose what to look at, make the clones; None where facts are missing."""
         governed = desired.governed
         kind = self._identity()
+        support = support_rules(self._pack)
+        grants = () if support is None else read_grants(self._database, self._names.prefix)
         with borrowed(self._database, *roles_to_prepare(self._names, kind)):
             blind = Blind(self._database, catalog, self._names.lookup)
-            needs = find_needs(self._access, catalog, set(governed), aggregates=True)
+            needs = find_needs(self._access, catalog, set(governed), aggregates=True, support=support)
             read = self._read(blind, needs, wanted)
             if read is None:
                 return None
             now: datetime = self._database.value("select pg_catalog.statement_timestamp()")
             data = {name: [row.values for row in rows.rows] for name, rows in read.items()}
-            expectations = Expectations(Meaning(self._access, catalog, data, now))
+            meaning = Meaning(self._access, catalog, data, now, support=support, grants=grants)
+            expectations = Expectations(meaning)
             population = Population(self._access, catalog, data, now) if self._access.viewers else None
             self.collector.findings += [] if population is None else population.circles()
             self._viewers = sample_viewers(
-                self._access, population, governed, needs, self._sample, _key_type(self._access, population)
+                self._access,
+                population,
+                governed,
+                needs,
+                self._sample,
+                _key_type(self._access, population),
+                {grant.holder for grant in grants},
             )
             every_table = self._governed(catalog, read, wanted)
             # Those with a secured view are looked at through it, and written by nobody.

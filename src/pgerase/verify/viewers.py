@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -81,7 +81,9 @@ class Population:
         hint = "Correct the hierarchy, unless they are meant to have each other's rights."
         return [Finding("hierarchy-circle", Severity.NOTE, table, message, hint)]
 
-    def strata(self, governed: Iterable[Name], needs: Needs, sample: Sample) -> Iterator[tuple[str, list[Row]]]:
+    def strata(
+        self, governed: Iterable[Name], needs: Needs, sample: Sample, holders: Collection[str]
+    ) -> Iterator[tuple[str, list[Row]]]:
         """The strata in the order of their weight, each with the people in it, in a drawn order, and cut to what is wanted."""
         draw = random.Random(f"{sample.seed} viewers")  # noqa: S311 - a sample, not a secret
         everybody = [row for row in self.rows if self.people.key(row).value is not None]
@@ -91,6 +93,8 @@ class Population:
         asked = active[:_ASKED]
         supers = [row for row in everybody if people.is_super_admin(row)]
         yield "super admin", [row for row in supers if people.is_active(row)][:4]
+        if holders:
+            yield "holder of a support grant", [row for row in active if self.key(row) in holders][:3]
         yield "super admin, inactive", [row for row in supers if not people.is_active(row)][:1]
         if viewers.erased is not None:
             erased = [row for row in everybody if people.conditions.holds(viewers.erased, person_scope(row)) is True]
@@ -143,12 +147,15 @@ def sample_viewers(
     needs: Needs,
     sample: Sample,
     key_type: str,
+    holders: Collection[str] = (),
 ) -> tuple[Viewer, ...]:
-    """People by strata up to `sample.viewers`, then sessions without a person, with a wrong one, and of roles."""
+    """People by strata up to `sample.viewers`, then sessions without a person, with a wrong one, and of roles. `holders` of support
+    grants are among them.
+    """
     found: list[Viewer] = []
     if population is not None:
         taken: set[Row] = set()
-        for stratum, rows in population.strata(governed, needs, sample):
+        for stratum, rows in population.strata(governed, needs, sample, holders):
             for row in rows:
                 if row not in taken and len(taken) < sample.viewers:
                     taken.add(row)
