@@ -46,6 +46,9 @@ ROUTINES = {
         IdentityKind.TOKEN: "forget",
     },
     "annotate": dict.fromkeys(IdentityKind, "annotate"),
+    # The person's view of support access, which there is only where nobody can take another's identity.
+    "who_saw_me": {IdentityKind.ROLE: "who_saw_me", IdentityKind.TOKEN: "who_saw_me"},
+    "my_messages": {IdentityKind.ROLE: "my_messages", IdentityKind.TOKEN: "my_messages"},
 }
 
 API_FOR_INSTALLER = frozenset({"annotate"})
@@ -79,6 +82,17 @@ INTERNAL_ROUTINES = {
     "draw_signing_key": False,
     "make_room_for_key": False,
     "retire_signing_key": False,
+    # What is told about support access, and to whom.
+    "note_support": False,
+    "announcing": True,
+    "announce": False,
+    "message_text": False,
+    "note_overdue": True,
+    "take_message": True,
+    "settle_message": True,
+    "retry_messages": True,
+    "who_saw": True,
+    "own_person": False,
 }
 
 LOG_ROUTINES = {

@@ -321,6 +321,8 @@ def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
         # What guards ask the ledger; its tables stay closed to them.
         (names.internal, None, names.eraser, ("USAGE",)),
         (names.erasers, None, names.secret, ("USAGE",)),
+        # What the ledger asks the rules about support access.
+        (names.lookups, None, names.secret, ("USAGE",)),
         (names.logs, None, names.secret, ("USAGE",)),
     ]
     if not found.superuser:
@@ -343,6 +345,10 @@ def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
             (names.internal, "erased_person", found.installer, ("SELECT",)),
             # Of no use without the mask, which is closed to everybody; a dump that the owner takes wants it.
             (names.internal, "signing_key", found.installer, ("SELECT",)),
+            (names.internal, "support_grant", found.installer, ("SELECT",)),
+            (names.internal, "support_grant_grant_id_seq", found.installer, ("SELECT",)),
+            (names.internal, "support_ticket", found.installer, ("SELECT",)),
+            (names.internal, "outbox", found.installer, ("SELECT",)),
             (names.logs, None, found.installer, ("USAGE",)),
             *((names.logs, table, found.installer, ("SELECT",)) for table in LOG_TABLES),
             *((names.logs, name, found.installer, ("SELECT",)) for name in LOG_SEQUENCES),
