@@ -212,10 +212,6 @@ def deployed_care(server, unique_prefix, tmp_path_factory) -> Iterator[Care]:
     care.accepted = site.accepted
     with Database.open(database.dsn()) as connection:
         care.key = add_key(connection, database.prefix, tmp_path_factory.mktemp("key") / "key.json")
-    with psycopg.connect(database.admin_dsn) as admin:
-        admin.execute(sql.SQL("set local role {}").format(sql.Identifier(care.names.keeper)))
-        for table in ("entry", "value", "leaf"):
-            admin.execute(care.sql(f"create table P_log.{table}_1 partition of P_log.{table} default").encode())
     yield care
     database.drop()
 

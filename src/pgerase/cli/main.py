@@ -42,7 +42,7 @@ COMMANDS = {
     "render": Entry("pgerase.cli.plan:render", "Write the plan as SQL files for psql, Flyway and the like."),
     "request": Entry("pgerase.cli.request:request", "What people asked for: open, list, close."),
     "subject": Entry("pgerase.cli.subject:subject", "People: status, deactivate, activate, erase, prove, history."),
-    "audit": Entry("pgerase.cli.audit:audit", "The log: seal, verify, export."),
+    "audit": Entry("pgerase.cli.audit:audit", "The log: seal, verify, export, tail, history."),
     "support": Entry("pgerase.cli.support:support", "Access of the staff to one person's data: who-saw."),
     "deliver": Entry("pgerase.cli.deliver:deliver", "Post what is announced about support access."),
     "key": Entry("pgerase.cli.key:key", "Keys to sign tokens with: add, rotate, retire, list."),
