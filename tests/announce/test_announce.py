@@ -7,7 +7,10 @@ from threading import Barrier, Thread
 import psycopg
 import pytest
 
+from pgerase.apply.ledger import drift, read_state
+from pgerase.database import Database
 from pgerase.operate.deliver import Audience, Message, body, note_overdue
+from pgerase.plan.revert import make_revert
 
 
 def test_s2_what_happens_is_announced_and_what_does_not_is_not(care):
@@ -280,3 +283,21 @@ def test_the_outbox_goes_with_the_grant(care):
     grant = care.opened()
     care.as_secret("delete from P_internal.support_grant where grant_id = %s", [grant])
     assert care.told(grant) == []
+
+
+def test_plan_drift_and_revert_know_how_it_is_announced(care):
+    assert care.plan().pending == ()
+    with Database.open(care.database.dsn()) as database:
+        assert drift(database, care.prefix) == ()
+    function = "P_internal.announce_settings()"
+    ((before,),) = care.as_secret(f"select pg_get_functiondef('{function}'::regprocedure)")
+    try:
+        care.as_secret(before.replace("'CARE_WEBHOOK_URL'", "'ELSEWHERE'"))
+        with Database.open(care.database.dsn()) as database:
+            assert [finding.code for finding in drift(database, care.prefix)] == ["changed"]
+    finally:
+        care.as_secret(before)
+    with Database.open(care.database.dsn()) as database:
+        steps = [str(step.key) for step in make_revert(*read_state(database, care.prefix), care.prefix, "care").steps]
+    assert any("announce_settings" in step for step in steps)
+    assert any("own_person" in step for step in steps)
