@@ -39,6 +39,7 @@ def test_import_contracts_hold():
         ("verify/bad.py", "click", "Click lives behind"),
         ("check/bad.py", "yaml", "YAML lives behind"),
         ("compare/bad.py", "z3", "z3 lives behind"),
+        ("operate/bad.py", "http.client", "HTTP lives behind"),
         ("rules/bad.py", "pgerase.compile", "One direction"),
         ("meaning/bad.py", "pgerase.compile", "One direction"),
         ("compile/bad.py", "pgerase.meaning", "One direction"),

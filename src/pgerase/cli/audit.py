@@ -7,6 +7,7 @@ import click
 from pgerase.cli.audit_export import export
 from pgerase.cli.audit_key import key
 from pgerase.cli.audit_seal import seal
+from pgerase.cli.audit_tail import history, tail
 from pgerase.cli.audit_verify import verify
 from pgerase.cli.retention import maintain, status
 from pgerase.cli.settings import common_options
@@ -24,3 +25,5 @@ audit.add_command(export)
 audit.add_command(key)
 audit.add_command(status)
 audit.add_command(maintain)
+audit.add_command(tail)
+audit.add_command(history)

@@ -48,6 +48,11 @@ COMMANDS = {
         "pgerase.cli.audit:audit", "The log of what happened: status, maintain, seal, verify, export, coverage, tail."
     ),
     "retention": Entry("pgerase.cli.retention:retention", "How long the log keeps what happened."),
+    "support": Entry(
+        "pgerase.cli.support:support",
+        "Access of the staff to one person's data: open, approve, close, review, list, who-saw.",
+    ),
+    "deliver": Entry("pgerase.cli.deliver:deliver", "Post what is announced about support access."),
     "key": Entry("pgerase.cli.key:key", "Keys to sign tokens with: add, rotate, retire, list."),
     "backup-check": Entry("pgerase.cli.plan:backup_check", "Are dumps whole?"),
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compile import bound, sql
 from pgerase.compile.aggregates import Aggregates
+from pgerase.compile.announcing import announcing_objects
 from pgerase.compile.audit import Audit, compile_audit, has_profiles
 from pgerase.compile.bind import bind
 from pgerase.compile.bind_support import BoundSupport, bind_support
@@ -90,6 +91,7 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     handing, problems = hand_over_objects(rules, guarded, decisions, ViewBuilder(rules, catalog, facts))
     findings += problems
     read_members(rules, emitter)
+    announcing = announcing_objects(pack.audit.support if pack.audit is not None else None, pack.data_map, facts)
     rights = ColumnRights(emitter)
     column_functions, column_triggers, column_notes = ColumnGuards(rights, catalog).make(guarded)
     hiding = masked(guarded)
@@ -113,6 +115,7 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
         *lookup_grants(catalog, facts, rules, naming, every_table),
         *views,
         *supporting,
+        *announcing,
         *handing,
         *guard_functions,
         *by_hand,

@@ -59,6 +59,9 @@ ROUTINES = {
             "ticket_keys",
         )
     },
+    # The person's view of support access, which there is only where nobody can take another's identity.
+    "who_saw_me": {IdentityKind.ROLE: "who_saw_me", IdentityKind.TOKEN: "who_saw_me"},
+    "my_messages": {IdentityKind.ROLE: "my_messages", IdentityKind.TOKEN: "my_messages"},
 }
 
 API_FOR_INSTALLER = frozenset({"annotate"})
@@ -105,6 +108,16 @@ INTERNAL_ROUTINES = {
     "open_grants": False,
     "keep_ticket": False,
     "forget_support": False,
+    # What is told about support access, and to whom.
+    "announcing": True,
+    "announce": False,
+    "message_text": False,
+    "note_overdue": True,
+    "take_message": True,
+    "settle_message": True,
+    "retry_messages": True,
+    "who_saw": True,
+    "own_person": False,
 }
 
 LOG_ROUTINES = {

@@ -330,6 +330,7 @@ def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
         (names.erasers, None, names.secret, ("USAGE",)),
         # Views of support access ask for grants, and who opens one asks what the rules say.
         (names.internal, None, names.lookup, ("USAGE",)),
+        # What the ledger asks the rules about support access.
         (names.lookups, None, names.secret, ("USAGE",)),
         (names.logs, None, names.secret, ("USAGE",)),
     ]
@@ -356,6 +357,7 @@ def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
             (names.internal, "support_grant", found.installer, ("SELECT",)),
             (names.internal, "support_grant_grant_id_seq", found.installer, ("SELECT",)),
             (names.internal, "support_ticket", found.installer, ("SELECT",)),
+            (names.internal, "outbox", found.installer, ("SELECT",)),
             (names.logs, None, found.installer, ("USAGE",)),
             *((names.logs, table, found.installer, ("SELECT",)) for table in LOG_TABLES),
             *((names.logs, name, found.installer, ("SELECT",)) for name in LOG_SEQUENCES),

@@ -13,6 +13,7 @@ from pgerase.install.borrow import NOT_ALLOWED
 from pgerase.install.names import Home, Names
 
 LEDGER_TABLES = (
+    "outbox",
     "support_ticket",
     "support_grant",
     "signing_key",

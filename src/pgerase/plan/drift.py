@@ -161,7 +161,7 @@ class _Look:
             api: {self._viewer, *self._private, self._installed.installer},
             internal: {self._installed.installer, eraser},
             # Masked views read lookups; what a view reads is named when it is made, by its owner.
-            lookup: {masker},
+            lookup: {masker, secret},
             eraser: {secret},
             log: {secret, self._installed.installer},
         }

@@ -1,0 +1,194 @@
+"""Reads the log as it grows: every entry once, however late it was committed, and whatever partitions go meanwhile.
+
+Numbers are drawn while transactions run, so an entry may appear behind others that have greater ones. Which are new is therefore
+told by snapshots: those whose transaction had not ended in the snapshot of the last look. The numbers bound where to look.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pgerase.database import Row
+from pgerase.errors import Refused
+from pgerase.operate.register import Register
+
+WINDOW = 1_000_000
+"""How many numbers before the beginning an entry may have that was being written when tailing began."""
+_SLACK = 1_000
+"""A number may be drawn shortly before its transaction gets one of its own."""
+_PAGE = 1_000
+_SLICE = 10_000
+_WIDEST_SLICE = 320_000
+_EVERYTHING = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody's part of an entry. Without values, `key` is None and the columns have none."""
+
+    subject: str
+    key: str | None
+    old: Mapping[str, Any] | None
+    new: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the log. `erased` is how many people's parts of it are gone."""
+
+    number: int
+    at: datetime
+    transaction: str
+    relation: str
+    action: str
+    actor: str | None
+    login: str
+    role: str | None
+    request: str | None
+    purpose: str | None
+    grant: int | None
+    key: Mapping[str, Any] | None
+    old: Mapping[str, Any] | None
+    new: Mapping[str, Any] | None
+    people: tuple[Person, ...]
+    erased: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries: all that is None is any. `table` with or without its schema; `key` by column, as text.
+
+    `values`: with the values that are somebody's.
+    """
+
+    table: str | None = None
+    actor: str | None = None
+    actions: tuple[str, ...] | None = None
+    person: tuple[str, str] | None = None
+    since: datetime | None = None
+    key: Mapping[str, str] | None = None
+    values: bool = False
+
+
+class Tail:
+    """Looks at the log again and again. Raises Refused where there is none, DatabaseFailed."""
+
+    def __init__(self, register: Register, wanted: Wanted) -> None:
+        self._register = register
+        self._wanted = wanted
+        if not register.rows("log_readable"):
+            raise Refused(
+                f"the log of {register.names.prefix} is not there, or closed to the current role",
+                hint="Connect as the role that installed pgerase; `pgerase upgrade` makes the log where an older version was.",
+            )
+        self._known = self._drawn = self._numbers()[0]
+        # In this order: what is not drawn yet is drawn by a transaction that has no number yet either.
+        self._mark = register.rows("log_mark")[0]
+        self._first = self._before = self._snapshot()
+        self._floor = max(self._known - WINDOW, 0)
+        self._marks = deque([(self._mark["mark"], self._known)])
+        self._advance()
+
+    def last(self, count: int) -> tuple[Entry, ...]:
+        """The last so many entries that could be seen when tailing began, the first first. Raises DatabaseFailed."""
+        upto, first = self._numbers()
+        found: list[Entry] = []
+        width = _SLICE
+        while len(found) < count and first is not None and upto >= first:
+            rows = self._rows(after=upto - width, upto=upto, limit=width, seen=self._first)
+            entries = [_entry(row) for row in rows]
+            found = [*entries, *found]
+            upto -= width
+            width = _SLICE if entries else min(width * 2, _WIDEST_SLICE)
+        return tuple(found[-count:]) if count else ()
+
+    def new(self) -> Generator[Entry]:
+        """What has been committed since the last look, in the order of numbers. Raises DatabaseFailed.
+
+        To be read to its end: what was shown in part is shown again.
+        """
+        self._remember()
+        now = self._snapshot()
+        after = max(self._floor - _SLACK, 0)
+        # Each page is a statement of its own: whoever prints slowly keeps no transaction open, and nobody from dropping partitions.
+        while rows := self._rows(after=after, upto=_EVERYTHING, limit=_PAGE, seen=now, unseen=self._before):
+            yield from map(_entry, rows)
+            after = rows[-1]["entry_id"]
+        self._before = now
+        self._advance()
+
+    def _remember(self) -> None:
+        """Note what is drawn by now, and a number that all transactions have that begin to draw from now on."""
+        known = self._numbers()[0]
+        # Where nothing is written, no numbers of transactions are used up.
+        if known != self._drawn:
+            self._drawn = known
+            self._marks.append((self._register.rows("log_mark")[0]["mark"], known))
+
+    def _advance(self) -> None:
+        """Look no further back than to what transactions could have drawn that had not ended in the last snapshot."""
+        while self._marks:
+            mark, known = self._marks[0]
+            if mark is None:
+                self._floor = max(self._floor, known - WINDOW)
+            elif mark <= self._before["oldest"]:
+                self._floor = known
+            else:
+                return
+            self._marks.popleft()
+
+    def _numbers(self) -> tuple[int, int | None]:
+        row = self._register.rows("log_numbers")[0]
+        return row["last"], row["first"]
+
+    def _snapshot(self) -> Row:
+        return self._register.rows("log_snapshot")[0]
+
+    def _rows(self, *, after: int, upto: int, limit: int, seen: Row, unseen: Row | None = None) -> list[Row]:
+        wanted = self._wanted
+        return self._register.rows(
+            "log_entries",
+            after=after,
+            upto=upto,
+            limit=limit,
+            seen=seen["snapshot"],
+            unseen=None if unseen is None else unseen["snapshot"],
+            known=self._known,
+            mark=None if self._mark["mark"] is None else str(self._mark["mark"]),
+            began=self._mark["now"],
+            since=wanted.since,
+            relation=wanted.table,
+            actor=wanted.actor,
+            actions=None if wanted.actions is None else list(wanted.actions),
+            subject=None if wanted.person is None else wanted.person[0],
+            person=None if wanted.person is None else wanted.person[1],
+            key=None if wanted.key is None else json.dumps(wanted.key),
+            values=wanted.values,
+        )
+
+
+def _entry(row: Row) -> Entry:
+    people = tuple(Person(one["subject"], one["person"], one["old"], one["new"]) for one in row["people"])
+    return Entry(
+        number=row["entry_id"],
+        at=row["at"],
+        transaction=row["xact"],
+        relation=row["relation"],
+        action=row["action"],
+        actor=row["actor"],
+        login=row["login"],
+        role=row["role"],
+        request=row["request"],
+        purpose=row["purpose"],
+        grant=row["grant_id"],
+        key=row["key"],
+        old=row["old"],
+        new=row["new"],
+        people=people,
+        erased=row["parts"] - len(people),
+    )

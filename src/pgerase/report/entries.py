@@ -1,0 +1,111 @@
+"""Entries of the log as lines for people, and as JSON for machines. Knows nothing of terminals: a piece has a name of its kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC
+from enum import StrEnum
+from typing import Any
+
+from pgerase.operate.tail import Entry, Person
+from pgerase.report.findings import printable
+
+FORMAT = 1
+"""The version of an entry's JSON; it grows when a field changes its meaning or goes."""
+_LONGEST = 40
+_APART = "(apart)"
+
+
+class Kind(StrEnum):
+    """What a piece of a line is, for whoever gives it a colour."""
+
+    TIME = "time"
+    TABLE = "table"
+    ACTION = "action"
+    WHO = "who"
+    TEXT = "text"
+
+
+def entry_line(entry: Entry, *, values: bool) -> Iterator[tuple[Kind, str]]:
+    """An entry as the pieces of one line: time, table, key, action, actor and login, what changed. Long values are cut.
+
+    Without `values`, what is somebody's is named only.
+    """
+    yield Kind.TIME, f"{entry.at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3] + "Z"
+    yield Kind.TEXT, "  "
+    yield Kind.TABLE, printable(entry.relation)
+    yield Kind.TEXT, f" {_key(entry)}  "
+    yield Kind.ACTION, printable(entry.action)
+    yield Kind.TEXT, "  "
+    yield Kind.WHO, _who(entry)
+    changed = ", ".join(_changed(entry, values=values))
+    if changed:
+        yield Kind.TEXT, f"  {changed}"
+
+
+def entry_json(entry: Entry, *, values: bool) -> str:
+    """An entry as one line of JSON. Without `values`, what is somebody's is named only."""
+    data = {
+        "format": FORMAT,
+        "entry": entry.number,
+        "at": entry.at.isoformat(),
+        "transaction": entry.transaction,
+        "table": entry.relation,
+        "action": entry.action,
+        "actor": entry.actor,
+        "login": entry.login,
+        "role": entry.role,
+        "request": entry.request,
+        "purpose": entry.purpose,
+        "grant": entry.grant,
+        "key": entry.key,
+        "old": entry.old,
+        "new": entry.new,
+        "people": [_person(one, values=values) for one in entry.people],
+        "erased": entry.erased,
+    }
+    return json.dumps(data, ensure_ascii=False)
+
+
+def _person(person: Person, *, values: bool) -> dict[str, Any]:
+    if values:
+        return {"subject": person.subject, "key": person.key, "old": person.old, "new": person.new}
+    return {"subject": person.subject, "columns": sorted({*(person.old or {}), *(person.new or {})})}
+
+
+def _key(entry: Entry) -> str:
+    """The row's key; what of it is somebody's is among what changed."""
+    return ",".join(f"{printable(name)}={_value(value)}" for name, value in (entry.key or {}).items()) or "-"
+
+
+def _who(entry: Entry) -> str:
+    actor = "-" if entry.actor is None else _cut(printable(entry.actor))
+    under = "" if entry.grant is None else f" #{entry.grant}"
+    return f"{actor}/{printable(entry.login)}{under}"
+
+
+def _changed(entry: Entry, *, values: bool) -> Iterator[str]:
+    yield from _columns(entry.old, entry.new, shown=True)
+    for person in entry.people:
+        yield from _columns(person.old, person.new, shown=values)
+    if entry.erased:
+        yield f"({entry.erased} {'person' if entry.erased == 1 else 'people'} erased)"
+
+
+def _columns(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, *, shown: bool) -> Iterator[str]:
+    names: Sequence[str] = list(dict.fromkeys([*(old or {}), *(new or {})]))
+    for name in names:
+        if not shown:
+            yield f"{printable(name)}: {_APART}"
+            continue
+        sides = [_value(side[name]) for side in (old, new) if side is not None and name in side]
+        yield f"{printable(name)}: {' → '.join(sides)}"
+
+
+def _value(value: Any) -> str:
+    return _cut(printable(value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

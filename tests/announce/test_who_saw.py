@@ -1,0 +1,155 @@
+"""S4: the person sees support (role), on date, for this reason, looked at these records; and nobody sees another's."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from pgerase.cli.main import main
+from pgerase.operate import Returned, who_saw
+from pgerase.tokens import SigningKey, sign_token
+
+
+@pytest.fixture
+def looked(care):
+    """Anna was looked at twice, once without her consent; Berta once. Numbers of the three grants."""
+    first = care.opened(70, why="cannot sign in")
+    glass = care.opened(70, kind="break_glass", holder="lead-1", why="fraud report")
+    care.as_secret(
+        "update P_internal.support_grant set approved_by = 'lead-2', approved_at = now(), approved_xact = pg_current_xact_id()"
+        " where grant_id = %s",
+        [glass],
+    )
+    care.happened(glass, "approved")
+    other = care.opened(71, why="billing")
+    for resource, keys in (("note", ["1", "2"]), ("person", ["70"])):
+        care.as_secret(
+            "insert into P_internal.support_ticket (ticket, grant_id, resource, keys, taken_at, taken_xact)"
+            " values (gen_random_uuid(), %s, %s, %s, clock_timestamp(), pg_current_xact_id())",
+            [first, resource, keys],
+        )
+    care.as_secret("update P_internal.support_grant set closed_at = now() where grant_id = %s", [first])
+    return first, glass, other
+
+
+def test_s4_the_person_sees_role_date_reason_and_records(care, looked):
+    first, glass, _ = looked
+    latest, earliest = care.seen_by("anna", "who_saw_me")
+    assert (latest["access"], earliest["access"]) == (glass, first)
+    assert (earliest["kind"], earliest["reason"], earliest["ticket"]) == ("support", "cannot sign in", "T-1")
+    assert (latest["kind"], latest["reason"]) == ("break glass", "fraud report")
+    assert earliest["since"] <= earliest["closed_at"] <= earliest["until"]
+    assert latest["closed_at"] is None
+    assert latest["until"] - latest["since"] <= timedelta(hours=1)
+    assert earliest["reachable"] == ["care.note.person"]
+    assert [(one["resource"], one["rows"]) for one in earliest["returned"]] == [("note", 2), ("person", 1)]
+    assert latest["returned"] == []
+
+
+def test_s4_what_is_told_is_there_to_be_read(care, looked):
+    first, glass, other = looked
+    assert [(one["access"], one["event"]) for one in care.seen_by("anna", "my_messages")] == [
+        (glass, "approved"),
+        (first, "opened"),
+    ]
+    (message,) = care.seen_by("berta", "my_messages")
+    assert (message["access"], message["event"]) == (other, "opened")
+    assert message["said"].startswith("Support has access to your data until ")
+    assert message["said"].endswith("Reason: billing. Ticket: T-1.")
+
+
+def test_threat_one_person_asks_for_another(care, looked):
+    _, _, other = looked
+    assert [one["access"] for one in care.seen_by("berta", "who_saw_me")] == [other]
+    for login in ("carl", "agent-1", "lead-1", "nobody-at-all", None):
+        for function in ("who_saw_me", "my_messages"):
+            assert care.seen_by(login, function) == [], (login, function)
+
+
+def test_threat_an_identity_cannot_be_forged(care, looked, tmp_path):
+    forger = SigningKey(care.key.key_id, bytes(64), care.key.audience)
+    with care.session(sign_token(forger, "anna")) as connection:
+        assert connection.execute(care.sql("select from P.who_saw_me()").encode()).rowcount == 0
+    with care.session(None) as connection:
+        connection.execute("select set_config(%s, 'anna', true)", [f"{care.prefix}.viewer"])
+        assert connection.execute(care.sql("select from P.who_saw_me()").encode()).rowcount == 0
+
+
+def test_threat_the_application_cannot_ask_about_somebody(care, looked):
+    web = care.database.connect(care.roles["web"])
+    for statement in (
+        "select * from P_internal.who_saw('person', '70')",
+        "select * from P_internal.own_person()",
+        "select * from P_lookup.own_person()",
+        "select * from P_internal.support_grant",
+        "select P_internal.message_text('person', 'opened', 1)",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            web.execute(care.sql(statement).encode())
+
+
+def test_who_is_not_active_sees_nothing(care, looked):
+    with care.database.connect_admin() as admin:
+        admin.execute("update care.person set status = 'INACTIVE' where login = 'anna'")
+    try:
+        assert care.seen_by("anna", "who_saw_me") == []
+    finally:
+        with care.database.connect_admin() as admin:
+            admin.execute("update care.person set status = 'ACTIVE' where login = 'anna'")
+
+
+def test_break_glass_that_nobody_approved_opened_nothing(care):
+    care.opened(70, kind="break_glass", holder="lead-1")
+    assert care.seen_by("anna", "who_saw_me") == []
+
+
+def test_threat_names_of_staff_are_kept_unless_the_pack_says_so(care, looked):
+    seen = [*care.seen_by("anna", "who_saw_me"), *care.seen_by("anna", "my_messages")]
+    for name in ("agent-1", "lead-1", "lead-2", "Agnes", "Leo"):
+        assert name not in str(seen)
+    function = "P_internal.announce_settings()"
+    ((before,),) = care.as_secret(f"select pg_get_functiondef('{function}'::regprocedure)")
+    # The only one of its settings that is false.
+    assert before.count("false") == 1
+    try:
+        care.as_secret(before.replace("false", "true"))
+        assert [one["staff"] for one in care.seen_by("anna", "who_saw_me")] == ["lead-1", "agent-1"]
+        assert "agent-1" not in str(care.seen_by("anna", "my_messages"))
+    finally:
+        care.as_secret(before)
+
+
+def test_of_somebody_erased_the_time_and_the_ticket_stay(care, looked):
+    _, glass, _ = looked
+    care.as_secret("update P_internal.support_ticket set keys = '{}'")
+    care.as_secret("update P_internal.support_grant set reason = null, forgotten_at = now() where person = '70'")
+    latest, earliest = who_saw(care.register(), "person", "70")
+    assert (latest.number, latest.reason, latest.ticket) == (glass, None, "T-1")
+    # How many rows were returned is not known any more, which is not the same as none.
+    assert [(one.resource, one.rows) for one in earliest.returned] == [("note", None), ("person", None)]
+
+
+def test_officers_ask_about_anybody_and_see_what_the_person_sees(care, looked, capsys):
+    first, glass, _ = looked
+    found = who_saw(care.register(), "person", "70")
+    assert [(one.number, one.kind, one.reason, one.staff) for one in found] == [
+        (glass, "break glass", "fraud report", None),
+        (first, "support", "cannot sign in", None),
+    ]
+    assert isinstance(found[1].returned[0], Returned)
+    assert who_saw(care.register(), "person", "72") == ()
+    options = ["--dsn", care.database.dsn(), "--prefix", care.prefix]
+    assert main(["support", "who-saw", "person", "71", *options]) == 0
+    said = capsys.readouterr().out
+    assert "support  " in said
+    assert "billing" in said
+    assert main(["support", "who-saw", "person", "70", "--format", "json", *options]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["format"] == 1
+    assert [one["access"] for one in data["seen"]] == [glass, first]
+    assert data["seen"][1]["returned"][0]["rows"] == 2
+    assert main(["support", "who-saw", "person", "72", *options]) == 0
+    assert capsys.readouterr().out == "nobody of the staff could look at person 72\n"

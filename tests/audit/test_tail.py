@@ -1,0 +1,460 @@
+"""`audit tail` and `audit history` (issue 5, build 7): readable, filterable, and every entry once, whenever it was committed."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from pgerase.cli import audit_tail as command
+from pgerase.cli.main import main
+from pgerase.database import Database
+from pgerase.install import Names, install
+from pgerase.operate import Register, tail
+from pgerase.operate.tail import Tail, Wanted
+from tests.fix_database import FreshDatabase
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Log:
+    """A log whose entries are written by hand, as its owner; partitions end with February, March and never."""
+
+    def __init__(self, database: FreshDatabase) -> None:
+        self.database = database
+        self.names = Names(database.prefix)
+        with Database.open(database.dsn()) as owner:
+            install(owner, database.prefix)
+        self.keeper = self.session()
+        for table in ("entry", "value", "leaf"):
+            self.run(
+                f"create table P_log.{table}_1 partition of P_log.{table} for values in ('default') partition by range (at)"
+            )
+            bounds = ("minvalue", "'2026-03-01Z'", "'2026-04-01Z'", "maxvalue")
+            for number, (lower, upper) in enumerate(pairwise(bounds)):
+                part = f"P_log.{table}_1_{number}"
+                self.run(f"create table {part} partition of P_log.{table}_1 for values from ({lower}) to ({upper})")
+                self.run(f"create index on {part} (entry_id)")
+
+    def session(self) -> psycopg.Connection:
+        """A session of the log's owner, autocommitting."""
+        connection = psycopg.connect(self.database.admin_dsn, autocommit=True)
+        connection.execute(sql.SQL("set role {}").format(sql.Identifier(self.names.keeper)))
+        return connection
+
+    def sql(self, text: str) -> bytes:
+        return text.replace("P_log", self.names.logs).encode()
+
+    def run(self, statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
+        cursor = self.keeper.execute(self.sql(statement), parameters)
+        return cursor.fetchall() if cursor.description else []
+
+    def write(self, session: psycopg.Connection | None = None, **columns: Any) -> int:
+        """An entry: app.thing was updated by nobody, unless said otherwise."""
+        values = {"class": "default", "at": NOON, "relation": "app.thing", "action": "update", "login": "web"} | columns
+        values = {name: Jsonb(value) if isinstance(value, dict) else value for name, value in values.items()}
+        statement = sql.SQL("insert into {} ({}) values ({}) returning entry_id").format(
+            sql.Identifier(self.names.logs, "entry"),
+            sql.SQL(", ").join(map(sql.Identifier, values)),
+            sql.SQL(", ").join(sql.Placeholder() * len(values)),
+        )
+        return (session or self.keeper).execute(statement, list(values.values())).fetchone()[0]
+
+    def apart(self, entry: int, part: int, person: str, *, old: Any = None, new: Any = None) -> None:
+        """Somebody's part of an entry."""
+        self.run(
+            "insert into P_log.value (class, at, entry_id, part, subject, person, old, new)"
+            " values ('default', %s, %s, %s, 'user', %s, %s, %s)",
+            [NOON, entry, part, person, None if old is None else Jsonb(old), None if new is None else Jsonb(new)],
+        )
+
+    def tail(self, **wanted: Any) -> Tail:
+        """A tail on a connection of the owner's own; ends with the test."""
+        return Tail(Register(Database(self.database.connect()), self.database.prefix), Wanted(**wanted))
+
+
+@pytest.fixture(scope="module")
+def made_log(server, unique_prefix) -> Iterator[Log]:
+    database = FreshDatabase(server, unique_prefix(), "template0")
+    database.create()
+    made = Log(database)
+    yield made
+    made.keeper.close()
+    database.drop()
+
+
+@pytest.fixture
+def log(made_log: Log) -> Iterator[Log]:
+    """The log, with nothing in it yet."""
+    made_log.run("truncate P_log.entry, P_log.value, P_log.leaf")
+    yield made_log
+    made_log.database.close()
+
+
+@pytest.fixture
+def run(log, capsys):
+    """`run("tail", …)`: lines on standard output, or on standard error where the command is to end with another code."""
+
+    def call(*words: str, code: int = 0) -> list[str]:
+        given = [*words, "--dsn", log.database.dsn(), "--prefix", log.database.prefix]
+        assert main(["audit", *given, *(["--no-follow"] if words[0] == "tail" else [])]) == code
+        said = capsys.readouterr()
+        return (said.out if code == 0 else said.err).splitlines()
+
+    return call
+
+
+def numbers(entries: Any) -> list[int]:
+    return [entry.number for entry in entries]
+
+
+# --- what it shows ---
+
+
+def test_an_entry_is_a_line_and_what_is_somebodys_is_apart(log, run):
+    log.write(action="insert", key={"id": 1}, new={"id": 1, "name": "Bolt", "price": 2.5}, actor="42")
+    changed = log.write(
+        key={"id": 1}, old={"name": "Bolt", "tags": ["a"]}, new={"name": "", "tags": None}, parts=1, grant_id=7
+    )
+    log.apart(changed, 1, "u1", old={"email": "ann@example.org"}, new={"email": "bob@example.org"})
+    log.write(action="delete", key={"a": 1, "b": "x"}, old={"a": 1, "b": "x"}, role="admin", parts=2)
+    log.write(action="truncate", relation="app.other")
+    lines = [
+        "2026-03-01 12:00:00.000Z  app.thing id=1  insert  42/web  id: 1, name: Bolt, price: 2.5",
+        '2026-03-01 12:00:00.000Z  app.thing id=1  update  -/web #7  name: Bolt → "", tags: ["a"] → null, email: (apart)',
+        "2026-03-01 12:00:00.000Z  app.thing a=1,b=x  delete  -/web  a: 1, b: x, (2 people erased)",
+        "2026-03-01 12:00:00.000Z  app.other -  truncate  -/web",
+    ]
+    assert run("tail") == lines
+    assert run("tail", "-n", "1") == lines[-1:]
+    assert run("tail", "-n", "0") == []
+    lines[1] = lines[1].replace("(apart)", "ann@example.org → bob@example.org")
+    assert run("tail", "--values") == lines
+
+
+def test_json_has_a_line_an_entry_and_a_version(log, run):
+    number = log.write(
+        key={"id": 1}, old={"name": "é"}, new={"name": "f"}, actor="42", request="r-1", purpose="p", parts=2
+    )
+    log.apart(number, 2, "u1", old={"email": "ann@example.org"}, new={"phone": "1"})
+    (line,) = run("tail", "--format", "json")
+    data = json.loads(line)
+    assert data.pop("transaction").isdigit()
+    assert data == {
+        "format": 1,
+        "entry": number,
+        "at": "2026-03-01T12:00:00+00:00",
+        "table": "app.thing",
+        "action": "update",
+        "actor": "42",
+        "login": "web",
+        "role": None,
+        "request": "r-1",
+        "purpose": "p",
+        "grant": None,
+        "key": {"id": 1},
+        "old": {"name": "é"},
+        "new": {"name": "f"},
+        "people": [{"subject": "user", "columns": ["email", "phone"]}],
+        "erased": 1,
+    }
+    (line,) = run("tail", "--format", "json", "--values")
+    assert json.loads(line)["people"] == [
+        {"subject": "user", "key": "u1", "old": {"email": "ann@example.org"}, "new": {"phone": "1"}}
+    ]
+
+
+def test_threat_personal_values_are_not_even_fetched_unless_asked_for(log):
+    number = log.write(parts=1)
+    log.apart(number, 1, "u1", new={"email": "ann@example.org"})
+    (entry,) = log.tail().last(5)
+    assert "email" in repr(entry)
+    assert "ann@example.org" not in repr(entry)
+    assert "u1" not in repr(entry)
+
+
+def test_threat_a_value_cannot_move_the_cursor_or_fill_the_screen(log, run):
+    log.write(relation="app.\x1b[2Jx", old={"a\nb": "\x1b]0;owned\x07"}, new={"a\nb": "y" * 500}, actor="z\u202e" * 30)
+    (line,) = run("tail")
+    assert all(character.isprintable() for character in line)
+    assert line.endswith(f" → {'y' * 39}…")
+    assert len(line) < 250
+
+
+def test_filters_narrow_and_go_together(log, run):
+    mine = log.write(actor="42", parts=1)
+    log.apart(mine, 1, "u1", new={"email": "x"})
+    other = log.write(actor="43", action="delete", parts=1)
+    log.apart(other, 1, "u2", new={"email": "x"})
+    late = log.write(relation="other.thing", at=NOON + timedelta(days=60))
+    for wanted, found in (
+        ({}, [mine, other, late]),
+        ({"table": "app.thing"}, [mine, other]),
+        ({"table": "thing"}, [mine, other, late]),
+        ({"table": "hing"}, []),
+        ({"actor": "42"}, [mine]),
+        ({"actor": "4"}, []),
+        ({"actions": ("delete", "insert")}, [other]),
+        ({"person": ("user", "u2")}, [other]),
+        ({"person": ("person", "u2")}, []),
+        ({"person": ("user", "u1"), "actor": "43"}, []),
+        ({"since": NOON + timedelta(seconds=1)}, [late]),
+        ({"since": NOON}, [mine, other, late]),
+    ):
+        assert numbers(log.tail(**wanted).last(10)) == found, wanted
+    filters = ["--person", "user", "u1", "--actor", "42", "--action", "update", "--since", "2026-03-01T13:00+01:00"]
+    assert len(run("tail", *filters)) == 1
+    assert run("tail", "--since", "2026-03-01T13:00", "--table", "app.thing") == []
+    assert len(run("tail", "--since", "99999d")) == 3
+    for words in (
+        ["--since", "yesterday"],
+        ["--since", "2026-13-01"],
+        ["--since", "999999w"],
+        ["--every", "0"],
+        ["--lines", "-1"],
+    ):
+        assert run("tail", *words, code=2)
+
+
+def test_history_is_of_one_row(log, run):
+    log.write(action="insert", key={"a": 1, "b": "x"}, new={"a": 1, "b": "x", "c": 1})
+    log.write(key={"a": 1, "b": "y"}, old={"c": 1}, new={"c": 2})
+    log.write(key={"a": 1, "b": "x"}, old={"c": 1}, new={"c": 3}, actor="42")
+    log.write(key={"a": 1, "b": "x"}, relation="app.other")
+    log.write(action="truncate")
+    assert [line.partition("  ")[2] for line in run("history", "app.thing", "a=1", "b=x")] == [
+        "app.thing a=1,b=x  insert  -/web  a: 1, b: x, c: 1",
+        "app.thing a=1,b=x  update  42/web  c: 1 → 3",
+    ]
+    assert len(run("history", "app.thing", "a=1")) == 3
+    assert run("history", "app.thing", "a=1", "z=2") == []
+    assert run("history", "app.thing", "1", code=2)
+
+
+def test_the_last_ones_are_found_behind_gaps(log, monkeypatch):
+    monkeypatch.setattr(tail, "_SLICE", 3)
+    monkeypatch.setattr(tail, "_WIDEST_SLICE", 40)
+    early = [log.write(actor="42") for _ in range(2)]
+    for _ in range(90):
+        log.run("select nextval('P_log.entry_entry_id_seq')")
+    late = [log.write() for _ in range(7)]
+    assert numbers(log.tail().last(5)) == late[-5:]
+    assert numbers(log.tail().last(8)) == [early[1], *late]
+    assert numbers(log.tail().last(99)) == [*early, *late]
+    assert numbers(log.tail(actor="42").last(5)) == early
+
+
+# --- every entry once ---
+
+
+def test_what_is_committed_late_is_shown_once(log):
+    slow, slower = log.session(), log.session()
+    with slow, slower:
+        slow.execute("begin")
+        begun_before = log.write(slow)
+        seen = log.write()
+        looking = log.tail()
+        assert numbers(looking.last(10)) == [seen]
+        slower.execute("begin")
+        begun_after = log.write(slower)
+        assert numbers(looking.new()) == []
+        between = log.write()
+        assert numbers(looking.new()) == [between]
+        slow.execute("commit")
+        assert numbers(looking.new()) == [begun_before]
+        assert numbers(looking.new()) == []
+        slower.execute("commit")
+        # What was there when it began is still what it was.
+        assert numbers(looking.last(10)) == [seen]
+        assert numbers(looking.new()) == [begun_after]
+        assert numbers(looking.new()) == []
+
+
+def test_any_interleaving_shows_every_committed_entry_once(log):
+    chance = random.Random(5)
+    sessions = [log.session() for _ in range(6)]
+    pending: dict[int, list[int]] = {}
+    committed: list[int] = [log.write() for _ in range(3)]
+    looking = None
+    shown: list[int] = []
+    for step in range(600):
+        if step == 100:
+            looking = log.tail()
+            shown += numbers(looking.last(10_000))
+            assert sorted(shown) == sorted(committed)
+        which = chance.randrange(6)
+        session = sessions[which]
+        match chance.randrange(5):
+            case 0 if looking is not None:
+                shown += numbers(looking.new())
+                assert sorted(shown) == sorted(committed), step
+            case 1 if which in pending:
+                session.execute("commit")
+                committed += pending.pop(which)
+            case 2 if which in pending and chance.random() < 0.3:
+                session.execute("rollback")
+                pending.pop(which)
+            case _:
+                if which not in pending:
+                    session.execute("begin")
+                    pending[which] = []
+                if chance.random() < 0.2:
+                    session.execute("savepoint s")
+                pending[which].append(log.write(session))
+    assert looking is not None
+    for which, session in enumerate(sessions):
+        if which in pending:
+            session.execute("commit")
+            committed += pending.pop(which)
+        session.close()
+    shown += numbers(looking.new())
+    assert sorted(shown) == sorted(committed)
+    assert len(shown) == len(set(shown)) > 100
+
+
+def test_more_than_a_page_at_once_is_shown_whole(log, monkeypatch):
+    monkeypatch.setattr(tail, "_PAGE", 7)
+    looking = log.tail()
+    log.run(
+        "insert into P_log.entry (class, at, relation, action, login)"
+        " select 'default', %s, 'app.thing', 'insert', 'web' from generate_series(1, 100)",
+        [NOON],
+    )
+    found = numbers(looking.new())
+    assert len(found) == 100
+    assert found == sorted(set(found))
+    assert numbers(looking.new()) == []
+
+
+def test_it_looks_no_further_back_than_it_has_to(log):
+    slow = log.session()
+    with slow:
+        looking = log.tail()
+        slow.execute("begin")
+        held = log.write(slow)
+        list(looking.new())
+        for _ in range(20):
+            log.write()
+            list(looking.new())
+        # What the slow one drew is not behind the floor, however many looks ago.
+        assert looking._floor < held
+        slow.execute("commit")
+        assert numbers(looking.new()) == [held]
+        latest = log.write()
+        for _ in range(2):
+            list(looking.new())
+        # Transactions of other tests on the same server may hold it back a little.
+        assert held <= looking._floor <= latest
+
+
+def test_what_was_restored_from_a_dump_is_old(log):
+    ((following,),) = log.run("select pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+    foreign = [log.write(xact=str(following + shift)) for shift in (8, 16, 10_000_000)]
+    looking = log.tail()
+    assert numbers(looking.last(10)) == foreign
+    for _ in range(30):
+        # Each takes a number of its own, so that those restored are passed by.
+        log.run("select pg_current_xact_id()")
+        new = log.write(at=datetime.now(UTC))
+        assert numbers(looking.new()) == [new]
+    assert numbers(looking.new()) == []
+
+
+def test_partitions_go_while_it_looks(log, monkeypatch):
+    monkeypatch.setattr(tail, "_PAGE", 2)
+    log.run("alter table P_log.entry_1 detach partition P_log.entry_1_2")
+    for number, bounds in ((8, "from ('2038-01-01Z') to ('2039-01-01Z')"), (9, "from ('2039-01-01Z') to (maxvalue)")):
+        part = f"P_log.entry_1_{number}"
+        log.run(f"create table {part} partition of P_log.entry_1 for values {bounds}")
+        log.run(f"create index on {part} (entry_id)")
+    try:
+        looking = log.tail()
+        gone = [log.write(at=datetime(2038, 5, 1, tzinfo=UTC)) for _ in range(4)]
+        stay = [log.write(at=datetime(2039, 5, 1, tzinfo=UTC)) for _ in range(4)]
+        shown = looking.new()
+        assert numbers([next(shown), next(shown)]) == gone[:2]
+        # Between two pages no transaction is open: nobody who drops a partition waits for a slow reader.
+        log.run("alter table P_log.entry_1 detach partition P_log.entry_1_8 concurrently")
+        log.run("drop table P_log.entry_1_8")
+        assert numbers(shown) == stay
+        assert numbers(looking.new()) == []
+        later = log.write(at=datetime(2039, 6, 1, tzinfo=UTC))
+        assert numbers(looking.new()) == [later]
+    finally:
+        log.run("drop table if exists P_log.entry_1_8, P_log.entry_1_9")
+        log.run(
+            "alter table P_log.entry_1 attach partition P_log.entry_1_2 for values from ('2026-04-01Z') to (maxvalue)"
+        )
+
+
+# --- ending, and who may ---
+
+
+def test_follow_shows_what_comes_until_it_is_interrupted(log, capsys, monkeypatch):
+    class Interrupted:
+        """Waits by writing an entry; the third time somebody presses Ctrl-C."""
+
+        times = 0
+
+        def wait(self, seconds: float) -> bool:
+            self.times += 1
+            if self.times == 3:
+                raise KeyboardInterrupt
+            log.write(actor=str(self.times))
+            return False
+
+    log.write(actor="before")
+    monkeypatch.setattr(command, "Event", Interrupted)
+    assert main(["audit", "tail", "--dsn", log.database.dsn(), "--prefix", log.database.prefix]) == 0
+    said = capsys.readouterr()
+    assert [line.split("  ")[3] for line in said.out.splitlines()] == ["before/web", "1/web", "2/web"]
+    assert said.err == ""
+
+
+@pytest.mark.parametrize("how", ["signal", "pipe"])
+def test_a_process_ends_cleanly(log, how):
+    for _ in range(3):
+        log.write()
+    given = ["--dsn", log.database.dsn(), "--prefix", log.database.prefix, "--every", "0.1"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "pgerase", "audit", "tail", *given],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for _ in range(3):
+            assert b"app.thing" in process.stdout.readline()
+        if how == "signal":
+            process.send_signal(signal.SIGINT)
+        else:
+            process.stdout.close()
+            log.write()
+        said = process.stderr.read()
+        assert (process.wait(60), said) == (0, b"")
+
+
+def test_threat_others_cannot_read_the_log_this_way(log, capsys):
+    stranger = log.database.role("stranger")
+    assert main(["audit", "tail", "--dsn", log.database.dsn(stranger), "--prefix", log.database.prefix]) == 3
+    assert "error" in capsys.readouterr().err
+
+
+def test_colours_are_for_terminals():
+    assert command._styled(command.Kind.ACTION, "insert") == "\x1b[32minsert\x1b[0m"
+    assert command._styled(command.Kind.ACTION, "open") == "\x1b[34mopen\x1b[0m"
+    assert command._styled(command.Kind.TEXT, "x") == "x"
