@@ -54,31 +54,31 @@ _COMMANDS = {Action.READ: "SELECT", Action.INSERT: "INSERT", Action.UPDATE: "UPD
 
 def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     """What the database should hold for this pack. Findings of severity error mean that nothing of it may be applied."""
-    naming = Naming(pack.settings.prefix)
-    findings: list[Finding] = []
     if pack.access is None:
-        erasing = _erasing(pack, catalog, naming, None, ())
-        audit = _audit(pack, catalog, naming, erasing)
-        return Desired(
-            pack.settings.prefix, (*erasing.objects, *audit.objects), (), (*erasing.findings, *audit.findings)
-        )
-    staff = None if pack.audit is None else pack.audit.support
-    rules, problems = bind(pack.access, catalog, staff)
-    findings += problems
-    modes, problems = adoption(pack, rules, catalog)
-    findings += [*problems, *unknown_roles(pack, catalog), *unknown_schemas(pack, catalog)]
+        objects, findings = _people(pack, catalog, None, ())
+        return Desired(pack.settings.prefix, objects, (), findings)
+    rules, problems = bind(pack.access, catalog, None if pack.audit is None else pack.audit.support)
+    modes, wrong = adoption(pack, rules, catalog)
+    found = (*problems, *wrong, *unknown_roles(pack, catalog), *unknown_schemas(pack, catalog))
+    if any(finding.severity is Severity.ERROR for finding in found):
+        return Desired(pack.settings.prefix, (), (), found)
     governed = [resource for resource in rules.resources if modes[resource.name] is Mode.ON]
-    if any(finding.severity is Severity.ERROR for finding in findings):
-        return Desired(pack.settings.prefix, (), (), tuple(findings))
-    if not governed:
-        erasing = _erasing(pack, catalog, naming, rules, ()) if pack.audit is not None else Erasure((), ())
-        audit = _audit(pack, catalog, naming, erasing)
-        return Desired(
-            pack.settings.prefix,
-            (*erasing.objects, *audit.objects),
-            (),
-            (*findings, *erasing.findings, *audit.findings),
-        )
+    if governed:
+        return _govern(pack, catalog, rules, governed, found)
+    objects, findings = _people(pack, catalog, rules, ()) if pack.audit is not None else ((), ())
+    return Desired(pack.settings.prefix, objects, (), (*found, *findings))
+
+
+def _govern(
+    pack: Pack,
+    catalog: Catalog,
+    rules: bound.BoundRules,
+    governed: list[bound.BoundResource],
+    before: tuple[Finding, ...],
+) -> Desired:
+    """What governs these resources, with what erases and captures; the findings follow those of `before`."""
+    naming = Naming(pack.settings.prefix)
+    findings = [*before]
     facts = Facts(naming, rules.people, catalog)
     emitter = Emitter(facts)
     decisions = DecisionEmitter(rules, emitter)
@@ -132,17 +132,15 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
         *(DesiredRowSecurity(name) for name in leaves_too(catalog, tables)),
         *migrator(pack, catalog),
     ]
-    erasing = _erasing(pack, catalog, naming, rules, tables)
-    audit = _audit(pack, catalog, naming, erasing)
-    objects += [*erasing.objects, *audit.objects]
+    of_people, said = _people(pack, catalog, rules, tables)
     grouped_tables = {one.table for one in aggregates.shown()}
     found = (
         *(*findings, *notes, *column_notes, *mask_notes(hiding)),
         *secured_notes(securing, facts, grouped_tables, naming),
-        *(*idle_logins(pack, catalog), *erasing.findings, *audit.findings),
+        *(*idle_logins(pack, catalog), *said),
     )
     by_view = (*masks(hiding, names), *secured_masks(securing, names, pack))
-    return Desired(pack.settings.prefix, tuple(objects), every_table, found, by_view, aggregates.shown())
+    return Desired(pack.settings.prefix, (*objects, *of_people), every_table, found, by_view, aggregates.shown())
 
 
 def _support(
@@ -160,6 +158,16 @@ def _support(
     return bind_support(terms, rules, bound_map, governed, catalog)
 
 
+def _people(
+    pack: Pack, catalog: Catalog, rules: bound.BoundRules | None, governed: tuple[Name, ...]
+) -> tuple[tuple[DesiredObject, ...], tuple[Finding, ...]]:
+    """What erases people's data and captures what happens to it: objects and findings."""
+    naming = Naming(pack.settings.prefix)
+    erasing = _erasing(pack, catalog, naming, rules, governed)
+    audit = Audit((), ()) if pack.audit is None else compile_audit(pack.audit, erasing.bound_map, catalog, naming)
+    return (*erasing.objects, *audit.objects), (*erasing.findings, *audit.findings)
+
+
 def _erasing(
     pack: Pack, catalog: Catalog, naming: Naming, rules: bound.BoundRules | None, governed: tuple[Name, ...]
 ) -> Erasure:
@@ -175,10 +183,6 @@ def _erasing(
         pack.settings.acknowledged,
         profiled=pack.audit is not None and has_profiles(pack.audit),
     )
-
-
-def _audit(pack: Pack, catalog: Catalog, naming: Naming, erasing: Erasure) -> Audit:
-    return Audit((), ()) if pack.audit is None else compile_audit(pack.audit, erasing.bound_map, catalog, naming)
 
 
 def adoption(pack: Pack, rules: bound.BoundRules, catalog: Catalog) -> tuple[dict[str, Mode], tuple[Finding, ...]]:
