@@ -100,3 +100,10 @@ def test_the_pack_in_the_readme_is_read_without_findings(tmp_path: Path):
         (tmp_path / name).write_text(body, encoding="utf-8")
     assert {path.name for path in tmp_path.iterdir()} == {"access.yaml", "data_map.yaml", "pack.yaml"}
     assert read_pack(tmp_path).name == "shop"
+
+
+def test_what_the_comparison_of_audit_logs_names_as_proof_is_there():
+    text = _text("docs/audit_compared.md")
+    named = set(re.findall(r"`((?:tests|benchmarks|docs)/[\w/.]+)`", text))
+    assert len(named) >= 10
+    assert sorted(name for name in named if not (_CHECKOUT / name).exists()) == []
