@@ -56,7 +56,10 @@ def compile_pack(pack: Pack, catalog: Catalog) -> Desired:
     """What the database should hold for this pack. Findings of severity error mean that nothing of it may be applied."""
     if pack.access is None:
         objects, findings = _people(pack, catalog, None, ())
-        return Desired(pack.settings.prefix, objects, (), findings)
+        # Without rules there is nobody to let in but those who say, in the log, what for they write.
+        writers = members(pack, (), catalog, Naming(pack.settings.prefix)) if pack.audit is not None else []
+        wrong = unknown_roles(pack, catalog) if writers else ()
+        return Desired(pack.settings.prefix, (*writers, *objects) if not wrong else (), (), (*wrong, *findings))
     rules, problems = bind(pack.access, catalog, None if pack.audit is None else pack.audit.support)
     modes, wrong = adoption(pack, rules, catalog)
     found = (*problems, *wrong, *unknown_roles(pack, catalog), *unknown_schemas(pack, catalog))
@@ -111,7 +114,7 @@ def _govern(
     by_hand, problems = member_objects(rules, tables, ViewBuilder(rules, catalog, facts))
     findings += problems
     objects: list[DesiredObject] = [
-        *members(pack, rules, catalog, naming),
+        *members(pack, rules.resources, catalog, naming),
         *lookup_grants(catalog, facts, rules, naming, every_table),
         *views,
         *supporting,

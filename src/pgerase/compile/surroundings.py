@@ -135,9 +135,11 @@ def idle_logins(pack: Pack, catalog: Catalog) -> tuple[Finding, ...]:
     )
 
 
-def members(pack: Pack, rules: bound.BoundRules, catalog: Catalog, naming: Naming) -> list[DesiredMembership]:
+def members(
+    pack: Pack, resources: Iterable[bound.BoundResource], catalog: Catalog, naming: Naming
+) -> list[DesiredMembership]:
     """Logins of applications and roles named in rules become members of the viewer role."""
-    named = {role for resource in rules.resources for rule in resource.rules for role in rule.roles}
+    named = {role for resource in resources for rule in resource.rules for role in rule.roles}
     return [DesiredMembership(naming.viewer, role) for role in sorted({*viewer_logins(pack, catalog), *named})]
 
 
