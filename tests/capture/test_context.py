@@ -142,3 +142,29 @@ def test_erasing_answers_for_itself(strict: Clinic) -> None:
     assert found.fetchall() == [(f"erasure {number}", "erasure", {"patient_id": 70}, {"name_length": None}, 1)]
     left = strict.admin.execute(f"select count(*) from {p}_log.value where person = '70'".encode())
     assert left.fetchone() == (0,)
+
+
+def test_the_support_grant_under_which_somebody_stands_is_named(strict: Clinic) -> None:
+    connection, p = strict.connect(), strict.prefix
+    strict.admin.execute(
+        f"begin; select {p}.annotate('seed', null); insert into app.patient (patient_id) values (80); commit".encode()
+    )
+    with as_viewer(connection, token=strict.sign(2), prefix=p):
+        opened = connection.execute(
+            f"select {p}.open_support('patient', '80', 'asked for help', 'T-1', now() + interval '1 hour')".encode()
+        ).fetchone()
+        connection.execute("insert into app.counter values (80, 1)")
+    assert opened is not None
+    for viewer, number in ((2, 81), (1, 82)):
+        with as_viewer(connection, token=strict.sign(viewer), prefix=p):
+            connection.execute(f"insert into app.counter values ({number}, 1)".encode())
+    with as_viewer(connection, token=strict.sign(2), prefix=p):
+        connection.execute(f"select {p}.close_support({opened[0]})".encode())
+    with as_viewer(connection, token=strict.sign(2), prefix=p):
+        connection.execute("insert into app.counter values (83, 1)")
+    found = strict.admin.execute(
+        f"select (key ->> 'counter_id')::integer, grant_id from {p}_log.entry "
+        "where relation = 'app.counter' and (key ->> 'counter_id')::integer between 80 and 83 order by 1".encode()
+    )
+    # One that was opened by the same transaction is none yet.
+    assert found.fetchall() == [(80, None), (81, opened[0]), (82, None), (83, None)]
