@@ -8,6 +8,7 @@ create or replace function pgerase_log.annotation(p_setting text)
     security invoker
     return
         case
+            when coalesce(pg_catalog.current_setting(p_setting, true), '') = '' then null
             when pg_catalog.right(
                 pg_catalog.current_setting(p_setting, true),
                 pg_catalog.length(extract(epoch from pg_catalog.now())::text) + 1

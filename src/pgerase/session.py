@@ -6,7 +6,7 @@ It only says who the viewer is. What the viewer may see is decided in the databa
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, overload
@@ -29,6 +29,8 @@ def as_viewer(
     *,
     token: str | None = None,
     claims: Mapping[str, Any] | None = None,
+    request: str | None = None,
+    purpose: str | None = None,
     prefix: str = "pgerase",
 ) -> AbstractContextManager[None]: ...
 
@@ -40,6 +42,8 @@ def as_viewer(
     *,
     token: str | None = None,
     claims: Mapping[str, Any] | None = None,
+    request: str | None = None,
+    purpose: str | None = None,
     prefix: str = "pgerase",
 ) -> AbstractAsyncContextManager[None]: ...
 
@@ -50,12 +54,14 @@ def as_viewer(
     *,
     token: str | None = None,
     claims: Mapping[str, Any] | None = None,
+    request: str | None = None,
+    purpose: str | None = None,
     prefix: str = "pgerase",
 ) -> AbstractContextManager[None] | AbstractAsyncContextManager[None]:
     """Run what is in the block as one viewer, in a transaction of its own or a savepoint of the open one.
 
-    The viewer is given by `key`, by a signed `token` or by `claims`, as `viewers.identity` wants it. The identity ends with the
-    block: with the transaction, or by giving the enclosing block's identity back. An exception rolls back. Use `with` for a
+    The viewer is given by `key`, by a signed `token` or by `claims`, as `viewers.identity` wants it. `request` and `purpose` are what
+    the audit log notes beside the viewer: which request or job writes, and what for. All of it ends with the block: with the transaction, or by giving the enclosing block's back. An exception rolls back. Use `with` for a
     connection and `async with` for an asynchronous one::
 
         with pgerase.as_viewer(connection, 42):
@@ -68,13 +74,16 @@ def as_viewer(
     if sum(given is not None for given in (key, token, claims)) != 1:
         raise UsageError("as_viewer takes one of key, token and claims")
     if claims is not None:
-        presented = _Presented(sql.SQL(_SET), (_CLAIMS, json.dumps(dict(claims))), _CLAIMS)
+        presented = [_Presented(sql.SQL(_SET), (_CLAIMS, json.dumps(dict(claims))), (_CLAIMS,))]
     else:
         if token is not None and not token:
             raise UsageError("an empty token", hint="without a viewer, do not use as_viewer at all")
         value = token if token is not None else viewer_text(key if key is not None else "")
         become = sql.SQL("select {}(%s)").format(sql.Identifier(prefix, "become"))
-        presented = _Presented(become, (value,), f"{prefix}.viewer")
+        presented = [_Presented(become, (value,), (f"{prefix}.viewer",))]
+    if request is not None or purpose is not None:
+        annotate = sql.SQL("select {}(%s, %s)").format(sql.Identifier(prefix, "annotate"))
+        presented.append(_Presented(annotate, (request, purpose), (f"{prefix}.request", f"{prefix}.purpose")))
     if isinstance(connection, psycopg.AsyncConnection):
         return _async_viewer(connection, presented)
     return _sync_viewer(connection, presented)
@@ -82,39 +91,43 @@ def as_viewer(
 
 @dataclass(frozen=True, slots=True)
 class _Presented:
-    """The statement that presents an identity, with its parameters, and the setting that keeps it."""
+    """A statement that presents who or what the block is for, with its parameters, and the settings that keep it."""
 
     statement: sql.SQL | sql.Composed
-    parameters: tuple[str, ...]
-    setting: str
+    parameters: tuple[str | None, ...]
+    settings: tuple[str, ...]
 
 
 @contextmanager
-def _sync_viewer(connection: psycopg.Connection[Any], presented: _Presented) -> Generator[None]:
+def _sync_viewer(connection: psycopg.Connection[Any], presented: Sequence[_Presented]) -> Generator[None]:
     nested = _is_nested(connection)
+    kept = [setting for one in presented for setting in one.settings] if nested else []
     with connection.transaction():
-        before = None
-        if nested:
-            before = connection.cursor(row_factory=tuple_row).execute(_KEPT, [presented.setting]).fetchone()
-        # Not the connection's own kind of cursor, which may write parameters into the statement.
-        psycopg.Cursor(connection).execute(presented.statement, presented.parameters)
+        before = [connection.cursor(row_factory=tuple_row).execute(_KEPT, [name]).fetchone() for name in kept]
+        for one in presented:
+            # Not the connection's own kind of cursor, which may write parameters into the statement.
+            psycopg.Cursor(connection).execute(one.statement, one.parameters)
         yield
-        if before is not None:
-            connection.execute(_SET, [presented.setting, before[0]])
+        for name, found in zip(kept, before, strict=True):
+            connection.execute(_SET, [name, found[0] if found is not None else ""])
 
 
 @asynccontextmanager
-async def _async_viewer(connection: psycopg.AsyncConnection[Any], presented: _Presented) -> AsyncGenerator[None]:
+async def _async_viewer(
+    connection: psycopg.AsyncConnection[Any], presented: Sequence[_Presented]
+) -> AsyncGenerator[None]:
     nested = _is_nested(connection)
+    kept = [setting for one in presented for setting in one.settings] if nested else []
     async with connection.transaction():
-        before = None
-        if nested:
+        before: list[Any] = []
+        for name in kept:
             cursor = connection.cursor(row_factory=tuple_row)
-            before = await (await cursor.execute(_KEPT, [presented.setting])).fetchone()
-        await psycopg.AsyncCursor(connection).execute(presented.statement, presented.parameters)
+            before.append(await (await cursor.execute(_KEPT, [name])).fetchone())
+        for one in presented:
+            await psycopg.AsyncCursor(connection).execute(one.statement, one.parameters)
         yield
-        if before is not None:
-            await connection.execute(_SET, [presented.setting, before[0]])
+        for name, found in zip(kept, before, strict=True):
+            await connection.execute(_SET, [name, found[0] if found is not None else ""])
 
 
 # The raw value, with its stamp where it has one, so that giving it back makes the enclosing block's identity valid again.

@@ -81,9 +81,9 @@ def short(entries: list[dict]) -> list[tuple]:
     return [(one["action"], one["key"], one["old"], one["new"]) for one in entries]
 
 
-def deployed(database: FreshDatabase, folder: Path) -> Clinic:
+def deployed(database: FreshDatabase, folder: Path, source: Path = CLINIC) -> Clinic:
     """A clinic with its pack applied and a signing key."""
-    made = Clinic(database, folder / "pack")
+    made = Clinic(database, folder / "pack", source)
     made.apply()
     with Database.open(database.dsn()) as opened:
         made.key = add_key(opened, database.prefix, folder / "key.json")

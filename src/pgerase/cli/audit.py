@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pgerase.cli.audit_coverage import coverage
 from pgerase.cli.audit_export import export
 from pgerase.cli.audit_key import key
 from pgerase.cli.audit_seal import seal
@@ -19,6 +20,7 @@ def audit() -> None:
     """The log of what happened: how it stands, and what keeps it going."""
 
 
+audit.add_command(coverage)
 audit.add_command(seal)
 audit.add_command(verify)
 audit.add_command(export)

@@ -57,6 +57,7 @@ ROUTINES = {
             "review_support",
             "list_support",
             "ticket_keys",
+            "held_grant",
         )
     },
     # The person's view of support access, which there is only where nobody can take another's identity.

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from pgerase.catalog.model import Catalog, Name
+from pgerase.check.coverage import coverage
 from pgerase.errors import Finding, Severity
 from pgerase.plan.family import below, children
 from pgerase.plan.foreign import foreign_policies
@@ -40,6 +41,7 @@ def find_drift(catalog: Catalog, ledger: Ledger, prefix: str, installed: Install
         look.objects(),
         look.foreign(),
         look.leaves(),
+        look.captured(),
         look.roles(),
         look.memberships(),
         look.settings(),
@@ -60,6 +62,7 @@ class _Look:
         self._prefix = prefix
         self._installed = installed
         self._viewer, *self._private = own_roles(prefix)
+        self._triggered = {str(key.table) for key in ledger.rows if key.is_capture(prefix)}
         self._governed = {key.table for key in ledger.rows if key.kind is Kind.ROW_SECURITY and key.table is not None}
 
     def objects(self) -> Iterator[Finding]:
@@ -103,6 +106,12 @@ class _Look:
                     f"a leaf of {top}, expected under row security like it, found: not made by pgerase ({flags})",
                     _APPLY,
                 )
+
+    def captured(self) -> Iterator[Finding]:
+        """Leaves and columns that came to captured tables later. What was applied and is gone is found by its key."""
+        for finding in coverage(self._catalog, self._prefix):
+            if finding.code in {"uncaptured-leaf", "uncaptured-column"} and finding.subject not in self._triggered:
+                yield finding
 
     def roles(self) -> Iterator[Finding]:
         """The prefix's roles have no power of their own."""

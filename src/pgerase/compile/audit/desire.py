@@ -47,7 +47,8 @@ def compile_audit(rules: AuditRules, bound_map: BoundMap | None, catalog: Catalo
     captures, findings = bind_captures(rules, bound_map, catalog)
     if any(finding.severity is Severity.ERROR for finding in findings):
         return Audit((), findings)
-    terms = Terms(naming, catalog.server_version, rules.log.context is Context.REQUIRED)
+    required = rules.log.context is Context.REQUIRED
+    terms = Terms(naming, catalog.server_version, required, rules.support is not None)
     objects: list[DesiredObject] = [*log_classes(rules, captures)]
     if any(capture.keep.person is not None for capture in captures):
         objects.append(DesiredGrant("schema", ident(naming.eraser), "usage", naming.keeper))

@@ -23,11 +23,15 @@ ROWS = {OLD: "old_rows", NEW: "new_rows"}
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What capture of every table has in common. `required`: a write that nobody answers for is refused."""
+    """What capture of every table has in common.
+
+    `required`: a write that nobody answers for is refused. `granted`: the pack has support access, and entries name the grant.
+    """
 
     naming: Naming
     server_version: int
     required: bool
+    granted: bool
 
 
 def capture_function(capture: BoundCapture, event: str, terms: Terms, mark: str) -> DesiredFunction:
@@ -53,6 +57,7 @@ class _Writer:
         self._naming = terms.naming
         self._version = terms.server_version
         self._required = terms.required
+        self._granted = terms.granted
         self._profiled = capture.keep.person is not None
         self._relation = _text(qualified(capture.table.name))
 
@@ -114,6 +119,7 @@ class _Writer:
             "v_role text;",
             "v_request text;",
             "v_purpose text;",
+            *(["v_grant bigint;"] if self._granted else []),
             *declared,
         ]
         return (
@@ -183,6 +189,10 @@ class _Writer:
                 )
                 + ",\n            schema = tg_table_schema,\n            table = tg_table_name;\n    end if;\n"
             )
+        if self._granted:
+            # Asked for last, and for those alone who may hold one: it is a look into a table.
+            held = qualified(Name(self._naming.api, "held_grant"))
+            text += f"    if v_actor is not null then\n        v_grant := {held}(p_holder => v_actor);\n    end if;\n"
         return text + "\n"
 
     # How long it is kept ------------------------------------------------------------------------------------------
@@ -233,6 +243,7 @@ class _Writer:
             ("role", "v_role"),
             ("request", "v_request"),
             ("purpose", "v_purpose"),
+            *([("grant_id", "v_grant")] if self._granted else []),
         ]
 
     def _insert_entry(self, columns: list[tuple[str, str]], source: str, by: int = 4) -> str:

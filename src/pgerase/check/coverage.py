@@ -1,0 +1,93 @@
+"""What is captured on a database, and what of it is not: read from the triggers and from what they say of themselves. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from pgerase.catalog.model import Catalog, Name, Table, Trigger
+from pgerase.errors import Finding, Severity
+
+_MARK = re.compile(r"\[pgerase capture=(\{[^\]]*\})\]\s*\Z")
+_FIRES = frozenset({"O", "A"})
+"""Triggers that fire in ordinary sessions, as pg_trigger spells it."""
+_EVENTS = ("insert", "update", "delete", "truncate")
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A captured table, with what was said of each column when it was last applied: plain, masked, personal or excluded."""
+
+    table: Name
+    columns: Mapping[str, str]
+
+
+def captured_tables(catalog: Catalog, prefix: str) -> Mapping[Name, Captured]:
+    """The tables that are captured by triggers of their own, without those that are captured as a part of another."""
+    marks = {
+        routine.name: json.loads(found.group(1))
+        for routine in catalog.routines
+        if routine.name.schema == f"{prefix}_log" and (found := _MARK.search(routine.comment)) is not None
+    }
+    triggered = {
+        name: marks[trigger.function]
+        for name, table in catalog.tables.items()
+        for trigger in table.triggers
+        if trigger.function in marks
+    }
+    return {
+        name: Captured(name, columns)
+        for name, columns in sorted(triggered.items())
+        if not any(parent in triggered for parent in catalog.tables[name].parents)
+    }
+
+
+def coverage(catalog: Catalog, prefix: str, wanted: Iterable[Name] = ()) -> tuple[Finding, ...]:
+    """What nobody writes down: of the `wanted` tables, of tables below captured ones, and of columns. Sorted by object."""
+    captured = captured_tables(catalog, prefix)
+    found = [finding for one in captured.values() for finding in _gaps(catalog, prefix, one)]
+    covered = {name for top in captured for name in (top, *catalog.leaves(top))}
+    for name in dict.fromkeys(wanted):
+        if name not in covered:
+            message = f"{name} is governed, and nobody writes down what happens to it"
+            hint = "Name it under capture: in audit.yaml and apply."
+            found.append(Finding("not-captured", Severity.WARNING, str(name), message, hint))
+    return tuple(sorted(found, key=lambda finding: (finding.subject, finding.code, finding.message)))
+
+
+def _gaps(catalog: Catalog, prefix: str, captured: Captured) -> Iterator[Finding]:
+    for name in (captured.table, *catalog.leaves(captured.table)):
+        table = catalog.tables[name]
+        triggers = {one.name: one for one in table.triggers}
+        missing = [event for event in _expected(table) if f"{prefix}_capture_{event}" not in triggers]
+        off = [event for event in _expected(table) if _is_off(triggers.get(f"{prefix}_capture_{event}"))]
+        if missing and name != captured.table:
+            message = f"what is written to {name}, below {captured.table}, by its own name is not captured: {', '.join(missing)}"
+            yield _error("uncaptured-leaf", name, message, "Apply again.")
+        elif missing:
+            yield _error("missing-trigger", name, f"{name} is not captured: {', '.join(missing)}", "Apply again.")
+        if off:
+            message = f"{name} is not captured, its triggers are switched off: {', '.join(off)}"
+            yield _error(
+                "disabled-trigger", name, message, "Look who did it, and enable them: alter table … enable trigger …"
+            )
+    for column in catalog.tables[captured.table].columns:
+        if column.name not in captured.columns and column.generated != "v":
+            message = f"{captured.table}.{column.name} came after the last apply and is not captured"
+            hint = "Say in audit.yaml if it is to be left out, masked or kept apart, and apply."
+            yield Finding("uncaptured-column", Severity.ERROR, f"{captured.table}.{column.name}", message, hint)
+
+
+def _expected(table: Table) -> tuple[str, ...]:
+    """The events for which a table has a trigger: emptying a parent fires those of the tables with the rows."""
+    return _EVENTS if table.kind == "r" else _EVENTS[:3]
+
+
+def _is_off(trigger: Trigger | None) -> bool:
+    return trigger is not None and trigger.enabled not in _FIRES
+
+
+def _error(code: str, name: Name, message: str, hint: str) -> Finding:
+    return Finding(code, Severity.ERROR, str(name), message, hint)

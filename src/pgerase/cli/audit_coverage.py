@@ -1,0 +1,51 @@
+"""`pgerase audit coverage`: what of the governed tables nobody writes down."""
+
+from __future__ import annotations
+
+import click
+
+from pgerase.catalog.model import Catalog, Name
+from pgerase.catalog.read import read_catalog
+from pgerase.check.coverage import captured_tables
+from pgerase.check.coverage import coverage as find_gaps
+from pgerase.cli.output import finding_data, findings_text, print_result
+from pgerase.cli.settings import Settings, common_options
+from pgerase.compile import compile_pack
+from pgerase.compile.surroundings import matches
+from pgerase.errors import ExitCode, UsageError
+from pgerase.rules.pack import Pack
+
+
+@click.command("coverage")
+@common_options
+@click.pass_obj
+def coverage(settings: Settings) -> int:
+    """Find tables of --pack that nobody audits, partitions without triggers, and columns that came later.
+
+    Governed tables and those of the data map are to be audited. Exit code 1 where something is not.
+    """
+    pack = settings.read_pack()
+    if pack is None:
+        raise UsageError("audit coverage needs a pack", hint="Name its folder with --pack DIR.")
+    with settings.open_database() as database:
+        catalog = read_catalog(database)
+    prefix = pack.settings.prefix
+    findings = find_gaps(catalog, prefix, _wanted(pack, catalog))
+    captured = captured_tables(catalog, prefix)
+    summary = f"{len(captured)} table(s) captured, {len(findings)} gap(s)"
+    data = {
+        "command": "audit coverage",
+        "prefix": prefix,
+        "captured": [{"table": str(name), "columns": dict(one.columns)} for name, one in captured.items()],
+        "findings": [finding_data(finding) for finding in findings],
+    }
+    print_result(settings, [findings_text(findings), summary] if findings else [summary], data)
+    return ExitCode.NO if findings else ExitCode.DONE
+
+
+def _wanted(pack: Pack, catalog: Catalog) -> tuple[Name, ...]:
+    """The tables that somebody should write down: those that are governed, hold people's data, or are named in audit.yaml."""
+    named = [table.table for table in pack.data_map.tables] if pack.data_map is not None else []
+    named += [capture.table for capture in pack.audit.captures] if pack.audit is not None else []
+    found = [name for name in catalog.tables if any(matches(table, name) for table in named)]
+    return (*compile_pack(pack, catalog).governed, *found)

@@ -1,0 +1,279 @@
+"""What cannot be captured is refused by name and place, never left out in silence (issue 5, Build 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pgerase.apply.execute import apply_plan
+from pgerase.apply.ledger import drift, read_state
+from pgerase.apply.prepare import prepare
+from pgerase.catalog.model import Name
+from pgerase.check.coverage import captured_tables, coverage
+from pgerase.cli.main import main
+from pgerase.compile import compile_pack
+from pgerase.compile.desired import DesiredLogClass, DesiredTrigger
+from pgerase.database import Database
+from pgerase.errors import Severity
+from pgerase.install import install
+from pgerase.plan.model import Change
+from pgerase.plan.objects import Kind
+from pgerase.plan.revert import make_revert
+from pgerase.rules.read import read_pack
+from tests.capture.conftest import CLINIC
+from tests.fix_database import FreshDatabase
+
+MAP = """
+version: 1
+unindexed: scan
+subjects: {patient: {table: app.patient, key: patient_id}, reader: {table: app.counter, key: counter_id}}
+tables:
+  app.patient: {subject: patient, rows: keep, columns: {name: {kind: name, purpose: care, erase: clear}}}
+  app.counter: {subject: reader, rows: keep}
+  app.loan: {links: {reader_id: {reader: key, rows: unlink}, keeper_id: patient}, rows: keep}
+  app.visit: {links: {patient_id: patient}, rows: keep}
+"""
+
+
+class Bench:
+    """The clinic's tables without rules; packs are written by the tests."""
+
+    def __init__(self, database: FreshDatabase, folder: Path) -> None:
+        self.database = database
+        self.prefix = database.prefix
+        self.folder = folder
+        self.owner = database.connect()
+        self.owner.execute((CLINIC / "schema.sql").read_bytes())
+        self.admin = database.connect_admin()
+        (folder / "pack.yaml").write_text(f"version: 1\nname: bench\nprefix: {self.prefix}\n")
+        (folder / "data_map.yaml").write_text(MAP)
+
+    def write(self, capture: str, log: str = "") -> None:
+        """The pack's audit.yaml."""
+        (self.folder / "audit.yaml").write_text(f"version: 1\n{log}capture:\n{capture}")
+
+    def findings(self, capture: str, log: str = "") -> list[tuple[str, str]]:
+        """Errors and warnings of the compiler, as (code, subject)."""
+        self.write(capture, log)
+        with Database.open(self.database.dsn()) as opened:
+            catalog, _ = read_state(opened, self.prefix)
+        found = compile_pack(read_pack(self.folder), catalog).findings
+        return [(one.code, one.subject) for one in found if one.severity is not Severity.NOTE]
+
+    def plan(self):
+        with Database.open(self.database.dsn()) as opened:
+            return prepare(opened, read_pack(self.folder)).plan
+
+    def apply(self) -> None:
+        with Database.open(self.database.dsn()) as opened:
+            plan = prepare(opened, read_pack(self.folder)).plan
+            assert plan.refusals == (), [one.message for one in plan.refusals]
+            apply_plan(opened, plan, allow_drop=True)
+
+    def drift(self) -> list[tuple[str, str]]:
+        with Database.open(self.database.dsn()) as opened:
+            return [(one.code, one.subject) for one in drift(opened, self.prefix)]
+
+    def gaps(self, *wanted: Name) -> list[tuple[str, str]]:
+        with Database.open(self.database.dsn()) as opened:
+            catalog, _ = read_state(opened, self.prefix)
+        return [(one.code, one.subject) for one in coverage(catalog, self.prefix, wanted)]
+
+
+@pytest.fixture(scope="module")
+def shared(server: str, unique_prefix: Callable[[], str], tmp_path_factory: pytest.TempPathFactory):
+    database = FreshDatabase(server, unique_prefix(), "template0")
+    database.create()
+    try:
+        made = Bench(database, tmp_path_factory.mktemp("bench"))
+        with Database.open(database.dsn()) as opened:
+            install(opened, made.prefix)
+        made.owner.execute(
+            "create table app.keyless (note text); create unlogged table app.scratch (id integer primary key); "
+            "create view app.shown as select * from app.counter; "
+            "create materialized view app.frozen as select * from app.counter"
+        )
+        yield made
+    finally:
+        database.drop()
+
+
+@pytest.fixture
+def bench(shared: Bench):
+    """The shared one without its data map, and with nothing applied once the test is over."""
+    (shared.folder / "data_map.yaml").unlink()
+    yield shared
+    (shared.folder / "data_map.yaml").write_text(MAP)
+    with Database.open(shared.database.dsn()) as opened:
+        apply_plan(opened, make_revert(*read_state(opened, shared.prefix), shared.prefix, "bench"), allow_drop=True)
+
+
+@pytest.mark.parametrize(
+    ("capture", "expected"),
+    [
+        ("  app.keyless:\n", ("no-key", "app.keyless")),
+        ("  app.shown:\n", ("captured-view", "app.shown")),
+        ("  app.frozen:\n", ("not-capturable", "app.frozen")),
+        ("  app.nowhere:\n", ("unknown-table", "app.nowhere")),
+        ("  app.visit_2025:\n", ("captured-leaf", "app.visit_2025")),
+        ("  app.extra:\n", ("captured-leaf", "app.extra")),
+        ("  app.scratch:\n", ("captured-unlogged", "app.scratch")),
+        ("  app.counter: {except: [cuont]}\n", ("unknown-column", "app.counter.cuont")),
+        ("  app.counter: {except: [counter_id]}\n", ("key-left-out", "app.counter.counter_id")),
+        ("  app.counter: {mask: [counter_id]}\n", ("key-left-out", "app.counter.counter_id")),
+        ("  app.patient:\n", ("captured-personal", "app.patient.name")),
+        ("  app.patient: {mask: [email]}\n", ("captured-personal", "app.patient.name")),
+        ("  app.patient: {personal: {name: nobody}}\n", ("unknown-column", "app.patient.nobody")),
+        ("  app.loan: {personal: {reader_words: number}}\n", ("not-a-link", "app.loan.number")),
+        ("  app.loan: {personal: {reader_words: {patient: from}}}\n", ("key-type", "app.loan.from")),
+    ],
+)
+def test_what_cannot_be_captured_is_said(shared: Bench, capture: str, expected: tuple[str, str]) -> None:
+    assert expected in shared.findings(capture)
+
+
+@pytest.mark.parametrize(
+    "capture",
+    [
+        "  app.patient: {except: [name]}\n",
+        "  app.patient: {mask: [name]}\n",
+        "  app.patient: {personal: {name: patient_id}}\n",
+    ],
+)
+def test_each_way_to_keep_personal_values_out_of_entries_will_do(shared: Bench, capture: str) -> None:
+    assert shared.findings(capture) == []
+
+
+def test_a_table_of_one_kind_of_person_may_hold_values_of_another(shared: Bench) -> None:
+    assert (
+        shared.findings("  app.loan: {personal: {reader_words: reader_id, keeper_words: {patient: keeper_id}}}\n") == []
+    )
+    assert ("not-a-link", "app.loan.reader_id") not in shared.findings(
+        "  app.loan: {personal: {reader_words: {patient: reader_id}}}\n"
+    )
+
+
+def test_classes_are_the_log_s_and_those_of_tables_with_a_length_of_their_own(shared: Bench) -> None:
+    shared.write("  app.counter: {keep: 24 months}\n  app.base:\n", "log: {partition: week, ahead: 2, keep: 10 days}\n")
+    with Database.open(shared.database.dsn()) as opened:
+        catalog, _ = read_state(opened, shared.prefix)
+    objects = compile_pack(read_pack(shared.folder), catalog).objects
+    assert [one for one in objects if isinstance(one, DesiredLogClass)] == [
+        DesiredLogClass("default", "P0M10D", "week", 2),
+        DesiredLogClass("app.counter", "P24M0D", "week", 2),
+    ]
+    triggers = {(str(one.table), one.name.rpartition("_")[2]) for one in objects if isinstance(one, DesiredTrigger)}
+    for table in ("app.counter", "app.base", "app.extra"):
+        assert {(table, event) for event in ("insert", "update", "delete", "truncate")} <= triggers
+
+
+def test_a_pack_of_audit_alone_is_applied_and_planned_again_without_a_step(bench: Bench) -> None:
+    bench.write("  app.visit:\n  app.counter:\n")
+    bench.apply()
+    assert bench.plan().pending == ()
+    assert bench.drift() == []
+
+
+def test_a_length_changed_by_hand_is_drift_and_put_right(bench: Bench) -> None:
+    bench.write("  app.counter:\n")
+    bench.apply()
+    bench.admin.execute(f"update {bench.prefix}_log.class set keep = '1 year' where class = 'default'".encode())
+    assert bench.drift() == [("changed", 'log class "default"')]
+    bench.apply()
+    assert bench.drift() == []
+    kept = bench.admin.execute(f"select keep::text from {bench.prefix}_log.class where class = 'default'".encode())
+    assert kept.fetchone() == ("6 mons",)
+
+
+def test_what_comes_to_a_captured_table_later_is_a_gap_and_drift_until_it_is_applied(bench: Bench) -> None:
+    bench.write("  app.visit:\n  app.counter:\n")
+    bench.apply()
+    assert bench.gaps() == []
+    bench.owner.execute(
+        "create table app.visit_2027 partition of app.visit for values from ('2027-01-01') to ('2028-01-01') "
+        "partition by range (visit_id); "
+        "create table app.visit_2027_1 partition of app.visit_2027 for values from (1) to (100); "
+        "alter table app.counter add column unit text"
+    )
+    late = [
+        ("uncaptured-column", "app.counter.unit"),
+        ("uncaptured-leaf", "app.visit_2027"),
+        ("uncaptured-leaf", "app.visit_2027_1"),
+    ]
+    try:
+        assert bench.gaps(Name("app", "counter"), Name("app", "staff")) == [
+            late[0],
+            ("not-captured", "app.staff"),
+            *late[1:],
+        ]
+        assert bench.drift() == late
+        bench.apply()
+        assert bench.gaps() == bench.drift() == []
+    finally:
+        bench.owner.execute("alter table app.counter drop column unit; drop table app.visit_2027")
+        bench.apply()
+
+
+def test_triggers_switched_off_or_dropped_are_gaps_and_drift(bench: Bench) -> None:
+    bench.write("  app.visit:\n  app.counter:\n")
+    bench.apply()
+    p = bench.prefix
+    bench.owner.execute(
+        f"alter table app.counter disable trigger {p}_capture_update; drop trigger {p}_capture_delete on app.visit_2025; "
+        f"drop trigger {p}_capture_insert on app.counter".encode()
+    )
+    assert bench.gaps() == [
+        ("disabled-trigger", "app.counter"),
+        ("missing-trigger", "app.counter"),
+        ("uncaptured-leaf", "app.visit_2025"),
+    ]
+    assert bench.drift() == [
+        ("missing", f"trigger {p}_capture_delete on app.visit_2025"),
+        ("missing", f"trigger {p}_capture_insert on app.counter"),
+        ("changed", f"trigger {p}_capture_update on app.counter"),
+    ]
+    bench.apply()
+    assert bench.gaps() == bench.drift() == []
+
+
+def test_revert_takes_triggers_and_functions_and_leaves_the_log(bench: Bench) -> None:
+    bench.write("  app.counter:\n")
+    bench.apply()
+    bench.admin.execute("insert into app.counter values (1, 1)")
+    with Database.open(bench.database.dsn()) as opened:
+        back = make_revert(*read_state(opened, bench.prefix), bench.prefix, "bench")
+        apply_plan(opened, back, allow_drop=True)
+        catalog, ledger = read_state(opened, bench.prefix)
+    assert ledger.rows == {} and captured_tables(catalog, bench.prefix) == {}
+    bench.admin.execute("delete from app.counter")
+    left = bench.admin.execute(f"select action from {bench.prefix}_log.entry where relation = 'app.counter'".encode())
+    assert left.fetchall() == [("insert",)]
+
+
+def test_a_class_that_is_no_longer_wanted_keeps_its_entries(bench: Bench) -> None:
+    bench.write("  app.counter: {keep: 2 months}\n")
+    bench.apply()
+    bench.write("  app.counter:\n")
+    gone = [step for step in bench.plan().pending if step.key.kind is Kind.LOG_CLASS]
+    assert [(step.change, step.key.parts, step.statements, step.before) for step in gone] == [
+        (Change.DROP, ("app.counter",), (), ())
+    ]
+    assert not any(step.destructive for step in bench.plan().pending if step.key.kind is Kind.LOG_CLASS)
+
+
+def test_the_command_says_what_nobody_audits(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.write("  app.loan:\n")
+    bench.apply()
+    (bench.folder / "data_map.yaml").write_text(MAP)
+    arguments = ["--dsn", bench.database.dsn(), "--pack", str(bench.folder), "audit", "coverage"]
+    assert main(arguments) == 1
+    said = capsys.readouterr().out
+    assert "app.patient" in said and "app.visit" in said and "app.loan is" not in said
+    bench.write("  app.loan:\n  app.patient: {mask: [name]}\n  app.counter:\n  app.visit:\n")
+    assert main(arguments) == 1  # not yet applied
+    bench.apply()
+    capsys.readouterr()
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == "4 table(s) captured, 0 gap(s)\n"
