@@ -377,13 +377,17 @@ TAMPERED = {
         "Entries: segment 1 (default, 2026-09-10) is in another order than it was sealed in.",
     ),
     "an insertion in the past": (
-        "insert into {log}.entry (class, at, entry_id, relation, action, login) overriding system value"
-        " values ('default', '2026-09-10 00:10Z', 1, 'a.b', 'update', 'x')",
+        (
+            "insert into {log}.entry (class, at, entry_id, relation, action, login) overriding system value"
+            " values ('default', '2026-09-10 00:10Z', 1, 'a.b', 'update', 'x')"
+        ),
         "Entries: 1 was put in later, with a number of before.",
     ),
     "a new number with an old time": (
-        "insert into {log}.entry (class, at, relation, action, login)"
-        " values ('default', '2026-09-10 00:10Z', 'a.b', 'update', 'x')",
+        (
+            "insert into {log}.entry (class, at, relation, action, login)"
+            " values ('default', '2026-09-10 00:10Z', 'a.b', 'update', 'x')"
+        ),
         "says 2026-09-10 00:10 UTC, and was numbered after the seal of 2026-10-05 12:00 UTC.",
     ),
     "a dropped partition": (
