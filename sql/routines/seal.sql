@@ -11,6 +11,7 @@ create or replace function pgerase_log.seal(
     volatile
     parallel unsafe
     security definer
+    set work_mem = '64MB'
     set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
@@ -90,7 +91,14 @@ begin
 
     with fresh as materialized (
         select
-            entry.*,
+            entry.class,
+            entry.at,
+            entry.entry_id,
+            entry.parts,
+            pgerase_log.entry_text(
+                entry.class, entry.at, entry.entry_id, entry.xact, entry.relation, entry.action, entry.actor, entry.login,
+                entry.role, entry.request, entry.purpose, entry.grant_id, entry.key, entry.old, entry.new, entry.parts
+            ) as text,
             pg_catalog.date_trunc('day', entry.at, 'UTC') as day,
             pg_catalog.row_number() over (order by entry.entry_id, entry.at, entry.class) as number
         from pgerase_log.entry as entry
@@ -152,10 +160,7 @@ begin
             coalesce(apart.salts, '{}'),
             coalesce(apart.commitments, '{}'),
             pgerase_log.text_hash(
-                p_text => pgerase_log.entry_text(
-                    fresh.class, fresh.at, fresh.entry_id, fresh.xact, fresh.relation, fresh.action, fresh.actor, fresh.login,
-                    fresh.role, fresh.request, fresh.purpose, fresh.grant_id, fresh.key, fresh.old, fresh.new, fresh.parts
-                ),
+                p_text => fresh.text,
                 p_salt => pgerase_log.salt(v_seed, fresh.number, 0),
                 p_commitments => coalesce(apart.together, c_nothing)
             )
