@@ -66,12 +66,3 @@ comment on column pgerase_log.checkpoint.root is 'The root of the Merkle tree ov
 comment on column pgerase_log.checkpoint.at is 'When it was signed, by the signer''s clock.';
 comment on column pgerase_log.checkpoint.text is 'What was signed.';
 comment on column pgerase_log.checkpoint.signature is 'Ed25519.';
-
-
--- New entries stand at the end of a table, so ranges of blocks tell where numbers are; writers pay next to nothing for it.
-create index entry_entry_id_idx on pgerase_log.entry using brin (entry_id) with (pages_per_range = 32);
-create index value_entry_id_person_idx on pgerase_log.value
-    using brin (entry_id, person pg_catalog.text_bloom_ops) with (pages_per_range = 32);
-
-create index leaf_entry_id_idx on pgerase_log.leaf (entry_id);
-create index leaf_segment_id_idx on pgerase_log.leaf (segment_id, position);

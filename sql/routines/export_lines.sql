@@ -85,6 +85,50 @@ begin
             on kept.class = entry.class and kept.at = entry.at and kept.entry_id = entry.entry_id
     where p_kind = 'entry'
     order by coalesce(entry.entry_id, leaf.entry_id, kept.entry_id);
+
+    return query
+    select pg_catalog.json_build_object(
+        'type', 'held',
+        'number', held.entry_id,
+        'text', pgerase_log.entry_text(
+            held.class, held.at, held.entry_id, held.xact, held.relation, held.action, held.actor, held.login,
+            held.role, held.request, held.purpose, held.grant_id, held.key, held.old, held.new, held.parts
+        ),
+        'segment', held.segment_id,
+        'position', held.position,
+        'salt', pg_catalog.encode(held.salt, 'hex'),
+        'salts', array(
+            select case when p_values then pg_catalog.encode(one.salt, 'hex') end
+            from pg_catalog.unnest(held.salts) with ordinality as one (salt, part)
+            order by one.part
+        ),
+        'commitments', array(
+            select pg_catalog.encode(one.commitment, 'hex')
+            from pg_catalog.unnest(held.commitments) with ordinality as one (commitment, part)
+            order by one.part
+        ),
+        'hash', pg_catalog.encode(held.hash, 'hex'),
+        'path', case when held.path is not null then array(
+            select pg_catalog.encode(one.node, 'hex')
+            from pg_catalog.unnest(held.path) with ordinality as one (node, level)
+            order by one.level
+        ) end,
+        'values', array(
+            select pg_catalog.json_build_object(
+                'part', value.part,
+                'text', case when p_values then pgerase_log.value_text(
+                    held.class, held.at, value.entry_id, value.part, value.subject, value.person, value.old, value.new
+                ) end
+            )
+            from pgerase_log.held_value as value
+            where value.entry_id = held.entry_id
+            order by value.part
+        )
+    )::text
+    from pgerase_log.held as held
+    where p_kind = 'held'
+        and held.entry_id between p_first and p_last
+    order by held.entry_id;
 end;
 $$;
 

@@ -11,6 +11,7 @@ create or replace function pgerase_log.seal(
     volatile
     parallel unsafe
     security definer
+    set work_mem = '64MB'
     set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
@@ -24,6 +25,7 @@ declare
     v_newest xid8;
     v_floor bigint;
     v_entries bigint;
+    v_made bigint;
     v_records bigint;
     v_previous bytea;
     v_hash bytea;
@@ -89,7 +91,14 @@ begin
 
     with fresh as materialized (
         select
-            entry.*,
+            entry.class,
+            entry.at,
+            entry.entry_id,
+            entry.parts,
+            pgerase_log.entry_text(
+                entry.class, entry.at, entry.entry_id, entry.xact, entry.relation, entry.action, entry.actor, entry.login,
+                entry.role, entry.request, entry.purpose, entry.grant_id, entry.key, entry.old, entry.new, entry.parts
+            ) as text,
             pg_catalog.date_trunc('day', entry.at, 'UTC') as day,
             pg_catalog.row_number() over (order by entry.entry_id, entry.at, entry.class) as number
         from pgerase_log.entry as entry
@@ -138,36 +147,33 @@ begin
             pg_catalog.string_agg(part.commitment, c_nothing order by part.part) as together
         from (select one.* from part as one offset 0) as part
         group by part.number
+    ),
+    sealed as (
+        insert into pgerase_log.leaf (class, at, entry_id, segment_id, position, salt, salts, commitments, hash)
+        select
+            fresh.class,
+            fresh.at,
+            fresh.entry_id,
+            v_number + pg_catalog.dense_rank() over (order by fresh.class, fresh.day),
+            pg_catalog.row_number() over (partition by fresh.class, fresh.day order by fresh.entry_id, fresh.at) - 1,
+            pgerase_log.salt(v_seed, fresh.number, 0),
+            coalesce(apart.salts, '{}'),
+            coalesce(apart.commitments, '{}'),
+            pgerase_log.text_hash(
+                p_text => fresh.text,
+                p_salt => pgerase_log.salt(v_seed, fresh.number, 0),
+                p_commitments => coalesce(apart.together, c_nothing)
+            )
+        from fresh
+            left join apart on apart.number = fresh.number
+        returning leaf.segment_id
     )
-    insert into pgerase_log.leaf (class, at, entry_id, segment_id, position, salt, salts, commitments, hash)
-    select
-        fresh.class,
-        fresh.at,
-        fresh.entry_id,
-        v_number + pg_catalog.dense_rank() over (order by fresh.class, fresh.day),
-        pg_catalog.row_number() over (partition by fresh.class, fresh.day order by fresh.entry_id, fresh.at) - 1,
-        pgerase_log.salt(v_seed, fresh.number, 0),
-        coalesce(apart.salts, '{}'),
-        coalesce(apart.commitments, '{}'),
-        pgerase_log.text_hash(
-            p_text => pgerase_log.entry_text(
-                fresh.class, fresh.at, fresh.entry_id, fresh.xact, fresh.relation, fresh.action, fresh.actor, fresh.login,
-                fresh.role, fresh.request, fresh.purpose, fresh.grant_id, fresh.key, fresh.old, fresh.new, fresh.parts
-            ),
-            p_salt => pgerase_log.salt(v_seed, fresh.number, 0),
-            p_commitments => coalesce(apart.together, c_nothing)
-        )
-    from fresh
-        left join apart on apart.number = fresh.number;
-
-    get diagnostics v_entries = row_count;
+    select pg_catalog.count(*), pg_catalog.count(distinct sealed.segment_id)
+    into strict v_entries, v_made
+    from sealed;
 
     update pgerase_log.record as record
-    set segment_id = v_number + 1 + (
-        select pg_catalog.count(distinct leaf.segment_id)
-        from pgerase_log.leaf as leaf
-        where leaf.segment_id > v_number
-    )
+    set segment_id = v_number + v_made + 1
     where record.record_id in (
         select open.record_id
         from pgerase_log.record as open
@@ -211,7 +217,7 @@ begin
                 pg_catalog.max(leaf.entry_id) as last_id,
                 pg_catalog.array_agg(leaf.hash order by leaf.position) as hashes
             from pgerase_log.leaf as leaf
-            where leaf.segment_id > v_number
+            where leaf.segment_id between v_number + 1 and v_number + v_made
             group by leaf.segment_id, leaf.class
 
             union all
@@ -231,7 +237,7 @@ begin
                     order by record.record_id
                 )
             from pgerase_log.record as record
-            where record.segment_id > v_number
+            where record.segment_id = v_number + v_made + 1
             group by record.segment_id
 
             union all

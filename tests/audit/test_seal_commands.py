@@ -373,7 +373,10 @@ TAMPERED = {
         "Values: part 1 of entry 4 is gone, and no record says that it was erased.",
     ),
     "reordering": (
-        "update {log}.leaf set position = 3 - position where segment_id = 1 and position in (1, 2)",
+        (
+            "drop index {log}.leaf_1_20260901_segment_id_position_idx;"
+            "update {log}.leaf set position = 3 - position where segment_id = 1 and position in (1, 2)"
+        ),
         "Entries: segment 1 (default, 2026-09-10) is in another order than it was sealed in.",
     ),
     "an insertion in the past": (

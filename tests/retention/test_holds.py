@@ -6,52 +6,6 @@ import pytest
 
 from pgerase.operate.retention_model import Fate, RunState
 
-STAND_IN = """
-    create table {l}.segment (segment_id bigint primary key, at timestamptz not null default now());
-    create function {l}.inclusion_path(p_segment bigint, p_position integer) returns bytea[]
-        language plpgsql as $$
-        begin
-            if p_segment = 666 then
-                raise exception using errcode = 'ZE232', message = 'tampered';
-            end if;
-            -- It needs the whole segment, as the real one does.
-            return (
-                select array_agg(leaf.hash order by leaf.position)
-                from {l}.leaf as leaf
-                where leaf.segment_id = p_segment and leaf.position <> p_position
-            );
-        end $$;
-    create function {l}.seal(p_now timestamptz, p_limit integer default 100000)
-        returns table (segment_id bigint, kind text, class text, entries integer)
-        language plpgsql security definer as $$
-        declare
-            v_count integer;
-        begin
-            if exists (select from {l}.segment as refusing where refusing.segment_id = -1) then
-                raise exception using errcode = 'ZE230', message = 'another session is sealing the log';
-            end if;
-            insert into {l}.leaf (class, at, entry_id, segment_id, position, salt, hash)
-            select e.class, e.at, e.entry_id, 1, e.entry_id, '\\x00', sha256(e.entry_id::text::bytea)
-            from {l}.entry as e
-            where not exists (select from {l}.leaf as l where l.entry_id = e.entry_id);
-            get diagnostics v_count = row_count;
-            return query select 1::bigint, 'entry', 'default', v_count;
-        end $$;
-    alter table {l}.segment owner to {k};
-    alter function {l}.seal(timestamptz, integer) owner to {k};
-    alter function {l}.inclusion_path(bigint, integer) owner to {k};
-    grant select on {l}.segment to {o};
-"""
-
-
-@pytest.fixture
-def sealed(archive):
-    """A stand-in for the seal, as small as can be: what is tested here is who calls it when."""
-    script = STAND_IN.replace("{k}", f'"{archive.names.keeper}"').replace("{o}", f'"{archive.database.owner}"')
-    archive.as_admin(script)
-    yield archive
-    archive.as_admin("drop function {l}.seal, {l}.inclusion_path; drop table {l}.segment")
-
 
 def hold(archive, person: str, reference: str = "case-1") -> None:
     archive.rows("select {l}.place_hold('person', %s, null, null, %s)", person, reference)
@@ -66,22 +20,21 @@ def begun(archive) -> None:
     archive.run("2026-01-15")
 
 
-def test_entries_of_held_people_outlive_their_partition(sealed) -> None:
-    begun(sealed)
-    theirs, others, nobodys = (sealed.write("2026-01-20", person=person) for person in ("1", "2", None))
-    hold(sealed, "1")
-    run = sealed.run("2026-03-01", clock_is_right=True)
+def test_entries_of_held_people_outlive_their_partition(archive) -> None:
+    begun(archive)
+    theirs, others, nobodys = (archive.write("2026-01-20", person=person) for person in ("1", "2", None))
+    hold(archive, "1")
+    run = archive.run("2026-03-01", clock_is_right=True)
     assert (run.state, run.sealed, run.counts[Fate.DROPPED]) == (RunState.DONE, True, 1)
-    assert sealed.entries() == set()
-    assert sealed.held() == {theirs}
-    [(person, new)] = sealed.rows("select person, new from {l}.held_value")
+    assert archive.entries() == set()
+    assert archive.held() == {theirs}
+    [(person, new)] = archive.rows("select person, new from {l}.held_value")
     assert (person, new) == ("1", {"email": "x"})
     # The path was computed while the segment was whole.
-    paths = sealed.rows(
-        "select path = array[sha256(%s), sha256(%s)] from {l}.held", str(others).encode(), str(nobodys).encode()
-    )
-    assert paths == [(True,)]
-    assert sealed.rows("select body from {l}.record where kind = 'held'") == [
+    assert archive.rows("select path is not null from {l}.held") == [(True,)]
+    assert archive.rows("select * from {l}.verify_held()") == []
+    assert {others, nobodys}.isdisjoint(archive.held())
+    assert archive.rows("select body from {l}.record where kind = 'held'") == [
         ({"table": "entry_1_20260101", "entries": 1, "proven": True},)
     ]
 
@@ -163,30 +116,33 @@ def test_without_all_three_tables_nobody_can_tell_who_is_held(archive) -> None:
     assert {"entry_1_20260101", "value_1_mine"} <= archive.tables()
 
 
-def test_what_cannot_be_sealed_is_not_dropped_until_somebody_says_so(sealed) -> None:
+def test_what_cannot_be_sealed_is_not_dropped_until_somebody_says_so(archive) -> None:
     """E5's deadline loses against the proof, and audit status says so; with --allow-drop it wins."""
-    begun(sealed)
-    sealed.write("2026-01-20")
-    sealed.as_admin("insert into {l}.segment values (-1)")
-    run = sealed.run("2026-03-01", clock_is_right=True)
+    begun(archive)
+    archive.write("2026-01-20")
+    # Somebody else is sealing all the time.
+    another = archive.database.connect_admin()
+    another.execute("select pg_advisory_lock(hashtextextended(%s, 1))", [archive.names.logs])
+    run = archive.run("2026-03-01", clock_is_right=True)
     assert (run.state, run.counts[Fate.HELD_BACK]) == (RunState.INCOMPLETE, 1)
-    assert len(sealed.entries()) == 1
-    assert sealed.run("2026-03-02", allow_drop=True).state is RunState.DONE
-    assert sealed.entries() == set()
+    assert len(archive.entries()) == 1
+    assert archive.run("2026-03-02", allow_drop=True).state is RunState.DONE
+    another.close()
+    assert archive.entries() == set()
 
 
-def test_a_segment_that_was_tampered_with_is_no_reason_to_lose_what_is_held(sealed) -> None:
-    begun(sealed)
-    theirs = sealed.write("2026-01-20", person="1")
-    sealed.as_admin(
+def test_a_segment_that_was_tampered_with_is_no_reason_to_lose_what_is_held(archive) -> None:
+    begun(archive)
+    theirs = archive.write("2026-01-20", person="1")
+    archive.as_admin(
         "insert into {l}.leaf (class, at, entry_id, segment_id, position, salt, hash)"
         " values ('default', '2026-01-20', %s, 666, 0, '', '')",
         theirs,
     )
-    hold(sealed, "1")
-    assert sealed.run("2026-03-01", clock_is_right=True).state is RunState.DONE
-    assert sealed.rows("select entry_id, segment_id, path from {l}.held") == [(theirs, 666, None)]
-    assert sealed.rows("select body ->> 'proven' from {l}.record where kind = 'held'") == [("false",)]
+    hold(archive, "1")
+    assert archive.run("2026-03-01", clock_is_right=True).state is RunState.DONE
+    assert archive.rows("select entry_id, segment_id, path from {l}.held") == [(theirs, 666, None)]
+    assert archive.rows("select body ->> 'proven' from {l}.record where kind = 'held'") == [("false",)]
 
 
 def test_the_same_hold_twice_is_one(archive) -> None:

@@ -30,7 +30,10 @@ def export(settings: Settings, prefix: str | None, file: Path, *, no_values: boo
         done = export_log(door, file, values=not no_values, progress=_told)
     verifier = resources.folder("tools") / "verify_log.py"
     lines = [
-        f"{file}: {done.headers} headers, {done.checkpoints} checkpoints, {done.records} records, {done.entries} entries",
+        (
+            f"{file}: {done.headers} headers, {done.checkpoints} checkpoints, {done.records} records, {done.entries} entries"
+            f" and {done.held} under hold"
+        ),
         f"to check it: python {verifier} {file} --public-key FILE --anchors FILE",
     ]
     print_result(
@@ -43,6 +46,7 @@ def export(settings: Settings, prefix: str | None, file: Path, *, no_values: boo
             "checkpoints": done.checkpoints,
             "records": done.records,
             "entries": done.entries,
+            "held": done.held,
             "verifier": str(verifier),
         },
     )

@@ -160,6 +160,7 @@ LOG_ROUTINES = {
     "verify_values": True,
     "verify_records": True,
     "verify_order": True,
+    "verify_held": True,
     "export_lines": True,
     "begin_run": True,
     "end_run": True,

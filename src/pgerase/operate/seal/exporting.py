@@ -30,6 +30,7 @@ class Exported:
     checkpoints: int
     records: int
     entries: int
+    held: int
 
 
 def export_log(door: SealDoor, path: Path, *, values: bool = True, progress: Watch | None = None) -> Exported:
@@ -53,12 +54,13 @@ def _write(door: SealDoor, file: IO[str], *, values: bool, progress: Watch) -> E
     for one in checkpoints:
         _line(file, {"type": "checkpoint", **json.loads(one.line())})
     records = _lines(file, _chunks(door, "record", bounds["first_record"], bounds["last_record"], values=values))
+    held = _lines(file, _chunks(door, "held", bounds["first_held"], bounds["last_held"], values=values))
     entries = 0
     first, last = bounds["first_entry"], bounds["last_entry"]
     for chunk in _chunks(door, "entry", first, last, values=values):
         entries += _lines(file, iter([chunk]))
         progress(min(first + entries, last), last)
-    return Exported(headers, len(checkpoints), records, entries)
+    return Exported(headers, len(checkpoints), records, entries, held)
 
 
 def _chunks(door: SealDoor, kind: str, first: int | None, last: int | None, *, values: bool) -> Iterator[list[str]]:

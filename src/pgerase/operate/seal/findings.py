@@ -53,6 +53,8 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         "record-missing": _error("segments of records have lost some"),
         "record-inserted": _error("segments of records have some that were not sealed in them"),
         "held-changed": _error("entries under hold are not as they were sealed"),
+        "held-missing": _error("fewer entries are under hold than the records say"),
+        "held-inserted": _error("more entries are under hold than the records say"),
         "held-unsealed": _warning("entries under hold were never sealed"),
         "header-missing": _error("headers are gone from the chain"),
         "header-changed": _error("headers are not what was hashed"),

@@ -16,7 +16,7 @@ from pgerase.operate.seal.findings import SealFinding
 from pgerase.operate.seal.keys import PublicKey
 from pgerase.operate.seal.merkle import roots
 
-CHECKS = ("chain", "segments", "entries", "values", "records", "order")
+CHECKS = ("chain", "segments", "entries", "values", "records", "order", "held")
 """The routines verify_…, in the order they are asked."""
 
 Watch = Callable[[str], None]

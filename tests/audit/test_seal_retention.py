@@ -1,0 +1,112 @@
+"""The seal and retention as they are run: partitions expire, what is held outlives them, and all of it still verifies (E4, E5)."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pgerase.database import Database
+from pgerase.operate.retention import maintain
+from pgerase.operate.seal.door import SealDoor
+from pgerase.operate.seal.exporting import export_log
+from pgerase.operate.seal.keys import SealKey
+from pgerase.operate.seal.sealing import sign_log
+
+# September's partitions end on 1 October and are kept for six months.
+EXPIRED = datetime(2027, 4, 2, tzinfo=UTC)
+VERIFIER = Path(__file__).resolve().parents[2] / "tools" / "verify_log.py"
+
+
+@pytest.fixture
+def expired(copy):
+    """The log of a copy with a hold on person 1, after September went."""
+    with Database.open(copy.dsn) as database:
+        with copy.as_owner():
+            copy.rows("select {log}.place_hold('person', '1', null, null, 'case/1')")
+        run = maintain(database, copy.names.prefix, now=EXPIRED, clock_is_right=True)
+        assert {fate.fate.value for fate in run.outcomes} >= {"dropped"}, run
+        assert copy.rows("select to_regclass('{log}.entry_1_20260901') as gone") == [(None,)]
+    copy.seal("2027-04-02 01:00Z")
+    return copy
+
+
+def test_survives_retention_with_holds(expired, tmp_path, capfd):
+    """Held entries of a dropped partition are proven one by one by their inclusion paths; an auditor sees the same."""
+    assert expired.findings() == set()
+    # Three entries a day name person 1, and September has two days.
+    assert expired.rows("select count(*) from {log}.held") == [(6,)]
+    assert expired.rows("select count(*) from {log}.entry where at < '2026-10-01'") == [(0,)]
+    key = SealKey.new()
+    key.write(tmp_path / "k.pem")
+    with Database.open(expired.dsn) as database:
+        door = SealDoor(database, expired.names.prefix)
+        sign_log(door, key)
+        export_log(door, tmp_path / "export.jsonl")
+    spec = importlib.util.spec_from_file_location("verify_log", VERIFIER)
+    assert spec is not None
+    assert spec.loader is not None
+    verifier = sys.modules["verify_log"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(verifier)
+    code = verifier.main([str(tmp_path / "export.jsonl"), "--public-key", str(tmp_path / "k.pem.pub")])
+    said = capfd.readouterr().out
+    assert code == 0, said
+    assert "Holds: 6 entries kept past their time, each proven by itself." in said
+    assert "Segments: 2 are whole, 4 were dropped as their time was over" in said
+    for statement, sentence in (
+        ("update {log}.held set actor = '8'", "is not as it was sealed"),
+        ("update {log}.held set position = position # 1", "is not in the segment it names"),
+        ("update {log}.held_value set new = null", "is not as it was sealed"),
+        ("delete from {log}.held_value", "is gone, and no record says that it was erased"),
+    ):
+        with expired.database.transaction(undo=True):
+            expired.run(statement)
+            door = SealDoor(expired.database, expired.names.prefix)
+            file = tmp_path / f"{len(list(tmp_path.iterdir()))}.jsonl"
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(door, "snapshot", expired.database.transaction)
+                export_log(door, file)
+        assert verifier.main([str(file), "--public-key", str(tmp_path / "k.pem.pub")]) == 1
+        assert sentence in capfd.readouterr().out
+
+
+DETECTED = [
+    ("update {log}.held set actor = '8'", {"held-changed"}),
+    ("update {log}.held set path = path[2:]", {"held-changed"}),
+    ("update {log}.held set segment_id = 2", {"held-changed"}),
+    ("delete from {log}.held where entry_id = 4", {"held-missing", "value-inserted"}),
+    ("update {log}.held_value set new = null where part = 2", {"value-changed"}),
+    ("delete from {log}.held_value where part = 2", {"value-missing", "salt-left"}),
+    (
+        (
+            "insert into {log}.held select class, at, 1, xact, relation, action, actor, login, role, request, purpose, grant_id,"
+            " key, old, new, 0, due_at from {log}.held where entry_id = 4"
+        ),
+        {"held-inserted", "held-unsealed"},
+    ),
+]
+
+
+def test_detects_what_was_done_to_held_entries(expired):
+    for statement, codes in DETECTED:
+        with expired.database.transaction(undo=True):
+            expired.run(statement)
+            assert expired.findings() == codes, statement
+
+
+def test_survives_erasing_another_person_from_held_entries_and_their_release(expired):
+    assert expired.rows("select {log}.forget_people('person', '{2}', 1)")[0][0] > 4
+    assert expired.rows("select distinct person from {log}.held_value order by 1") == [("1",), (None,)]
+    assert expired.rows("select count(*) from {log}.held where salts[2] is not null") == [(0,)]
+    with Database.open(expired.dsn) as database:
+        expired.seal("2027-04-02 02:00Z")
+        assert expired.findings() == set()
+        with expired.as_owner():
+            expired.rows("select {log}.release_holds('person', '1', null)")
+        maintain(database, expired.names.prefix, now=EXPIRED, clock_is_right=True)
+        assert expired.rows("select count(*) from {log}.held") == [(0,)]
+    expired.seal("2027-04-02 03:00Z")
+    assert expired.findings() == set()
