@@ -18,20 +18,11 @@ def looked(care):
     """Anna was looked at twice, once without her consent; Berta once. Numbers of the three grants."""
     first = care.opened(70, why="cannot sign in")
     glass = care.opened(70, kind="break_glass", holder="lead-1", why="fraud report")
-    care.as_secret(
-        "update P_internal.support_grant set approved_by = 'lead-2', approved_at = now(), approved_xact = pg_current_xact_id()"
-        " where grant_id = %s",
-        [glass],
-    )
-    care.happened(glass, "approved")
+    care.as_owner("select P_internal.approve_grant(%s, 'lead-2')", [glass])
     other = care.opened(71, why="billing")
     for resource, keys in (("note", ["1", "2"]), ("person", ["70"])):
-        care.as_secret(
-            "insert into P_internal.support_ticket (ticket, grant_id, resource, keys, taken_at, taken_xact)"
-            " values (gen_random_uuid(), %s, %s, %s, clock_timestamp(), pg_current_xact_id())",
-            [first, resource, keys],
-        )
-    care.as_secret("update P_internal.support_grant set closed_at = now() where grant_id = %s", [first])
+        care.as_secret("select P_internal.keep_ticket(%s, %s, %s)", [first, resource, keys])
+    care.as_owner("select P_internal.close_grant(%s, null)", [first])
     return first, glass, other
 
 
@@ -52,6 +43,7 @@ def test_s4_the_person_sees_role_date_reason_and_records(care, looked):
 def test_s4_what_is_told_is_there_to_be_read(care, looked):
     first, glass, other = looked
     assert [(one["access"], one["event"]) for one in care.seen_by("anna", "my_messages")] == [
+        (first, "closed"),
         (glass, "approved"),
         (first, "opened"),
     ]
@@ -124,8 +116,7 @@ def test_threat_names_of_staff_are_kept_unless_the_pack_says_so(care, looked):
 
 def test_of_somebody_erased_the_time_and_the_ticket_stay(care, looked):
     _, glass, _ = looked
-    care.as_secret("update P_internal.support_ticket set keys = '{}'")
-    care.as_secret("update P_internal.support_grant set reason = null, forgotten_at = now() where person = '70'")
+    care.as_secret("select P_internal.forget_support('person', '{70}')")
     latest, earliest = who_saw(care.register(), "person", "70")
     assert (latest.number, latest.reason, latest.ticket) == (glass, None, "T-1")
     # How many rows were returned is not known any more, which is not the same as none.

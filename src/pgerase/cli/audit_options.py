@@ -11,11 +11,11 @@ import click
 from pgerase.apply.ledger import find_prefix
 from pgerase.cli.settings import Settings
 from pgerase.database import Database
-from pgerase.errors import UsageError
 from pgerase.operate.seal.door import SealDoor
 from pgerase.operate.seal.keys import PublicKey
 from pgerase.operate.seal.sealing import Anchor
 from pgerase.rules.audit import Seal
+from pgerase.webhook import Webhook
 
 public_key_option = click.option(
     "--public-key",
@@ -43,16 +43,10 @@ def seal_rules(settings: Settings) -> Seal | None:
 
 def anchor_of(settings: Settings, rules: Seal) -> Anchor:
     """Where checkpoints go. A relative path is one in the pack's folder. Raises UsageError for a webhook without address."""
-    url = None
-    if rules.anchor_webhook_env is not None:
-        url = os.environ.get(rules.anchor_webhook_env)
-        if not url:
-            raise UsageError(
-                f"the environment variable {rules.anchor_webhook_env} is empty",
-                hint="it holds the address that checkpoints are posted to, as audit.yaml says",
-            )
+    variable = rules.anchor_webhook_env
+    webhook = None if variable is None else Webhook.read(variable, os.environ)
     file = None if rules.anchor_file is None else (settings.pack or Path()) / rules.anchor_file
-    return Anchor(file, url)
+    return Anchor(file, webhook)
 
 
 def every_of(rules: Seal | None) -> timedelta | None:

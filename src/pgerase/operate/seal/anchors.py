@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from pgerase.errors import PgeraseError, UsageError
 from pgerase.operate.seal.checkpoint import Checkpoint
-
-_TIMEOUT = 10.0
-"""Seconds that a webhook may take."""
+from pgerase.webhook import Webhook
 
 
 class AnchorFailed(PgeraseError):
@@ -52,20 +49,12 @@ def append_anchor(path: Path, checkpoint: Checkpoint) -> bool:
     return True
 
 
-def post_anchor(url: str, checkpoint: Checkpoint) -> None:
+def post_anchor(webhook: Webhook, checkpoint: Checkpoint) -> None:
     """POST a checkpoint as JSON. Raises AnchorFailed, without showing the address, which may hold a secret."""
-    if not url.startswith(("https://", "http://")):
-        raise UsageError("the address of the anchor's webhook begins with neither https:// nor http://")
-    request = urllib.request.Request(  # noqa: S310 - the scheme is checked above
-        url, data=checkpoint.line().encode(), headers={"Content-Type": "application/json"}, method="POST"
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT):  # noqa: S310 - likewise
-            return
-    except urllib.error.HTTPError as error:
-        reason = f"it answered {error.code}"
-    except (urllib.error.URLError, OSError) as error:
-        reason = str(getattr(error, "reason", "") or type(error).__name__)
+    answer = webhook.post(json.loads(checkpoint.line()), key=f"{checkpoint.key_id}-{checkpoint.size}")
+    if answer.accepted:
+        return
+    reason = f"it answered {answer.status}" if answer.failure is None else answer.failure.value
     raise AnchorFailed(
         f"the checkpoint was not taken by the anchor's webhook: {reason}",
         hint="it is signed and kept in the database; `pgerase audit seal --again` sends it once more",

@@ -15,6 +15,7 @@ from pgerase.operate.seal.anchors import append_anchor, post_anchor, read_anchor
 from pgerase.operate.seal.checkpoint import Checkpoint, origin_of
 from pgerase.operate.seal.door import SealDoor
 from pgerase.operate.seal.keys import SealKey
+from pgerase.webhook import Webhook
 
 DEFAULT_BATCH = 100_000
 
@@ -24,10 +25,10 @@ Watch = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Where checkpoints go: a file, an address, both, or neither."""
+    """Where checkpoints go: a file, a webhook, both, or neither."""
 
     file: Path | None = None
-    url: str | None = None
+    webhook: Webhook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,8 @@ def anchor(checkpoint: Checkpoint, to: Anchor) -> None:
     """Put a checkpoint where the database's owners cannot change it. Raises AnchorFailed, OSError."""
     if to.file is not None:
         append_anchor(to.file, checkpoint)
-    if to.url is not None:
-        post_anchor(to.url, checkpoint)
+    if to.webhook is not None:
+        post_anchor(to.webhook, checkpoint)
 
 
 def kept_checkpoints(door: SealDoor) -> tuple[Checkpoint, ...]:
