@@ -7,10 +7,13 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from pgerase.cli.main import main
 from pgerase.operate import Returned, who_saw
 from pgerase.tokens import SigningKey, sign_token
+from tests.announce.conftest import CARE
+from tests.verify.conftest import deploy
 
 
 @pytest.fixture
@@ -144,3 +147,55 @@ def test_officers_ask_about_anybody_and_see_what_the_person_sees(care, looked, c
     assert data["seen"][1]["returned"][0]["rows"] == 2
     assert main(["support", "who-saw", "person", "72", *options]) == 0
     assert capsys.readouterr().out == "nobody of the staff could look at person 72\n"
+
+
+def test_s2_every_access_is_in_the_log_and_tail_shows_it_beside_what_was_done(care, capsys):
+    begun = care.as_owner("select clock_timestamp()")
+    grant = care.opened(70, why="forgot her PIN")
+    with care.database.connect_admin() as admin:
+        admin.execute("update care.person set name = 'Anna Ash', kind = 'vip' where number = 70")
+        (login,) = admin.execute("select session_user").fetchone()
+    options = ["--dsn", care.database.dsn(), "--prefix", care.prefix, "--no-follow", "--since", begun.isoformat()]
+
+    def shown(*words: str) -> list[str]:
+        assert main(["audit", "tail", *options, *words]) == 0
+        return [line.partition("  ")[2] for line in capsys.readouterr().out.splitlines()]
+
+    opened, changed = shown()
+    assert opened.startswith(f"support -  open  agent-1/{care.database.owner} #{grant}  until: ")
+    assert opened.endswith(", reason: (apart)")
+    assert "ticket: T-1" in opened
+    assert changed == f"care.person number=70  update  -/{login}  kind: customer → vip, name: (apart)"
+    assert "PIN" not in opened
+    assert shown("--person", "person", "70", "--values")[1].endswith("name: Anna Arbor → Anna Ash")
+    assert shown("--person", "person", "71") == []
+    assert shown("--table", "support", "--actor", "agent-1") == [opened]
+    assert main(["audit", "history", "care.person", "number=70", *options[:4]]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith(changed)
+
+
+@pytest.mark.long
+def test_where_the_login_is_the_identity_it_is_whose_data_it_is(databases, tmp_path):
+    database = databases()
+    with database.connect() as owner:
+        owner.execute((CARE / "schema.sql").read_bytes())
+    pack = tmp_path / "pack"
+    pack.mkdir()
+    for file in CARE.glob("*.yaml"):
+        text = (
+            file.read_text()
+            .replace("identity: token", "identity: role")
+            .replace("[care_web]", "[care_anna, care_berta]")
+        )
+        (pack / file.name).write_text(text)
+    site = deploy(database, pack, tmp_path / "care", "care", ("anna", "berta"))
+    with database.connect_admin() as admin:
+        for name in ("anna", "berta"):
+            admin.execute("update care.person set login = %s where login = %s", [site.roles[name], name])
+    with database.connect() as owner:
+        opening = "select {}.open_grant('normal', 'agent-1', 'person', '70', null, 'T-1', now() + interval '1 hour')"
+        (grant,) = owner.execute(sql.SQL(opening).format(sql.Identifier(f"{database.prefix}_internal"))).fetchone()
+    question = sql.SQL("select access from {}.who_saw_me()").format(sql.Identifier(database.prefix))
+    anna = database.connect(site.roles["anna"])
+    assert anna.execute(question).fetchall() == [(grant,)]
+    assert database.connect(site.roles["berta"]).execute(question).fetchall() == []
