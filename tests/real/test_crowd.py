@@ -50,9 +50,7 @@ def test_an_application_without_rules_of_access_says_what_it_writes_for(trial: T
     deployed = trial.deployment
     with deployed.session(None) as connection:
         connection.execute(f"select {deployed.prefix}.annotate('sync 7', 'synchronisation')".encode())
-        connection.execute(
-            "update public.cwd_group set description = 'Everybody of ours'"
-        )
+        connection.execute("update public.cwd_group set description = 'Everybody of ours'")
         connection.commit()
     with deployed.database.connect() as owner:
         said = f"select request, purpose from {deployed.prefix}_log.entry order by entry_id desc limit 1"

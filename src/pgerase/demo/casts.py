@@ -75,6 +75,35 @@ class Analyst:
 
 
 @dataclass(frozen=True, slots=True)
+class Logged:
+    """What the first part writes in her own name, and what the log has to say of it.
+
+    `apart` is the column whose values are hers alone, `tampering` what somebody does to the log as superuser, with `{log}` for
+    its schema, and `undo` how it is taken back.
+    """
+
+    writes: tuple[str, ...]
+    apart: str
+    tampering: str
+    undo: str
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Who of the staff looks at the first part's data, and who may not. `allow` and `withdraw` are statements of hers.
+
+    `open` is the agent's, with `{prefix}` and `{key}`, which `measures` of what is seen have, too; `told` is hers, about who saw.
+    """
+
+    agent: Part
+    others: Part
+    measures: tuple[Measure, ...]
+    open: str
+    allow: str
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
 class Leaver:
     """Who is erased in the end: the first part. `identifiers` returns (name, value) rows for `{key}`, to be given to the proof.
 
@@ -109,6 +138,8 @@ class Cast:
     """The resource that `keys` lists."""
     analyst: Analyst
     meddling: tuple[Meddling, ...]
+    logged: Logged
+    staff: Staff
     leaver: Leaver
 
 
@@ -219,6 +250,38 @@ _CUSTOMER_SUCCESS: Final = Cast(
             "alter table cs.app_user no force row level security",
             named="row security cs.app_user",
         ),
+    ),
+    logged=Logged(
+        writes=(
+            "update cs.app_user set phone = '+1 212 555 0142' where user_id = 1001",
+            (
+                "update cs.call_to_action set priority = 'high' where cta_id ="
+                " (select min(cta_id) from cs.call_to_action where owner_id = 1001 and priority <> 'high')"
+            ),
+        ),
+        apart="phone",
+        tampering="set session_replication_role = replica;"
+        " update {log}.entry set actor = '1002' where actor = '1001' and relation = 'cs.call_to_action'",
+        undo="update {log}.entry set actor = '1001' where actor = '1002' and relation = 'cs.call_to_action';"
+        " reset session_replication_role",
+    ),
+    staff=Staff(
+        agent=Part(
+            "support",
+            f"select u.user_id as key, {_PERSON} as person from cs.app_user as u where u.user_type = 'support_agent'",
+        ),
+        others=Part(
+            "sales",
+            f"select u.user_id as key, {_PERSON} as person from cs.app_user as u where u.user_name = 'alan'",
+        ),
+        measures=(
+            Measure("her tasks", "select count(*) from cs.call_to_action where owner_id = {key}"),
+            Measure("her activities", "select count(*) from cs.timeline_activity where author_id = {key}"),
+            Measure("all tasks", "select count(*) from cs.call_to_action"),
+        ),
+        open="select {prefix}.open_support('employee', '{key}', 'cannot see her tasks', 'T-4711', now() + interval '1 hour')",
+        allow="update cs.app_user set allow_support = true where user_id = {key}",
+        told="select kind, to_char(since, 'YYYY-MM-DD') as day, reason, ticket, staff from {prefix}.who_saw_me()",
     ),
     leaver=Leaver(
         subject="employee",

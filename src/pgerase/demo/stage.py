@@ -146,6 +146,20 @@ class Stage:
         """The keys of the main table there are."""
         return frozenset(row["key"] for row in self.superuser.rows(self._cast.keys))
 
+    def asks(self, key: Key, statement: str) -> list[dict[str, str]]:
+        """A statement as the application's login for a viewer, committed; the rows it returns. Raises DatabaseFailed."""
+        with self._for(key):
+            rows = self._app.rows(statement)
+        return [{name: "" if value is None else str(value) for name, value in row.items()} for row in rows]
+
+    def refused(self, key: Key, statement: str) -> str:
+        """What the server says where it refuses a statement of a viewer; empty where it does not."""
+        try:
+            self.asks(key, statement)
+        except DatabaseFailed as error:
+            return f"ERROR: {error.message}"
+        return ""
+
     def attempt(self, key: Key, statement: str) -> Outcome:
         """A write as the application's login for a viewer, rolled back. A refusal by the rules is an outcome, no error."""
         self._app.run("begin")

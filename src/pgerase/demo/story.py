@@ -7,8 +7,10 @@ story where something does not hold.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from pathlib import Path
 from pgerase.demo.casts import Cast
 from pgerase.demo.stage import Stage, libpq_environment
 from pgerase.demo.teller import Teller
-from pgerase.errors import ExitCode, PgeraseError
+from pgerase.errors import ExitCode, InternalError, PgeraseError
 from pgerase.rules.read import read_pack
 from pgerase.server import THROWAWAY, EmbeddedServer
 from pgerase.tokens import Key
@@ -58,8 +60,10 @@ def tell(cast: Cast, folder: Path, teller: Teller, run: Run, *, binaries: Path |
         home = server.folder
         with Stage(server, cast, folder, prefix) as stage:
             teller.said([f"PostgreSQL {stage.superuser.value('show server_version')}"])
+            # A copy, since what belongs to a pack is written beside it: anchors of the log.
+            copy = shutil.copytree(folder, home / "packs" / folder.name)
             with libpq_environment(stage.connection_variables()):
-                _Story(cast, folder, teller, run, stage).tell()
+                _Story(cast, copy, teller, run, stage).tell()
     _claim(teller, not home.exists(), "the server has stopped and its folder is gone")
 
 
@@ -91,7 +95,11 @@ class _Story:
         self._meddle(*people[0])
         self._verify()
         self._go_back(before, dumped)
+        self._begin_again()
+        self._log(people[0])
+        self._support(people[0])
         self._erase(*people[:2])
+        self._log_remains()
 
     # --- acts ---
 
@@ -279,15 +287,104 @@ class _Story:
         self._command("uninstall", "--yes", "--allow-drop", shown=_LAST_LINE)
         self._same("the whole database, and the roles of the server", dumped[1], stage.dump_all())
 
+    def _begin_again(self) -> None:
+        self._teller.act("And forward again")
+        self._teller.say("The same commands, for what comes now: the log, the staff, and a person who leaves.")
+        self._command("install", "--yes", shown=_LAST_LINE)
+        self._command("apply", "--yes", shown=_LAST_LINE)
+        self._sign_in()
+
+    def _log(self, writer: tuple[str, Key | None]) -> None:
+        """Her writes are in the log, sealed; somebody changes the log, and it shows."""
+        teller, stage, logged = self._teller, self._stage, self._cast.logged
+        label, key = writer[0], str(writer[1])
+        teller.act("What happened, and who did it")
+        teller.say("audit.yaml says which tables are captured, how long that is kept, and whose which value is.")
+        for statement in logged.writes:
+            teller.statement(label, statement)
+            stage.asks(key, f"{statement} returning 1")
+        said = self._command("audit tail", "--no-follow", "-n", str(len(logged.writes)))
+        shown = "\n".join(said.lines)
+        self._claim(
+            shown.count(key) >= len(logged.writes) and "(apart)" in shown,
+            f"both are known to be {label}'s, and her {logged.apart} is kept apart for her",
+        )
+        teller.say("Sealing hashes what is new into a tree, off the way of those who write, and signs its root:")
+        private = stage.key_file.with_name("seal-key.pem")
+        self._command("audit key new", "--out", str(private), shown=(r"^key ",))
+        os.environ[self._seal_variable] = private.read_text(encoding="utf-8")
+        self._command("audit seal")
+        self._command("audit verify", shown=_LAST_LINE)
+        teller.say("Suppose somebody who may do anything puts it down to somebody else:")
+        teller.statement("postgres", logged.tampering.format(log=f"{self._prefix}_log"))
+        stage.superuser.run(logged.tampering.format(log=f"{self._prefix}_log"))
+        self._command("audit verify", code=ExitCode.NO)
+        teller.holds("the entry is named (exit code 1)")
+        stage.superuser.run(logged.undo.format(log=f"{self._prefix}_log"))
+        self._command("audit verify", shown=_LAST_LINE)
+        teller.holds("put back as it was, it is what was sealed")
+
+    def _support(self, person: tuple[str, Key | None]) -> None:
+        """One of the staff looks at her data, with her consent and in her sight."""
+        teller, stage, staff = self._teller, self._stage, self._cast.staff
+        label, key = person[0], str(person[1])
+        agent, who = stage.person(staff.agent.find or "")
+        other, _ = stage.person(staff.others.find or "")
+        words = {"prefix": self._prefix, "key": key}
+        measures = [measure.statement.format(**words) for measure in staff.measures]
+
+        def seen() -> list[str]:
+            return [next(iter(stage.asks(agent, one)[0].values())) for one in measures]
+
+        teller.act("Somebody of the staff looks at her data")
+        teller.say(f"{staff.agent.label.capitalize()} is {who} ({agent}). {label.capitalize()} has not allowed it yet:")
+        opening = staff.open.format(**words)
+        teller.statement(staff.agent.label, opening)
+        refusal = stage.refused(agent, opening)
+        teller.said([refusal])
+        self._claim(bool(refusal), "without her consent nobody gets in")
+        before = seen()
+        teller.statement(label, staff.allow.format(**words))
+        stage.asks(key, f"{staff.allow.format(**words)} returning 1")
+        self._claim(bool(stage.refused(other, opening)), f"{staff.others.label} may not, whatever she allows")
+        stage.asks(agent, opening)
+        after = seen()
+        titles = ("", *(measure.title for measure in staff.measures))
+        teller.rows(titles, [("before", *before), ("for an hour", *after)], right=(False, *(True for _ in after)))
+        hers = stage.asks(key, measures[0])
+        gained = int(after[0]) - int(before[0])
+        self._claim(
+            after[0] == next(iter(hers[0].values())) and gained > 0 and int(after[2]) - int(before[2]) == gained,
+            "support sees all her tasks now, and nobody else's besides",
+        )
+        teller.say("What she is told of it, and what an officer sees:")
+        told = stage.asks(key, staff.told.format(**words))
+        teller.rows([*told[0]], [[*row.values()] for row in told], right=tuple(False for _ in told[0]))
+        self._command("support who-saw", self._cast.leaver.subject, key)
+        self._claim(
+            len(told) == 1 and "T-4711" in told[0].values() and str(agent) not in told[0].values(),
+            "she knows that it was support, when, and why; not which employee",
+        )
+
+    def _log_remains(self) -> None:
+        """Erased in the log too, which can still be verified; what is too old goes with its partition."""
+        teller = self._teller
+        teller.act("The log, after her")
+        self._command("audit seal", shown=_LAST_LINE)
+        self._command("audit verify", shown=_LAST_LINE)
+        teller.holds("her values are gone from the log, and all else in it is as it was sealed (exit code 0)")
+        teller.say("Once a day: partitions ahead of time, and those whose time is over are dropped.")
+        self._command("audit maintain")
+        self._command("audit status")
+        teller.holds("nothing is overdue (exit code 0)")
+
     def _erase(self, leaver: tuple[str, Key | None], above: tuple[str, Key | None]) -> None:
         """One person goes, with proof."""
         teller, stage, cast = self._teller, self._stage, self._cast
         key, boss = leaver[1] or "", above[1] or ""
         label = leaver[0].removeprefix("a ")
         teller.act(f"The {label} asks to be erased")
-        teller.say("The pack is applied again: its data map says where a person's data is, and how each piece goes.")
-        self._command("install", "--yes", shown=_LAST_LINE)
-        self._command("apply", "--yes", shown=_LAST_LINE)
+        teller.say("The pack's data map says where a person's data is, and how each piece goes.")
         before = stage.known(key, boss)
         identifiers, rows = stage.write_identifiers(key), stage.dump_data()
         who = (cast.leaver.subject, str(key))
@@ -329,6 +426,14 @@ class _Story:
         file.unlink(missing_ok=True)
         self._command("key add", "--out", str(file))
         self._stage.sign_in_with(file)
+
+    @property
+    def _seal_variable(self) -> str:
+        """The environment variable that the key to sign with is read from."""
+        audit = read_pack(self._folder).audit
+        if audit is None or audit.seal is None:
+            raise InternalError(f"{self._short} has no seal")
+        return audit.seal.key_env
 
     @property
     def _short(self) -> str:
