@@ -34,6 +34,7 @@ tables:
   app.counter: {subject: reader, rows: keep}
   app.loan: {links: {reader_id: {reader: key, rows: unlink}, keeper_id: patient}, rows: keep}
   app.visit: {links: {patient_id: patient}, rows: keep}
+profiles: {us: {when: {country: us}}}
 """
 
 
@@ -153,6 +154,14 @@ def test_a_table_of_one_kind_of_person_may_hold_values_of_another(shared: Bench)
     assert ("not-a-link", "app.loan.reader_id") not in shared.findings(
         "  app.loan: {personal: {reader_words: {patient: reader_id}}}\n"
     )
+
+
+def test_profiles_have_to_be_told_from_the_rows_of_whoever_decides(shared: Bench) -> None:
+    keep = "keep: {default: 6 months, profiles: {us: 1 year}}"
+    assert shared.findings(f"  app.patient: {{mask: [name], {keep}}}\n") == []
+    # A counter is somebody's own row in this map, and has no country; nobody's is app.form.
+    assert shared.findings(f"  app.counter: {{{keep}}}\n") == [("unknown-column", "app.counter.country")]
+    assert shared.findings(f"  app.form: {{{keep}}}\n") == []
 
 
 def test_classes_are_the_log_s_and_those_of_tables_with_a_length_of_their_own(shared: Bench) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from pgerase.apply.ledger import drift
+from pgerase.database import Database
 from tests.capture.conftest import Clinic, short
 
 INSERT, UPDATE, DELETE, TRUNCATE = "insert", "update", "delete", "truncate"
@@ -397,6 +399,41 @@ def test_values_of_several_people_in_one_row_are_apart_each(clinic: Clinic) -> N
     ]
 
 
+def test_a_key_that_is_somebody_s_own_is_apart_and_says_which_row_it_was(clinic: Clinic) -> None:
+    found = clinic.run(
+        "insert into app.reader values ('ann', 'a')",
+        "update app.reader set note = 'b'",
+        "update app.reader set login = 'bea'",
+        "delete from app.reader",
+    )
+    assert [(one["key"], one["old"], one["new"]) for one in found] == [(None, None, None)] * 4
+    assert [one["apart"] for one in found] == [
+        [["1", "reader", "ann", None, '{"note": "a", "login": "ann"}']],
+        [["1", "reader", "ann", '{"note": "a", "login": "ann"}', '{"note": "b"}']],
+        [
+            ["1", "reader", "ann", '{"note": "b", "login": "ann"}', None],
+            ["2", "reader", "bea", None, '{"note": "b", "login": "bea"}'],
+        ],
+        [["1", "reader", "bea", '{"note": "b", "login": "bea"}', None]],
+    ]
+
+
+def test_people_of_composite_keys_are_named_as_requests_name_them(clinic: Clinic) -> None:
+    found = clinic.run(
+        "insert into app.member values (1, 42, 'Ann')",
+        "update app.member set name = 'Bea'",
+        "update app.member set club = 2",
+        "delete from app.member",
+    )
+    assert [[(part, person) for part, _, person, _, _ in one["apart"]] for one in found] == [
+        [("1", '["1", "42"]')],
+        [("1", '["1", "42"]')],
+        [("1", '["1", "42"]'), ("2", '["2", "42"]')],
+        [("1", '["2", "42"]')],
+    ]
+    assert found[2]["key"] == {"club": 1, "number": 42} and found[2]["new"] == {"club": 2}
+
+
 def test_entries_are_kept_as_long_as_the_person_s_profile_says(clinic: Clinic) -> None:
     found = clinic.run(
         "insert into app.patient (patient_id, country) values (1, 'us'), (2, 'fr'), (3, 'de')",
@@ -411,3 +448,9 @@ def test_entries_are_kept_as_long_as_the_person_s_profile_says(clinic: Clinic) -
         ("app.patient", "app.patient.us"),
         ("app.counter", "default"),
     ]
+
+
+def test_what_was_applied_is_whole_and_planned_again_without_a_step(clinic: Clinic) -> None:
+    with Database.open(clinic.database.dsn()) as opened:
+        assert drift(opened, clinic.prefix) == ()
+    assert clinic.plan().pending == ()

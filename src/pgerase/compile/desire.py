@@ -167,7 +167,7 @@ def _people(
     """What erases people's data and captures what happens to it: objects and findings."""
     naming = Naming(pack.settings.prefix)
     erasing = _erasing(pack, catalog, naming, rules, governed)
-    audit = Audit((), ()) if pack.audit is None else compile_audit(pack.audit, erasing.bound_map, catalog, naming)
+    audit = Audit((), ()) if pack.audit is None else compile_audit(pack.audit, erasing, catalog, naming)
     return (*erasing.objects, *audit.objects), (*erasing.findings, *audit.findings)
 
 

@@ -172,7 +172,8 @@ class _Look:
             internal: {self._installed.installer, eraser, lookup},
             # Masked views read lookups; what a view reads is named when it is made, by its owner.
             lookup: {masker, secret},
-            eraser: {secret},
+            # Capture asks for people's profiles, where entries are kept by them.
+            eraser: {secret, keeper},
             log: {secret, self._installed.installer},
         }
         for schema, owner in owners.items():

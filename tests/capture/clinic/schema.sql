@@ -82,3 +82,6 @@ create table app.base (id integer primary key, note text);
 create table app.extra (more text) inherits (app.base);
 
 create table app.counter (counter_id integer primary key, count bigint not null);
+
+create table app.reader (login text primary key, note text);
+create table app.member (club integer, number integer, name text, primary key (club, number));

@@ -23,7 +23,7 @@ from pgerase.compile.audit.functions import (
     function_name,
 )
 from pgerase.compile.desired import DesiredGrant, DesiredObject, DesiredTrigger
-from pgerase.compile.erasure.bound import BoundMap
+from pgerase.compile.erasure import Erasure
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import ident, qualified
 from pgerase.errors import Finding, Severity
@@ -42,15 +42,17 @@ class Audit:
     captures: tuple[BoundCapture, ...] = ()
 
 
-def compile_audit(rules: AuditRules, bound_map: BoundMap | None, catalog: Catalog, naming: Naming) -> Audit:
+def compile_audit(rules: AuditRules, erasing: Erasure, catalog: Catalog, naming: Naming) -> Audit:
     """Classes of entries, and for each captured table its functions and the triggers on it and on everything below it."""
-    captures, findings = bind_captures(rules, bound_map, catalog)
+    captures, findings = bind_captures(rules, erasing.bound_map, catalog)
+    decides = {capture.keep.person.subject: None for capture in captures if capture.keep.person is not None}
+    findings = (*findings, *(one for subject in decides for one in erasing.undecided.get(subject, ())))
     if any(finding.severity is Severity.ERROR for finding in findings):
         return Audit((), findings)
     required = rules.log.context is Context.REQUIRED
     terms = Terms(naming, catalog.server_version, required, rules.support is not None)
     objects: list[DesiredObject] = [*log_classes(rules, captures)]
-    if any(capture.keep.person is not None for capture in captures):
+    if decides:
         objects.append(DesiredGrant("schema", ident(naming.eraser), "usage", naming.keeper))
     for capture in captures:
         mark = capture_mark(capture)

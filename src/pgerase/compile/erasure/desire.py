@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compile.bound import BoundCondition, BoundRequirement, BoundRules
@@ -34,11 +34,15 @@ from pgerase.rules.pack import Acknowledgement
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What the database should hold for a data map; nothing where a finding refuses it."""
+    """What the database should hold for a data map; nothing where a finding refuses it.
+
+    `undecided` says of kinds of people why their profiles cannot be told, where somebody asks for them.
+    """
 
     objects: tuple[DesiredObject, ...]
     findings: tuple[Finding, ...]
     bound_map: BoundMap | None = None
+    undecided: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict[str, tuple[Finding, ...]])
 
 
 class _Direct(Facts):
@@ -66,6 +70,7 @@ def compile_erasure(
     """
     bound_map, problems = bind_map(data_map, catalog)
     findings = [*problems, *_unanswered(bound_map, data_map)]
+    undecided: dict[str, tuple[Finding, ...]] = {}
     functions: list[DesiredFunction] = []
     written: set[Name] = set()
     erased_from: set[Name] = set()
@@ -98,10 +103,10 @@ def compile_erasure(
         )
         made += state_functions(statement, naming)
         if profiled:
-            whens, problems = bind_profiles(data_map, catalog, subject)
-            findings += problems
-            made.append(profile_function(statement, naming, whens))
-            statement.reads |= set(facts.tables)
+            whens, undecided[subject.name] = bind_profiles(data_map, catalog, subject)
+            if not undecided[subject.name]:
+                made.append(profile_function(statement, naming, whens))
+                statement.reads |= set(facts.tables)
         findings += dict.fromkeys([*statement.findings, *statement.unwritable()])
         functions += made
         written |= {*tables, subject.table.name}
@@ -110,7 +115,7 @@ def compile_erasure(
     run = user_code(catalog, naming, sorted(erased_from))
     findings += code_findings(run, catalog, written | read, acknowledged, data_map.at)
     if any(finding.severity is Severity.ERROR for finding in findings):
-        return Erasure((), tuple(dict.fromkeys(findings)), bound_map)
+        return Erasure((), tuple(dict.fromkeys(findings)), bound_map, undecided)
     guard_functions, guard_triggers = erased_guards(bound_map, naming)
     objects: list[DesiredObject] = [
         *_grants(catalog, naming, written, read - written),
@@ -120,7 +125,7 @@ def compile_erasure(
         *guard_functions,
         *_sorted_triggers(guard_triggers),
     ]
-    return Erasure(tuple(objects), tuple(dict.fromkeys(findings)), bound_map)
+    return Erasure(tuple(objects), tuple(dict.fromkeys(findings)), bound_map, undecided)
 
 
 def _sorted_triggers(triggers: Iterable[DesiredTrigger]) -> list[DesiredTrigger]:
