@@ -182,6 +182,11 @@ def test_what_somebody_detached_by_hand_is_found_and_kept_its_time(archive) -> N
     assert "entry_1_20260201" in archive.tables()
     archive.run("2026-04-01", clock_is_right=True)
     assert detached(archive) == set()
+    # The record explains that this is missing, and nothing else.
+    bounds = archive.rows(
+        "select body ->> 'from', body ->> 'to' from {l}.record where kind = 'drop' and body ->> 'from' like '2026-02-%%'"
+    )
+    assert bounds == [("2026-02-10T00:00:00+00:00", "2026-02-10T00:00:00.000001+00:00")]
 
 
 def test_a_membership_that_a_killed_run_left_is_taken_back(archive) -> None:
