@@ -91,6 +91,17 @@ begin
             into strict due_at
             using v_keep;
             due_at := coalesce(due_at, '-infinity');
+
+            -- A record of dropping it must not explain that anything else is missing.
+            if upper_bound is null then
+                execute pg_catalog.format(
+                    'select pg_catalog.min(one.at), pg_catalog.max(one.at) + interval ''1 microsecond'' from %I.%I as one',
+                    'pgerase_log',
+                    relation
+                )
+                into strict lower_bound, upper_bound;
+                upper_bound := coalesce(upper_bound, '-infinity');
+            end if;
         end if;
 
         -- Of a class that is not known nothing is due.

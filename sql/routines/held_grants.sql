@@ -1,11 +1,17 @@
--- The support grants whose entries are held, as their review is open: none, unless support access is installed.
+-- The support grants whose entries are held, as their review is open.
 create or replace function pgerase_log.held_grants()
     returns bigint[]
-    language sql
+    language plpgsql
     stable
     parallel safe
     security invoker
-return array[]::bigint[];
+    set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict error
+begin
+    return pgerase_internal.open_reviews();
+end;
+$$;
 
 comment on function pgerase_log.held_grants() is 'Returns the support grants whose entries are held.';
 

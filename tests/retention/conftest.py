@@ -23,7 +23,7 @@ def utc(text: str) -> datetime:
 
 
 class Archive:
-    """The log of one database. `{l}` in statements is its schema."""
+    """The log of one database. `{l}` in statements is its schema, `{i}` the ledger's."""
 
     def __init__(self, database: FreshDatabase) -> None:
         self.database = database
@@ -48,7 +48,10 @@ class Archive:
             for (name,) in tables:
                 self.admin.execute(sql.SQL("drop table {} cascade").format(sql.Identifier(self.names.logs, name)))
             self.admin.execute(
-                self.sql("truncate {l}.class, {l}.run, {l}.hold, {l}.held, {l}.held_value, {l}.record restart identity")
+                self.sql(
+                    "truncate {l}.class, {l}.run, {l}.hold, {l}.held, {l}.held_value, {l}.record, {l}.segment, {l}.checkpoint,"
+                    " {i}.support_grant restart identity cascade"
+                )
             )
 
     def open(self) -> Database:
@@ -63,7 +66,10 @@ class Archive:
         self.database.close()
 
     def sql(self, statement: str) -> bytes:
-        return statement.replace("{l}", f'"{self.names.logs}"').encode()
+        names = {"{l}": self.names.logs, "{i}": self.names.internal}
+        for place, name in names.items():
+            statement = statement.replace(place, f'"{name}"')
+        return statement.encode()
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple]:
         """As the owner."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pytest
 
 from pgerase.operate.retention_model import Fate, RunState
@@ -20,23 +22,59 @@ def begun(archive) -> None:
     archive.run("2026-01-15")
 
 
+def root(leaf: bytes, position: int, size: int, path: list[bytes]) -> bytes:
+    """Where an inclusion path leads to, as RFC 9162, 2.1.3.2 says it."""
+    place, last, found = position, size - 1, leaf
+    for other in path:
+        if place % 2 or place == last:
+            found = sha256(b"\x01" + other + found).digest()
+            while place and not place % 2:
+                place, last = place >> 1, last >> 1
+        else:
+            found = sha256(b"\x01" + found + other).digest()
+        place, last = place >> 1, last >> 1
+    assert last == 0
+    return found
+
+
 def test_entries_of_held_people_outlive_their_partition(archive) -> None:
     begun(archive)
-    theirs, others, nobodys = (archive.write("2026-01-20", person=person) for person in ("1", "2", None))
+    theirs = archive.write("2026-01-20", person="1")
+    for person in ("2", None, "3", "2"):
+        archive.write("2026-01-20", person=person)
     hold(archive, "1")
     run = archive.run("2026-03-01", clock_is_right=True)
     assert (run.state, run.sealed, run.counts[Fate.DROPPED]) == (RunState.DONE, True, 1)
     assert archive.entries() == set()
     assert archive.held() == {theirs}
-    [(person, new)] = archive.rows("select person, new from {l}.held_value")
-    assert (person, new) == ("1", {"email": "x"})
-    # The path was computed while the segment was whole.
-    assert archive.rows("select path is not null from {l}.held") == [(True,)]
+    assert archive.rows("select person, new from {l}.held_value") == [("1", {"email": "x"})]
+    # The path was computed while the segment was whole, and leads to the root that its header still has.
+    [(leaf, position, path, size, sealed)] = archive.rows(
+        "select held.hash, held.position, held.path, segment.entries, segment.root"
+        " from {l}.held as held join {l}.segment as segment using (segment_id)"
+    )
+    assert (size, root(leaf, position, size, path)) == (5, sealed)
     assert archive.rows("select * from {l}.verify_held()") == []
-    assert {others, nobodys}.isdisjoint(archive.held())
     assert archive.rows("select body from {l}.record where kind = 'held'") == [
         ({"table": "entry_1_20260101", "entries": 1, "proven": True},)
     ]
+
+
+def test_the_log_verifies_after_holds_and_drops(archive) -> None:
+    """Issue: the seal survives retention and holds."""
+    begun(archive)
+    archive.write("2026-01-20", person="1")
+    archive.write("2026-01-20", person="2")
+    archive.write("2026-03-01", person="1")
+    hold(archive, "1")
+    archive.run("2026-03-01", clock_is_right=True)
+    names = archive.rows(
+        "select proname from pg_proc where pronamespace = %s::regnamespace and proname ~ '^verify_' and pronargs = 0",
+        archive.names.logs,
+    )
+    assert len(names) >= 4
+    for (name,) in names:
+        assert archive.as_admin(f"select * from {{l}}.{name}()") == [], name
 
 
 def test_what_is_no_longer_held_goes_with_the_next_run(archive) -> None:
@@ -79,18 +117,26 @@ def test_entries_about_a_held_row_are_held_whatever_type_its_key_has(archive) ->
 
 def test_entries_under_a_grant_whose_review_is_open_are_held(archive) -> None:
     begun(archive)
-    held = archive.write("2026-01-20", grant=5)
-    archive.write("2026-01-20", grant=6)
-    body = archive.as_admin(
-        "select pg_get_functiondef(oid) from pg_proc where proname = 'held_grants' and pronamespace = %s::regnamespace",
-        archive.names.logs,
+    grants = archive.as_admin(
+        "insert into {i}.support_grant (kind, holder, subject, person, reason, opened_at, opened_xact, until, second_person,"
+        " review_within, review_due)"
+        " select 'break_glass', 'h', 'person', '1', 'why', now(), pg_current_xact_id(), now() + interval '1 hour',"
+        " kind.second_person, '1 day', now() + interval '25 hours'"
+        " from (values (false), (false), (true)) as kind (second_person) returning grant_id"
     )
-    archive.as_admin(
-        "create or replace function {l}.held_grants() returns bigint[] language sql stable return array[5::bigint]"
+    # The first is not reviewed, the second is, the third was never approved.
+    open_one, reviewed, unapproved = (grant for (grant,) in grants)
+    review = (
+        "update {i}.support_grant set reviewed_by = 'r', reviewed_at = now(), verdict = 'justified' where grant_id = %s"
     )
+    archive.as_admin(review, reviewed)
+    held = archive.write("2026-01-20", grant=open_one)
+    archive.write("2026-01-20", grant=reviewed)
+    archive.write("2026-01-20", grant=unapproved)
+    archive.write("2026-01-20")
     archive.run("2026-03-01", clock_is_right=True)
     assert archive.held() == {held}
-    archive.admin.execute(body[0][0].encode())
+    archive.as_admin(review, open_one)
     assert archive.run("2026-03-02").released == 1
 
 
@@ -120,29 +166,46 @@ def test_what_cannot_be_sealed_is_not_dropped_until_somebody_says_so(archive) ->
     """E5's deadline loses against the proof, and audit status says so; with --allow-drop it wins."""
     begun(archive)
     archive.write("2026-01-20")
-    # Somebody else is sealing all the time.
-    another = archive.database.connect_admin()
-    another.execute("select pg_advisory_lock(hashtextextended(%s, 1))", [archive.names.logs])
+    # Another session seals, and does not come to an end.
+    archive.as_admin("select pg_advisory_lock(hashtextextended(%s, 1))", archive.names.logs)
     run = archive.run("2026-03-01", clock_is_right=True)
     assert (run.state, run.counts[Fate.HELD_BACK]) == (RunState.INCOMPLETE, 1)
     assert len(archive.entries()) == 1
     assert archive.run("2026-03-02", allow_drop=True).state is RunState.DONE
-    another.close()
     assert archive.entries() == set()
 
 
 def test_a_segment_that_was_tampered_with_is_no_reason_to_lose_what_is_held(archive) -> None:
     begun(archive)
-    theirs = archive.write("2026-01-20", person="1")
-    archive.as_admin(
-        "insert into {l}.leaf (class, at, entry_id, segment_id, position, salt, hash)"
-        " values ('default', '2026-01-20', %s, 666, 0, '', '')",
-        theirs,
-    )
+    theirs, other = archive.write("2026-01-20", person="1"), archive.write("2026-01-20", person="2")
+    archive.as_admin("select * from {l}.seal()")
+    archive.as_admin("set session_replication_role = replica")
+    archive.as_admin("update {l}.leaf set hash = sha256('') where entry_id = %s", other)
+    archive.as_admin("reset session_replication_role")
     hold(archive, "1")
     assert archive.run("2026-03-01", clock_is_right=True).state is RunState.DONE
-    assert archive.rows("select entry_id, segment_id, path from {l}.held") == [(theirs, 666, None)]
+    assert archive.rows("select entry_id, path from {l}.held") == [(theirs, None)]
     assert archive.rows("select body ->> 'proven' from {l}.record where kind = 'held'") == [("false",)]
+
+
+def test_erasing_reaches_what_is_held_for_somebody_else(archive) -> None:
+    """E4: an entry is held for one person; another one's values in it go all the same."""
+    begun(archive)
+    entry = archive.write("2026-01-20", person="1")
+    with archive.admin.transaction():
+        archive.admin.execute("select set_config('role', %s, true)", [archive.names.keeper])
+        archive.admin.execute(
+            archive.sql(
+                "insert into {l}.value (class, at, entry_id, part, subject, person, new)"
+                " values ('default', '2026-01-20', %s, 2, 'person', '2', '{\"email\": \"y\"}')"
+            ),
+            [entry],
+        )
+    hold(archive, "1")
+    archive.run("2026-03-01", clock_is_right=True)
+    assert archive.as_admin("select {l}.forget_people('person', array['2'], null)") == [(1,)]
+    assert archive.rows("select person from {l}.held_value") == [("1",)]
+    assert archive.held() == {entry}
 
 
 def test_the_same_hold_twice_is_one(archive) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from threading import Event
 
 import psycopg
 import pytest
@@ -182,6 +184,44 @@ def test_what_somebody_detached_by_hand_is_found_and_kept_its_time(archive) -> N
     assert "entry_1_20260201" in archive.tables()
     archive.run("2026-04-01", clock_is_right=True)
     assert detached(archive) == set()
+    # The record explains that this is missing, and nothing else.
+    bounds = archive.rows(
+        "select body ->> 'from', body ->> 'to' from {l}.record where kind = 'drop' and body ->> 'from' like '2026-02-%%'"
+    )
+    assert bounds == [("2026-02-10T00:00:00+00:00", "2026-02-10T00:00:00.000001+00:00")]
+
+
+def test_writers_notice_nothing_of_partitions_that_come_and_go(archive) -> None:
+    """Threat: a lock that queues writers, a deadlock between parent and partition, a row without a partition."""
+    archive.define("default", "10 days", "day", "2026-01-15", ahead=1)
+    archive.run("2026-01-15")
+    clock, is_over = [utc("2026-01-15")], Event()
+
+    def write() -> list[tuple[int, datetime]]:
+        connection = archive.database.connect_admin()
+        connection.execute("set lock_timeout = '5s'")
+        written = []
+        while not is_over.is_set():
+            at = clock[0]
+            written.append((archive.write(at, person="1", connection=connection), at))
+        return written
+
+    with ThreadPoolExecutor(2) as pool:
+        writers = [pool.submit(write) for _ in range(2)]
+        try:
+            for _ in range(16):
+                clock[0] += timedelta(days=1)
+                # Short waits may all be in vain; then the next run makes up for it, and what was written is where it belongs.
+                archive.run(clock[0], clock_is_right=True)
+        finally:
+            is_over.set()
+        written = [one for writer in writers for one in writer.result()]
+    run = archive.run(clock[0] + timedelta(hours=1))
+    assert run.state is RunState.DONE
+    assert len(written) > 16
+    # A day may have been written into the open partition and stay as long as the newest in it.
+    assert {number for number, at in written if at > clock[0] - timedelta(days=10)} <= archive.entries()
+    assert archive.entries() <= {number for number, at in written if at > clock[0] - timedelta(days=14)}
 
 
 def test_a_membership_that_a_killed_run_left_is_taken_back(archive) -> None:

@@ -106,6 +106,7 @@ INTERNAL_ROUTINES = {
     "close_grant": True,
     "review_grant": True,
     "list_grants": True,
+    "open_reviews": True,
     "open_grants": False,
     "keep_ticket": False,
     "forget_support": False,

@@ -330,6 +330,8 @@ def _privilege_steps(found: Survey, names: Names) -> Iterator[Step]:
         (names.erasers, None, names.secret, ("USAGE",)),
         # Views of support access ask for grants, and who opens one asks what the rules say.
         (names.internal, None, names.lookup, ("USAGE",)),
+        # The log asks which grants have to be reviewed.
+        (names.internal, None, names.keeper, ("USAGE",)),
         # What the ledger asks the rules about support access.
         (names.lookups, None, names.secret, ("USAGE",)),
         (names.logs, None, names.secret, ("USAGE",)),

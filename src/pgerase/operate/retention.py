@@ -49,7 +49,7 @@ def maintain(
     clock_is_right: bool = False,
     patience: int = _PATIENCE,
 ) -> Run:
-    """Make partitions ahead (with `make`), seal what is due where there is a seal, and expire what is due.
+    """Make partitions ahead (with `make`), seal where there is a seal, and expire what is due.
 
     `now` None is the server's clock. `clock_is_right` trusts it however far it is from the last run; `allow_drop` drops more
     than missed runs explain, and what could not be sealed. Raises Refused where another run is under way, or the current role may
@@ -101,10 +101,14 @@ class _Steps:
         if make:
             self._apart(self._make, self._classes())
         self._apart(self._finalize)
-        self._apart(self._seal)
+        if self._due():
+            self._apart(self._seal)
         self._apart(self._expire)
         self._apart(self._drop)
         self._apart(self._release)
+        # What was dropped is recorded, and verifying asks for a record that is sealed.
+        if make or Fate.DROPPED in {one.fate for one in self._outcomes}:
+            self._apart(self._seal)
         return self._end()
 
     def _apart(self, step: Callable[..., None], *arguments: object) -> None:
@@ -150,8 +154,8 @@ class _Steps:
                 self._detach(row, "finalize")
 
     def _seal(self) -> None:
-        """What is about to go is sealed first, with all the rest."""
-        if not self._log.sealed or not self._due():
+        """Seal all there is, where there is a seal; what is not sealed in the end is found by whoever asks."""
+        if not self._log.sealed:
             return
         try:
             while sum(row["entries"] for row in self._log.call("seal", self._clock)) >= _SEALED_AT_ONCE:

@@ -168,8 +168,8 @@ class _Look:
         owners = {api: secret, internal: secret, lookup: lookup, eraser: eraser, log: keeper}
         allowed = {
             api: {self._viewer, *self._private, self._installed.installer},
-            # Views of support access ask for grants.
-            internal: {self._installed.installer, eraser, lookup},
+            # Views of support access ask for grants; the log asks which have to be reviewed.
+            internal: {self._installed.installer, eraser, lookup, keeper},
             # Masked views read lookups; what a view reads is named when it is made, by its owner.
             lookup: {masker, secret},
             # Capture asks for people's profiles, where entries are kept by them.
