@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
+from pgerase.apply.prepare import prepare
 from pgerase.database import Database
 from pgerase.explain import MatrixQuestion, Question, explain, matrix
 from pgerase.meaning.reasons import Kind, walk
 from pgerase.report.explanation import explanation_lines
 from pgerase.rules.conditions import Action
 from pgerase.rules.read import read_pack
+from pgerase.verify.changes import compared_plan
 from tests.support.conftest import ANN, CARA, DAN, Desk
 
 
@@ -90,3 +94,25 @@ def test_matrix_counts_them(granted):
             MatrixQuestion(viewers=(str(ANN), str(DAN)), actions=(Action.READ,), expected=True),
         )
     assert counted.findings == ()
+
+
+def test_plan_says_that_it_cannot_tell_who_will_hold_grants(granted, tmp_path):
+    """Another link, another condition: who gains is unknown, never nobody; with the same support access nothing is."""
+
+    def verdicts(old: str, new: str) -> dict[str, str]:
+        folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+        shutil.copytree(granted.folder, folder)
+        text = (folder / "audit.yaml").read_text()
+        assert old in text
+        (folder / "audit.yaml").write_text(text.replace(old, new))
+        with Database.open(granted.database.dsn()) as database:
+            prepared = prepare(database, read_pack(folder))
+            plan = compared_plan(database, prepared.plan, prepared.catalog, prepared.ledger)
+        return {f"{one.table} {one.action}": one.verdict.value for one in plan.compared if one.verdict.value != "same"}
+
+    assert verdicts("longest: 4 hours", "longest: 2 hours") == {}
+    assert verdicts("help.message.sender, ", "help.message.sender, help.diary.person_id, ") == {
+        "help.diary read": "at most widens"
+    }
+    assert verdicts("help.message.sender, ", "") == {"help.message read": "at most narrows"}
+    assert set(verdicts("who: {kind: agent}", "who: everyone").values()) == {"unknown"}

@@ -168,7 +168,7 @@ class _Look:
         owners = {api: secret, internal: secret, lookup: lookup, eraser: eraser, log: keeper}
         allowed = {
             api: {self._viewer, *self._private, self._installed.installer},
-            # Views of support access ask for grants.
+            # Views of support access ask for grants, and who opens one asks what the rules say.
             internal: {self._installed.installer, eraser, lookup},
             # Masked views read lookups; what a view reads is named when it is made, by its owner.
             lookup: {masker, secret},
