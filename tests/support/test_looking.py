@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from pgerase.apply.ledger import read_state
 from pgerase.apply.prepare import prepare
+from pgerase.catalog.model import Name
+from pgerase.compile import compile_pack
+from pgerase.compile.indexes import missing_indexes
 from pgerase.database import Database
+from pgerase.errors import Severity
 from pgerase.explain import MatrixQuestion, Question, explain, matrix
 from pgerase.meaning.reasons import Kind, walk
 from pgerase.report.explanation import explanation_lines
@@ -116,3 +122,54 @@ def test_plan_says_that_it_cannot_tell_who_will_hold_grants(granted, tmp_path):
     }
     assert verdicts("help.message.sender, ", "") == {"help.message read": "at most narrows"}
     assert set(verdicts("who: {kind: agent}", "who: everyone").values()) == {"unknown"}
+
+
+def test_a_link_without_an_index_is_named(granted):
+    """Without one the arm for grants would keep every statement on the table from using indexes."""
+    with Database.open(granted.database.dsn()) as database:
+        catalog, _ = read_state(database, granted.prefix)
+    pack = read_pack(granted.folder)
+    # Without the rule that looks for messages by their sender too.
+    assert pack.access is not None
+    resources = tuple(replace(one, rules=()) if one.name == "message" else one for one in pack.access.resources)
+    pack = replace(pack, access=replace(pack.access, resources=resources))
+    assert missing_indexes(pack, catalog) == ()
+    message = catalog.tables[Name("help", "message")]
+    bare = replace(message, indexes=tuple(index for index in message.indexes if index.primary))
+    found = missing_indexes(pack, replace(catalog, tables={**catalog.tables, message.name: bare}))
+    assert [(one.subject, "support access" in one.message) for one in found] == [("help.message.sender", True)]
+
+
+def test_who_holds_no_grant_reads_by_index(granted):
+    """The arm is an array that an index serves: nobody pays with a scan for what others may see."""
+    with granted.acting(DAN) as connection:
+        connection.execute("set local enable_seqscan = off")
+        plan = "\n".join(line for (line,) in connection.execute("explain select * from help.task"))
+    assert "Seq Scan on task" not in plan
+    assert "task_owner_id_idx" in plan
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("longest: 4 hours", "longest: 4 hours\n  announce: {person: false}", ""),
+        ("switch: help.person.allow_support", "switch: help.person.gone", "support-switch"),
+        ("switch: help.person.allow_support", "switch: help.person.name", "support-switch"),
+    ],
+)
+def test_what_cannot_be_bound_is_refused(granted, tmp_path, old, new, code):
+    shutil.copytree(granted.folder, tmp_path, dirs_exist_ok=True)
+    text = (tmp_path / "audit.yaml").read_text()
+    assert old in text
+    (tmp_path / "audit.yaml").write_text(text.replace(old, new))
+    with Database.open(granted.database.dsn()) as database:
+        catalog, _ = read_state(database, granted.prefix)
+    findings = compile_pack(read_pack(tmp_path), catalog).findings
+    assert {one.code for one in findings if one.severity is Severity.ERROR} == ({code} if code else set())
+
+
+def test_everything_stands_as_applied(granted):
+    """verify with plan, drift, doors and guards: nothing is open that was not before."""
+    report = granted.verify()
+    # Who announces may be the fixture's.
+    assert [one for one in report.failures if "announce" not in one.subject] == []
