@@ -129,10 +129,12 @@ def test_a_link_without_an_index_is_named(granted):
     with Database.open(granted.database.dsn()) as database:
         catalog, _ = read_state(database, granted.prefix)
     pack = read_pack(granted.folder)
-    # Without the rule that looks for messages by their sender too.
+    # Without the rule that looks for messages by their sender too, and with a data map that would scan for them.
     assert pack.access is not None
+    assert pack.data_map is not None
     resources = tuple(replace(one, rules=()) if one.name == "message" else one for one in pack.access.resources)
-    pack = replace(pack, access=replace(pack.access, resources=resources))
+    data_map = replace(pack.data_map, unindexed_scan=True)
+    pack = replace(pack, access=replace(pack.access, resources=resources), data_map=data_map)
     assert missing_indexes(pack, catalog) == ()
     message = catalog.tables[Name("help", "message")]
     bare = replace(message, indexes=tuple(index for index in message.indexes if index.primary))
