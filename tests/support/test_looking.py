@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+
 import pytest
 
+from pgerase.apply.ledger import read_state
+from pgerase.apply.prepare import prepare
+from pgerase.catalog.model import Name
+from pgerase.compile import compile_pack
+from pgerase.compile.indexes import missing_indexes
 from pgerase.database import Database
+from pgerase.errors import Severity
 from pgerase.explain import MatrixQuestion, Question, explain, matrix
 from pgerase.meaning.reasons import Kind, walk
 from pgerase.report.explanation import explanation_lines
 from pgerase.rules.conditions import Action
 from pgerase.rules.read import read_pack
+from pgerase.verify.changes import compared_plan
 from tests.support.conftest import ANN, CARA, DAN, Desk
 
 
@@ -90,3 +100,78 @@ def test_matrix_counts_them(granted):
             MatrixQuestion(viewers=(str(ANN), str(DAN)), actions=(Action.READ,), expected=True),
         )
     assert counted.findings == ()
+
+
+def test_plan_says_that_it_cannot_tell_who_will_hold_grants(granted, tmp_path):
+    """Another link, another condition: who gains is unknown, never nobody; with the same support access nothing is."""
+
+    def verdicts(old: str, new: str) -> dict[str, str]:
+        folder = tmp_path / f"{len(list(tmp_path.iterdir()))}"
+        shutil.copytree(granted.folder, folder)
+        text = (folder / "audit.yaml").read_text()
+        assert old in text
+        (folder / "audit.yaml").write_text(text.replace(old, new))
+        with Database.open(granted.database.dsn()) as database:
+            prepared = prepare(database, read_pack(folder))
+            plan = compared_plan(database, prepared.plan, prepared.catalog, prepared.ledger)
+        return {f"{one.table} {one.action}": one.verdict.value for one in plan.compared if one.verdict.value != "same"}
+
+    assert verdicts("longest: 4 hours", "longest: 2 hours") == {}
+    assert verdicts("help.message.sender, ", "help.message.sender, help.diary.person_id, ") == {
+        "help.diary read": "at most widens"
+    }
+    assert verdicts("help.message.sender, ", "") == {"help.message read": "at most narrows"}
+    assert set(verdicts("who: {kind: agent}", "who: everyone").values()) == {"unknown"}
+
+
+def test_a_link_without_an_index_is_named(granted):
+    """Without one the arm for grants would keep every statement on the table from using indexes."""
+    with Database.open(granted.database.dsn()) as database:
+        catalog, _ = read_state(database, granted.prefix)
+    pack = read_pack(granted.folder)
+    # Without the rule that looks for messages by their sender too, and with a data map that would scan for them.
+    assert pack.access is not None
+    assert pack.data_map is not None
+    resources = tuple(replace(one, rules=()) if one.name == "message" else one for one in pack.access.resources)
+    data_map = replace(pack.data_map, unindexed_scan=True)
+    pack = replace(pack, access=replace(pack.access, resources=resources), data_map=data_map)
+    assert missing_indexes(pack, catalog) == ()
+    message = catalog.tables[Name("help", "message")]
+    bare = replace(message, indexes=tuple(index for index in message.indexes if index.primary))
+    found = missing_indexes(pack, replace(catalog, tables={**catalog.tables, message.name: bare}))
+    assert [(one.subject, "support access" in one.message) for one in found] == [("help.message.sender", True)]
+
+
+def test_who_holds_no_grant_reads_by_index(granted):
+    """The arm is an array that an index serves: nobody pays with a scan for what others may see."""
+    with granted.acting(DAN) as connection:
+        connection.execute("set local enable_seqscan = off")
+        plan = "\n".join(line for (line,) in connection.execute("explain select * from help.task"))
+    assert "Seq Scan on task" not in plan
+    assert "task_owner_id_idx" in plan
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("longest: 4 hours", "longest: 4 hours\n  announce: {person: false}", ""),
+        ("switch: help.person.allow_support", "switch: help.person.gone", "support-switch"),
+        ("switch: help.person.allow_support", "switch: help.person.name", "support-switch"),
+    ],
+)
+def test_what_cannot_be_bound_is_refused(granted, tmp_path, old, new, code):
+    shutil.copytree(granted.folder, tmp_path, dirs_exist_ok=True)
+    text = (tmp_path / "audit.yaml").read_text()
+    assert old in text
+    (tmp_path / "audit.yaml").write_text(text.replace(old, new))
+    with Database.open(granted.database.dsn()) as database:
+        catalog, _ = read_state(database, granted.prefix)
+    findings = compile_pack(read_pack(tmp_path), catalog).findings
+    assert {one.code for one in findings if one.severity is Severity.ERROR} == ({code} if code else set())
+
+
+def test_everything_stands_as_applied(granted):
+    """verify with plan, drift, doors and guards: nothing is open that was not before."""
+    report = granted.verify()
+    # Who announces may be the fixture's.
+    assert [one for one in report.failures if "announce" not in one.subject] == []

@@ -1,10 +1,11 @@
-"""`pgerase support …`: access of the staff to one person's data; each command has a module of its own."""
+"""`pgerase support …`: access of the staff to one person's data; the commands have modules of their own."""
 
 from __future__ import annotations
 
 import click
 
 from pgerase.cli.settings import common_options
+from pgerase.cli.support_access import approve, close, list_all, open_one, review
 from pgerase.cli.support_who_saw import who_saw
 
 
@@ -14,4 +15,5 @@ def support() -> None:
     """Access of the staff to one person's data."""
 
 
-support.add_command(who_saw)
+for command in (open_one, approve, close, review, list_all, who_saw):
+    support.add_command(command)

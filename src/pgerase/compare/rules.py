@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from pgerase.catalog.model import Catalog, Name
@@ -23,6 +23,7 @@ _Pair: TypeAlias = tuple[Formula, Formula]
 
 _FOREIGN = "other policies decide about the table as well"
 _NO_SOLVER = "the solver is not installed: pip install 'pgerase[solver]'"
+_SUPPORT = "support access opens rows to whoever holds a grant, and does so otherwise than before"
 _NOT_SHOWN = "the solver does not rule it out"
 
 
@@ -36,10 +37,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Rules in force, or that would be: `governed` are the tables in mode on."""
+    """Rules in force, or that would be: `governed` are the tables in mode on, `opened` those whose rows support grants open, and how."""
 
     access: AccessRules
     governed: frozenset[Name]
+    opened: Mapping[Name, str] = field(default_factory=dict[Name, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class Comparison:
         return replace(one, gains=settled(one.gains, gaining=True), losses=settled(one.losses, gaining=False))
 
     def _compared(self, what: _What) -> Compared:
-        gains, losses = self._sides(what)
+        gains, losses = self._with_support(what, *self._sides(what))
         return Compared(str(what.table), what.action, gains, losses, what.column)
 
     def _sides(self, what: _What) -> tuple[Side, Side]:
@@ -170,6 +172,22 @@ class Comparison:
         gains = self._never(what, True, [(after, before) for before, after in pairs]) if was else none
         losses = self._never(what, False, pairs) if will else none
         return gains, losses
+
+    def _with_support(self, what: _What, gains: Side, losses: Side) -> tuple[Side, Side]:
+        """Who will hold a support grant, and about whom, nobody knows; where both open the same rows it makes no difference."""
+        before, after = (None if rules is None else rules.opened.get(what.table) for rules in self._rules)
+        if before == after or what.action is not Action.READ or what.column:
+            return gains, losses
+        governed = all(rules is not None and what.table in rules.governed for rules in self._rules)
+        return (
+            self._unproven(what, gains, gaining=True) if after is not None and governed else gains,
+            self._unproven(what, losses, gaining=False) if before is not None and governed else losses,
+        )
+
+    def _unproven(self, what: _What, side: Side, *, gaining: bool) -> Side:
+        """What formulas cannot tell: they say nothing of grants."""
+        self._owed.pop((str(what.table), what.column, what.action, gaining), None)
+        return replace(side, answer=None, basis=Basis.OPEN, why="; ".join(filter(None, (side.why, _SUPPORT))))
 
     def _pairs(self, what: _What) -> Iterator[tuple[Formula, Formula]]:
         """The formulas before and after, for viewers and for each role without identity. Raises PgeraseError."""

@@ -10,7 +10,6 @@ from pgerase.compile.aggregates import Aggregates
 from pgerase.compile.announcing import announcing_objects
 from pgerase.compile.audit import Audit, compile_audit, has_profiles
 from pgerase.compile.bind import bind
-from pgerase.compile.bind_support import BoundSupport, bind_support
 from pgerase.compile.column_guards import ColumnGuards
 from pgerase.compile.column_rights import ColumnRights
 from pgerase.compile.decisions import DecisionEmitter
@@ -22,7 +21,6 @@ from pgerase.compile.desired import (
 )
 from pgerase.compile.emit import Emitter, Facts, row_env
 from pgerase.compile.erasure import Erasure, compile_erasure
-from pgerase.compile.erasure.bind import bind_map
 from pgerase.compile.erasure.code import UserCode, code_findings
 from pgerase.compile.guards import guards
 from pgerase.compile.hand_over import hand_over_objects
@@ -31,8 +29,7 @@ from pgerase.compile.members import member_objects, read_members
 from pgerase.compile.naming import Naming
 from pgerase.compile.secured import secured, secured_masks, secured_notes, secured_views
 from pgerase.compile.sql import disjunction, formula_text
-from pgerase.compile.support import SupportAccess
-from pgerase.compile.support_guard import switch_guard
+from pgerase.compile.support import SupportAccess, support_access
 from pgerase.compile.surroundings import (
     exempt,
     idle_logins,
@@ -87,9 +84,7 @@ def _govern(
     decisions = DecisionEmitter(rules, emitter)
     securing = secured(governed)
     guarded = tuple(resource for resource in governed if resource not in securing)
-    bound_support, problems = _support(pack, rules, tuple(governed), catalog)
-    findings += problems
-    support = SupportAccess(bound_support, rules, decisions, ViewBuilder(rules, catalog, facts))
+    support = support_access(pack, rules, governed, decisions, ViewBuilder(rules, catalog, facts))
     policies = [policy for resource in guarded for policy in _policies(resource, decisions, support, naming)]
     handing, problems = hand_over_objects(rules, guarded, decisions, ViewBuilder(rules, catalog, facts))
     findings += problems
@@ -123,7 +118,7 @@ def _govern(
         *guard_functions,
         *by_hand,
         *guard_triggers,
-        *switch_guard(bound_support, rules.people, naming),
+        *support.guard(),
         *column_functions,
         *column_triggers,
         *mask_surroundings((*hiding, *securing), catalog, naming),
@@ -143,22 +138,9 @@ def _govern(
         *(*idle_logins(pack, catalog), *said),
     )
     by_view = (*masks(hiding, names), *secured_masks(securing, names, pack))
-    return Desired(pack.settings.prefix, (*objects, *of_people), every_table, found, by_view, aggregates.shown())
-
-
-def _support(
-    pack: Pack, rules: bound.BoundRules, governed: tuple[bound.BoundResource, ...], catalog: Catalog
-) -> tuple[BoundSupport | None, tuple[Finding, ...]]:
-    terms = None if pack.audit is None else pack.audit.support
-    if terms is None:
-        return None, ()
-    if pack.data_map is None:
-        message = "support access is to the data of people, and there is no data map that says whose rows are whose"
-        hint = "Add data_map.yaml to the pack."
-        return None, (Finding("support-without-map", Severity.ERROR, "support", message, hint, terms.at),)
-    # What cannot be bound of it is said where erasing is compiled.
-    bound_map, _ = bind_map(pack.data_map, catalog)
-    return bind_support(terms, rules, bound_map, governed, catalog)
+    return Desired(
+        pack.settings.prefix, (*objects, *of_people), every_table, found, by_view, aggregates.shown(), support.opened()
+    )
 
 
 def _people(

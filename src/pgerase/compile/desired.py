@@ -175,6 +175,8 @@ class Desired:
     findings: tuple[Finding, ...]
     masks: tuple[DesiredMask, ...] = ()
     aggregates: tuple[DesiredAggregate, ...] = ()
+    opened: tuple[tuple[Name, str], ...] = ()
+    """Tables whose rows support grants open, and by what: equal texts say that the same grants open the same rows."""
 
     @property
     def secured(self) -> tuple[Name, ...]:

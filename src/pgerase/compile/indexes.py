@@ -13,8 +13,10 @@ from pgerase.catalog.model import Catalog, Name, Table
 from pgerase.compile import bound
 from pgerase.compile.arms import flatten, is_equality, spread
 from pgerase.compile.bind import bind
+from pgerase.compile.bind_support import bind_support
 from pgerase.compile.bound import ColumnValue, Hop, Side
 from pgerase.compile.emit import sides
+from pgerase.compile.erasure.bind import bind_map
 from pgerase.compile.sql import ident, qualified
 from pgerase.errors import Finding, Position, Severity
 from pgerase.rules.conditions import Action
@@ -41,11 +43,12 @@ def missing_indexes(pack: Pack, catalog: Catalog) -> tuple[Finding, ...]:
     """A note for each column that policies probe and no index begins with. Rules that cannot be bound yield nothing."""
     if pack.access is None:
         return ()
-    rules, problems = bind(pack.access, catalog)
+    support = None if pack.audit is None else pack.audit.support
+    rules, problems = bind(pack.access, catalog, support)
     if any(finding.severity is Severity.ERROR for finding in problems):
         return ()
     probes: dict[tuple[Name, str], Probe] = {}
-    for probe in _probes(rules):
+    for probe in (*_probes(rules), *_of_support(pack, rules, catalog)):
         probes.setdefault((probe.table, probe.column), probe)
     return tuple(
         _finding(table, probe)
@@ -97,6 +100,18 @@ def _probes(rules: bound.BoundRules) -> Iterator[Probe]:
         yield from _of_relations(group.member_where, None)
     for resource in rules.resources:
         yield from _of_resource(rules, resource)
+
+
+def _of_support(pack: Pack, rules: bound.BoundRules, catalog: Catalog) -> Iterator[Probe]:
+    """The columns by which support grants find a person's rows: policies ask for them whether or not somebody holds one."""
+    support = None if pack.audit is None else pack.audit.support
+    if support is None or pack.data_map is None:
+        return
+    bound_map, _ = bind_map(pack.data_map, catalog)
+    found, _ = bind_support(support, rules, bound_map, rules.resources, catalog)
+    for one in () if found is None else found.opened:
+        why = f"support access looks for a {one.subject}'s rows, which slows every statement on the table down"
+        yield Probe(one.resource.table.name, one.hop.columns[0], why, one.at)
 
 
 def _of_people(rules: bound.BoundRules) -> Iterator[Probe]:

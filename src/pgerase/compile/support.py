@@ -12,19 +12,22 @@ from dataclasses import dataclass
 
 from pgerase.catalog.model import Column, Name, Table
 from pgerase.compile import sql
-from pgerase.compile.bind_support import BoundSupport, Opened
+from pgerase.compile.bind_support import BoundSupport, Opened, bind_support
 from pgerase.compile.bound import BoundCondition, BoundPeople, BoundResource, BoundRules
 from pgerase.compile.decisions import DecisionEmitter
 from pgerase.compile.desired import DesiredFunction, DesiredObject, DesiredView
 from pgerase.compile.emit import Emitter, Env, row_env
+from pgerase.compile.erasure.bind import bind_map
 from pgerase.compile.erasure.bound import BoundSubject
 from pgerase.compile.erasure.parts import key_text
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import FALSE, Atom, Formula, disjunction, dollar_tag, ident, qualified, text_literal
+from pgerase.compile.support_guard import switch_guard
 from pgerase.compile.types import key_from_text
 from pgerase.compile.views import PREFER_COLUMNS, ViewBuilder, texts
 from pgerase.errors import Finding, InternalError, Severity
 from pgerase.rules.conditions import Action, Span
+from pgerase.rules.pack import Pack
 
 _MARK = "[pgerase support]"
 
@@ -42,13 +45,37 @@ class _Definer:
     defaults: str = ""
 
 
+def support_access(
+    pack: Pack, rules: BoundRules, governed: Sequence[BoundResource], decisions: DecisionEmitter, views: ViewBuilder
+) -> SupportAccess:
+    """Support access as the pack has it, bound to the database."""
+    terms = None if pack.audit is None else pack.audit.support
+    if terms is None:
+        return SupportAccess(None, (), rules, decisions, views)
+    if pack.data_map is None:
+        message = "support access is to the data of people, and there is no data map that says whose rows are whose"
+        hint = "Add data_map.yaml to the pack."
+        missing = Finding("support-without-map", Severity.ERROR, "support", message, hint, terms.at)
+        return SupportAccess(None, (missing,), rules, decisions, views)
+    # What cannot be bound of it is said where erasing is compiled.
+    bound_map, _ = bind_map(pack.data_map, views.catalog)
+    bound_support, problems = bind_support(terms, rules, bound_map, tuple(governed), views.catalog)
+    return SupportAccess(bound_support, problems, rules, decisions, views)
+
+
 class SupportAccess:
     """What one pack's support access comes to; without it every answer is empty."""
 
     def __init__(
-        self, support: BoundSupport | None, rules: BoundRules, decisions: DecisionEmitter, views: ViewBuilder
+        self,
+        support: BoundSupport | None,
+        problems: Sequence[Finding],
+        rules: BoundRules,
+        decisions: DecisionEmitter,
+        views: ViewBuilder,
     ) -> None:
         self._support = support
+        self._problems = tuple(problems)
         self._rules = rules
         self._decisions = decisions
         self._views = views
@@ -97,11 +124,30 @@ class SupportAccess:
             for made in self._read_by_ticket(self._support, resource, shown.get(resource.name, resource.table.name))
         )
 
-    def findings(self) -> tuple[Finding, ...]:
-        """Resources whose rows cannot be taken down, for want of a key to name them by."""
+    def opened(self) -> tuple[tuple[Name, str], ...]:
+        """The tables whose rows grants open, and by which links."""
         if self._support is None:
             return ()
         return tuple(
+            (
+                resource.table.name,
+                "; ".join(
+                    f"{one.subject}: {', '.join(one.hop.columns)} is {one.hop.target}({', '.join(one.hop.target_columns)})"
+                    for one in self._support.opening(resource.name)
+                ),
+            )
+            for resource in self._resources()
+        )
+
+    def guard(self) -> tuple[DesiredObject, ...]:
+        """What keeps others from the setting by which people allow it."""
+        return switch_guard(self._support, self._rules.people, self._naming)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What could not be bound, and resources whose rows cannot be taken down, for want of a key to name them by."""
+        if self._support is None:
+            return self._problems
+        return self._problems + tuple(
             Finding(
                 "support-without-key",
                 Severity.NOTE,

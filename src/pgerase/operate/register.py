@@ -15,8 +15,8 @@ from pgerase.errors import DatabaseFailed, Refused, UsageError
 from pgerase.install.localize import localize
 from pgerase.install.names import Names
 
-_OURS = "ZE1"
-_USAGE = frozenset({"ZE110", "ZE111"})
+_OURS = ("ZE1", "ZE3")
+_USAGE = frozenset({"ZE110", "ZE111", "ZE304"})
 _NOT_ALLOWED = "42501"
 _WENT_AWAY = ("08", "57P0")
 """Beginnings of the SQLSTATEs of a connection or a server that is going; 57P03 refuses new ones."""

@@ -12,9 +12,10 @@ from pgerase.compile.desired import Desired, DesiredMembership, DesiredPolicy
 from pgerase.plan.build import plan_pack
 from pgerase.plan.masked import mask_impacts
 from pgerase.plan.model import Ledger, Plan
+from pgerase.plan.objects import sha256_json
 from pgerase.render.live import own_roles
 from pgerase.rules.pack import Pack
-from pgerase.rules.record import RecordedRules, rules_text
+from pgerase.rules.record import RecordedRules, plain_text, rules_text
 
 
 def plan_whole(pack: Pack, catalog: Catalog, ledger: Ledger) -> Plan:
@@ -40,8 +41,20 @@ def _rules(pack: Pack, desired: Desired, ledger: Ledger) -> str | None:
         return None
     if pack.access is None or not desired.governed:
         return "" if ledger.rules else None
-    text = rules_text(RecordedRules(pack.access, tuple((one.schema, one.name) for one in desired.governed)))
+    opened = tuple((name.schema, name.name, f"{how} [{_terms(pack)}]") for name, how in desired.opened)
+    text = rules_text(RecordedRules(pack.access, tuple((one.schema, one.name) for one in desired.governed), opened))
     return None if text == ledger.rules else text
+
+
+def _terms(pack: Pack) -> str:
+    """A hash of what decides who may hold support grants, and whether people allow it: conditions, and what they may name."""
+    assert pack.access is not None
+    support = None if pack.audit is None else pack.audit.support
+    if support is None:
+        return ""
+    glass = support.break_glass
+    how = (support.who, support.switch, None if glass is None else (glass.who, glass.second_person))
+    return sha256_json([plain_text(how), plain_text(pack.access.viewers), plain_text(pack.access.groups)])[:16]
 
 
 def _viewers(desired: Desired) -> set[str]:

@@ -29,10 +29,14 @@ _KNOWN: dict[str, type[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class RecordedRules:
-    """Rules in force. `governed` are the tables in mode on, as (schema, name)."""
+    """Rules in force. `governed` are the tables in mode on, as (schema, name).
+
+    `opened` are those whose rows support grants open besides, as (schema, name, by what), to be compared and no more.
+    """
 
     access: AccessRules
     governed: tuple[tuple[str, str], ...]
+    opened: tuple[tuple[str, str, str], ...] = ()
 
 
 def rules_text(recorded: RecordedRules) -> str:
@@ -43,7 +47,15 @@ def rules_text(recorded: RecordedRules) -> str:
     access_parts = cast("dict[str, object]", _data(recorded.access))
     parts = ",\n".join(f"{_json(name)}:{_laid_out(value)}" for name, value in sorted(access_parts.items()))
     governed = _laid_out([list(table) for table in sorted(recorded.governed)])
-    return f'{{"format":{_FORMAT},\n"governed":{governed},\n"access":{{\n{parts}\n}}}}'
+    opened = ""
+    if recorded.opened:
+        opened = f'"opened":{_laid_out([list(table) for table in sorted(recorded.opened)])},\n'
+    return f'{{"format":{_FORMAT},\n"governed":{governed},\n{opened}"access":{{\n{parts}\n}}}}'
+
+
+def plain_text(value: object) -> str:
+    """A part of the rules as text, without positions: the same for what says the same."""
+    return _json(_data(value))
 
 
 def _laid_out(value: object) -> str:
@@ -64,9 +76,10 @@ def read_rules(text: str) -> RecordedRules | None:
             return None
         rules = _value(data["access"])
         governed = tuple((str(schema), str(name)) for schema, name in data["governed"])
+        opened = tuple((str(schema), str(name), str(how)) for schema, name, how in data.get("opened", ()))
     except (ValueError, KeyError, TypeError):
         return None
-    return RecordedRules(rules, governed) if isinstance(rules, AccessRules) else None
+    return RecordedRules(rules, governed, opened) if isinstance(rules, AccessRules) else None
 
 
 def without_table(text: str, table: tuple[str, str]) -> str:

@@ -57,7 +57,13 @@ def compared_plan(
     recorded, wanted = read_rules(ledger.rules), read_rules(plan.rules)
     governed = frozenset(key.table for key in ledger.rows if key.kind is Kind.ROW_SECURITY and key.table is not None)
     before, after = (
-        None if one is None else Rules(one.access, frozenset(Name(schema, name) for schema, name in one.governed))
+        None
+        if one is None
+        else Rules(
+            one.access,
+            frozenset(Name(schema, name) for schema, name in one.governed),
+            {Name(schema, name): how for schema, name, how in one.opened},
+        )
         for one in (recorded, wanted)
     )
     foreign = _foreign(catalog, ledger, before, after)

@@ -1,0 +1,154 @@
+"""`pgerase support open|approve|close|review|list`: what operators do about support access, in the name of one of the staff."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from pgerase.cli.output import print_result, progress
+from pgerase.cli.people import open_register, prefix_option
+from pgerase.cli.settings import Settings, common_options
+from pgerase.errors import UsageError
+from pgerase.operate.support import (
+    Access,
+    approve_access,
+    close_access,
+    end_sessions,
+    list_access,
+    open_access,
+    review_access,
+)
+
+_LENGTH = re.compile(r"(\d{1,5}) *(m|h|d)\Z")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+number_argument = click.argument("number", type=int, metavar="GRANT")
+as_option = click.option("--as", "viewer", required=True, metavar="KEY", help="Who of the staff does it, by key.")
+
+
+@click.command("open")
+@common_options
+@click.argument("subject")
+@click.argument("key")
+@as_option
+@click.option("--reason", default="", metavar="TEXT", help="Why; the person is told, so name nobody else.")
+@click.option("--ticket", default="", metavar="T", help="An opaque reference, such as a ticket number; never a name.")
+@click.option("--for", "length", default="1h", show_default=True, metavar="LENGTH", help="How long: 30m, 4h, 1d.")
+@click.option("--break-glass", is_flag=True, help="Though the person does not allow it.")
+@prefix_option
+@click.pass_obj
+def open_one(
+    settings: Settings,
+    subject: str,
+    key: str,
+    viewer: str,
+    reason: str,
+    ticket: str,
+    length: str,
+    break_glass: bool,
+    prefix: str | None,
+) -> None:
+    """Open access to the data of the person of SUBJECT with this KEY. It opens nothing before it is committed, which it is then."""
+    until = datetime.now(UTC) + _length(length)
+    with settings.open_database() as database:
+        opened = open_access(
+            open_register(settings, database, prefix),
+            subject,
+            key,
+            holder=viewer,
+            until=until,
+            reason=reason,
+            ticket=ticket,
+            break_glass=break_glass,
+        )
+    _print(settings, "open", opened)
+
+
+@click.command("approve")
+@common_options
+@number_argument
+@as_option
+@prefix_option
+@click.pass_obj
+def approve(settings: Settings, number: int, viewer: str, prefix: str | None) -> None:
+    """Approve break-glass access as a second person."""
+    with settings.open_database() as database:
+        approved = approve_access(open_register(settings, database, prefix), number, by=viewer)
+    _print(settings, "approve", approved)
+
+
+@click.command("close")
+@common_options
+@number_argument
+@click.option("--as", "viewer", metavar="KEY", help="In whose name, by key; without it as an operator.")
+@click.option("--now", is_flag=True, help="End the holder's sessions too, which stops cursors and open transactions.")
+@prefix_option
+@click.pass_obj
+def close(settings: Settings, number: int, viewer: str | None, now: bool, prefix: str | None) -> int:
+    """Close support access. It ends with the holder's next statement; with --now at once, where that is possible."""
+    ended, why_not = 0, ""
+    with settings.open_database() as database:
+        register = open_register(settings, database, prefix)
+        closed = close_access(register, number, by=viewer)
+        if now:
+            ended, why_not = end_sessions(register, closed.holder)
+    said = {"sessions_ended": ended, "not_possible": why_not} if now else {}
+    _print(settings, "close", closed, **said)
+    if now:
+        progress(f"no session was ended: {why_not}" if why_not else f"{ended} sessions were ended")
+    return 1 if why_not else 0
+
+
+@click.command("review")
+@common_options
+@number_argument
+@as_option
+@click.option("--verdict", type=click.Choice(["justified", "unjustified"]), required=True, help="What was found.")
+@prefix_option
+@click.pass_obj
+def review(settings: Settings, number: int, viewer: str, verdict: str, prefix: str | None) -> None:
+    """Review break-glass access that is over; until then its holder cannot break the glass again."""
+    with settings.open_database() as database:
+        reviewed = review_access(open_register(settings, database, prefix), number, by=viewer, verdict=verdict)
+    _print(settings, "review", reviewed)
+
+
+@click.command("list")
+@common_options
+@click.option("--all", "over", is_flag=True, help="What is over and needs nothing more as well.")
+@prefix_option
+@click.pass_obj
+def list_all(settings: Settings, over: bool, prefix: str | None) -> None:
+    """List support access that is open, or waits for approval or review; the newest first."""
+    with settings.open_database() as database:
+        found = list_access(open_register(settings, database, prefix))
+    shown = [one for one in found if over or one.state not in ("closed", "expired")]
+    lines = [_line(one) for one in shown] or ["nobody has support access"]
+    print_result(settings, lines, {"command": "support list", "grants": [_data(one) for one in shown]})
+
+
+def _length(text: str) -> timedelta:
+    match = _LENGTH.match(text)
+    if match is None or int(match[1]) == 0:
+        raise UsageError(f"{text!r} is no length of time", hint="write 30m, 4h or 1d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _print(settings: Settings, command: str, access: Access, **more: Any) -> None:
+    print_result(settings, [_line(access)], {"command": f"support {command}", "grant": _data(access), **more})
+
+
+def _line(access: Access) -> str:
+    kind = "break-glass" if access.kind == "break_glass" else "support"
+    ticket = f"  {access.ticket}" if access.ticket else ""
+    due = f", review due {access.review_due:%Y-%m-%d %H:%M}" if access.review_due and "review" in access.state else ""
+    until = f"until {access.until:%Y-%m-%d %H:%M %Z}"
+    return f"{access.number:>6}  {kind:<11}  {access.state}{due}  {access.holder} on {access.subject} {access.person}  {until}{ticket}"
+
+
+def _data(access: Access) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(access).items()}

@@ -1,0 +1,108 @@
+"""`pgerase support`, as operators use it in the name of one of the staff; and what erasing takes from support access."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from pgerase.cli.main import main
+from pgerase.database import Database
+from pgerase.operate import Register, erase, open_request
+from tests.support.conftest import ANN, CARA, DAN, EVE, LEA, LOU, Desk
+
+Command = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture
+def command(desk: Desk, capsys: pytest.CaptureFixture[str]) -> Command:
+    """`pgerase support … --format json`: the exit code and what was printed."""
+
+    def run(*words: str | int) -> tuple[int, Any]:
+        line = [
+            "support",
+            *map(str, words),
+            "--dsn",
+            desk.database.dsn(),
+            "--pack",
+            str(desk.folder),
+            "--format",
+            "json",
+        ]
+        code = main(line)
+        out = capsys.readouterr().out
+        return code, json.loads(out)
+
+    return run
+
+
+def test_open_and_close_in_the_name_of_an_agent(desk, command):
+    code, opened = command("open", "person", CARA, "--as", ANN, "--ticket", "T-9", "--for", "30m")
+    assert (code, opened["grant"]["state"], opened["grant"]["holder"]) == (0, "open", "10")
+    number = opened["grant"]["number"]
+    assert desk.seen(ANN)[0] == [ANN, CARA]
+    code, listed = command("list")
+    assert [one["number"] for one in listed["grants"]] == [number]
+    code, closed = command("close", number)
+    assert (code, closed["grant"]["state"], closed["grant"]["closed_by"]) == (0, "closed", "")
+    assert desk.seen(ANN)[0] == [ANN]
+    # The login that did it is in the log, beside the actor, whom nobody proved.
+    assert desk.entries(number) == [("open", "10", desk.database.owner), ("close", None, desk.database.owner)]
+
+
+def test_break_glass_from_opening_to_review(desk, command):
+    number = command("open", "person", DAN, "--as", LEA, "--reason", "fraud", "--break-glass")[1]["grant"]["number"]
+    assert command("approve", number, "--as", LEA)[0] == 3
+    assert command("approve", number, "--as", LOU)[1]["grant"]["state"] == "open"
+    assert command("close", number, "--as", LEA)[1]["grant"]["state"] == "to be reviewed"
+    code, refused = command("open", "person", EVE, "--as", LEA, "--reason", "fraud", "--break-glass")
+    assert (code, "reviewed" in refused["error"]["message"]) == (3, True)
+    reviewed = command("review", number, "--as", LOU, "--verdict", "justified")[1]["grant"]
+    assert (reviewed["state"], reviewed["reviewed_by"], reviewed["verdict"]) == ("closed", "21", "justified")
+
+
+def test_now_says_what_is_not_possible(desk, command):
+    """Under identity token nobody knows whose session it is."""
+    number = command("open", "person", CARA, "--as", ANN, "--ticket", "T-9")[1]["grant"]["number"]
+    code, closed = command("close", number, "--now")
+    assert (code, closed["grant"]["state"], closed["sessions_ended"]) == (1, "closed", 0)
+    assert "nobody knows" in closed["not_possible"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("open", "person", DAN, "--as", ANN, "--ticket", "T-9"), 3),
+        (("open", "person", CARA, "--as", LEA, "--ticket", "T-9"), 3),
+        (("open", "person", CARA, "--as", ANN), 2),
+        (("open", "person", CARA, "--as", ANN, "--ticket", "T-9", "--for", "5h"), 2),
+        (("open", "person", CARA, "--as", ANN, "--ticket", "T-9", "--for", "soon"), 2),
+        (("close", 10**6), 3),
+    ],
+)
+def test_what_the_rules_refuse_is_refused_to_operators_too(command, words, code):
+    assert command(*words)[0] == code
+
+
+def test_erasing_a_person_ends_access_and_takes_the_reason(desk, command):
+    """What support access knows of a person goes: the reason, and which rows were read. That somebody looked stays."""
+    grant = desk.open(ANN, EVE)
+    ticket = desk.value(ANN, "select P.log_read_task(%s)", grant)
+    with Database.open(desk.database.dsn()) as database:
+        register = Register(database, desk.prefix)
+        request = open_request(register, "person", [str(EVE)])
+        erase(register, request.number)
+    with psycopg.connect(desk.database.admin_dsn) as admin:
+        kept = admin.execute(
+            desk.sql(
+                "select g.holder, g.person, g.reason, g.ticket, t.keys from P_internal.support_grant as g"
+                " join P_internal.support_ticket as t using (grant_id) where grant_id = %s"
+            ),
+            [grant],
+        ).fetchone()
+    assert kept == ("10", str(EVE), None, "T-1", [])
+    assert desk.seen(ANN)[0] == [ANN]
+    assert desk.refused(ANN, "select * from P.read_task(%s)", ticket) == "ZE308"
