@@ -16,6 +16,7 @@ from threading import Thread
 import pytest
 
 from pgerase.cli.main import main
+from pgerase.cli.settings import Settings
 from pgerase.operate.seal.door import SealDoor
 from pgerase.operate.seal.exporting import export_log
 from pgerase.operate.seal.keys import SealKey
@@ -28,13 +29,27 @@ PACK = "version: 1\nname: shop\nprefix: {prefix}\nschemas: {{shop: governed}}\n"
 AUDIT = "version: 1\nseal: {{every: 10 minutes, key_env: {variable}, anchor: {anchor}}}\n"
 
 
+class Shared:
+    """The connection of a test's one transaction, as the installing role: closing it gives it back."""
+
+    def __init__(self, log) -> None:
+        self.log = log
+
+    def __enter__(self):
+        self.log.rows("select set_config('role', %s, true)", [self.log.owner])
+        return self.log.database
+
+    def __exit__(self, *error) -> None:
+        self.log.rows("select set_config('role', 'none', true)")
+
+
 @pytest.fixture
-def folder(tmp_path, copy):
+def folder(tmp_path, sealed):
     """A pack with nothing but `seal:`; its anchors go to a file in another folder."""
     made = tmp_path / "pack"
     made.mkdir()
     (tmp_path / "elsewhere").mkdir()
-    (made / "pack.yaml").write_text(PACK.format(prefix=copy.names.prefix))
+    (made / "pack.yaml").write_text(PACK.format(prefix=sealed.names.prefix))
     (made / "audit.yaml").write_text(AUDIT.format(variable=VARIABLE, anchor="{file: ../elsewhere/anchors.jsonl}"))
     return made
 
@@ -45,15 +60,17 @@ def anchors(folder) -> Path:
 
 
 @pytest.fixture
-def audit(copy, folder, capfd, monkeypatch):
-    """Run `pgerase audit …` as the installing role; (exit code, stdout, stderr)."""
+def audit(log, folder, capfd, monkeypatch):
+    """Run `pgerase audit …` inside the test's transaction, which is taken back; (exit code, stdout, stderr)."""
+    monkeypatch.setattr(Settings, "open_database", lambda self: Shared(log))
+    monkeypatch.setattr(SealDoor, "snapshot", lambda self: nullcontext())
+    monkeypatch.delenv(VARIABLE, raising=False)
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        code = main(["--dsn", copy.dsn, "audit", *arguments, "--pack", str(folder)])
+        code = main(["audit", *arguments, "--pack", str(folder)])
         captured = capfd.readouterr()
         return int(code), captured.out, captured.err
 
-    monkeypatch.delenv(VARIABLE, raising=False)
     return run
 
 
@@ -125,9 +142,19 @@ def test_a_key_may_be_base64_and_anything_else_is_refused_without_showing_it(aud
 # --- sealing and signing ---
 
 
-def test_sealing_signs_and_anchors_and_a_second_time_does_nothing(audit, key, anchors, copy):
+def test_sealing_signs_and_anchors_and_a_second_time_does_nothing(copy, folder, anchors, capfd, monkeypatch):
+    """With connections of its own, as it is run."""
+
+    def run(*arguments: str) -> tuple[int, str]:
+        code = main(["--dsn", copy.dsn, "audit", *arguments, "--pack", str(folder)])
+        return int(code), capfd.readouterr().out
+
+    (folder / "pack.yaml").write_text(PACK.format(prefix=copy.names.prefix))
+    key = folder / "k.pem.pub"
+    SealKey.new().write(folder / "k.pem")
+    monkeypatch.setenv(VARIABLE, (folder / "k.pem").read_text())
     copy.write("2026-10-06 00:00Z", people=["1"])
-    code, out, _ = audit("seal")
+    code, out = run("seal")
     assert code == 0
     assert "sealed: 1 entries and 0 records in 1 segments\nsigned: 7 headers, by key " in out
     (line,) = anchors.read_text().splitlines()
@@ -139,26 +166,26 @@ def test_sealing_signs_and_anchors_and_a_second_time_does_nothing(audit, key, an
     assert rfc6962.root(hashes) == root
     assert text.split("\n")[1:3] == ["7", base64.b64encode(root).decode()]
     # How far all is sealed is noted once, and signed.
-    assert "signed: 8 headers" in audit("seal")[1]
-    assert "signed: nothing new" in audit("seal")[1]
+    assert "signed: 8 headers" in run("seal")[1]
+    assert "signed: nothing new" in run("seal")[1]
     assert len(anchors.read_text().splitlines()) == 2
-    assert codes(audit, "--public-key", str(key)) == set()
+    assert run("verify", "--public-key", str(key), "--strict")[0] == 0
 
 
-def test_without_the_key_everything_is_sealed_and_nothing_signed(audit, copy, monkeypatch, key):
+def test_without_the_key_everything_is_sealed_and_nothing_signed(audit, log, monkeypatch, key):
     monkeypatch.delenv(VARIABLE)
-    copy.write("2026-10-06 00:00Z")
+    log.write("2026-10-06 00:00Z")
     code, out, _ = audit("seal")
     assert code == 1
     assert f"not signed: the environment variable {VARIABLE} is empty" in out
-    assert copy.rows("select count(*) from {log}.checkpoint") == [(0,)]
+    assert log.rows("select count(*) from {log}.checkpoint") == [(0,)]
     # Said, as it is older than the ten minutes of audit.yaml.
     assert codes(audit, "--public-key", str(key)) == {"unsigned"}
     assert audit("seal", "--unsigned")[0] == 0
 
 
-def test_entries_that_nobody_seals_are_told(audit, copy, key):
-    copy.write("2026-10-06 00:00Z")
+def test_entries_that_nobody_seals_are_told(audit, log, key):
+    log.write("2026-10-06 00:00Z")
     assert codes(audit) == {"unsealed", "unsigned"}
     assert audit("verify")[0] == 0
     assert audit("verify", "--strict")[0] == 1
@@ -214,31 +241,31 @@ REWRITE = """
 """
 
 
-def sealed_anew(copy) -> None:
+def sealed_anew(log) -> None:
     """What an attacker does who owns the database: another history, whole in itself."""
-    copy.run(REWRITE)
+    log.run(REWRITE)
     for day in ("2026-09-10", "2026-09-11", "2026-10-05"):
-        copy.seal(f"{day} 12:00Z")
+        log.seal(f"{day} 12:00Z")
 
 
-def test_detects_a_rewritten_chain_that_nobody_signed(audit, key, copy, anchors):
+def test_detects_a_rewritten_chain_that_nobody_signed(audit, key, log, anchors):
     audit("seal")
-    sealed_anew(copy)
-    assert copy.findings() == set(), "the database alone cannot tell"
+    sealed_anew(log)
+    assert log.findings() == set(), "the database alone cannot tell"
     assert codes(audit) == {"anchor-broken", "unsigned"}
 
 
-def test_a_key_does_not_sign_what_does_not_continue_what_it_signed(audit, key, copy, anchors):
+def test_a_key_does_not_sign_what_does_not_continue_what_it_signed(audit, key, log, anchors):
     audit("seal")
-    sealed_anew(copy)
+    sealed_anew(log)
     code, _, err = audit("seal")
     assert code == 3
     assert "the log is not the one that was signed" in err
 
 
-def test_detects_a_rewritten_chain_signed_again_with_another_key(audit, key, copy, anchors, tmp_path, monkeypatch):
+def test_detects_a_rewritten_chain_signed_again_with_another_key(audit, key, log, anchors, tmp_path, monkeypatch):
     audit("seal")
-    sealed_anew(copy)
+    sealed_anew(log)
     audit("key", "new", "--out", str(tmp_path / "evil.pem"))
     monkeypatch.setenv(VARIABLE, (tmp_path / "evil.pem").read_text())
     kept = anchors.read_text()
@@ -251,12 +278,12 @@ def test_detects_a_rewritten_chain_signed_again_with_another_key(audit, key, cop
     }
 
 
-def test_detects_a_rewritten_chain_signed_again_with_the_same_key(audit, key, copy, anchors, judge):
+def test_detects_a_rewritten_chain_signed_again_with_the_same_key(audit, key, log, anchors, judge):
     """Only anchors in another trust domain tell: without them it verifies."""
     audit("seal")
     kept = anchors.read_text()
     anchors.unlink()
-    sealed_anew(copy)
+    sealed_anew(log)
     assert audit("seal")[0] == 0
     assert codes(audit) == set()
     elsewhere = anchors.with_name("auditor.jsonl")
@@ -267,21 +294,21 @@ def test_detects_a_rewritten_chain_signed_again_with_the_same_key(audit, key, co
     assert "WRONG   Anchors: line 1 is of another log." in said
 
 
-def test_detects_that_the_end_was_cut_off_behind_the_last_anchor(audit, key, copy, anchors, judge):
+def test_detects_that_the_end_was_cut_off_behind_the_last_anchor(audit, key, log, anchors, judge):
     audit("seal")
-    copy.run(
+    log.run(
         "delete from {log}.checkpoint; delete from {log}.segment where segment_id > 4;"
         "delete from {log}.leaf where segment_id > 4; delete from {log}.entry where at > '2026-10-01';"
         "delete from {log}.value where at > '2026-10-01'"
     )
-    assert copy.findings() == set(), "the database alone cannot tell"
+    assert log.findings() == set(), "the database alone cannot tell"
     assert codes(audit) == {"anchor-ahead", "unsigned"}
     code, said = judge("--anchors", str(anchors))
     assert code == 1
     assert "the end of the log was cut off" in said
 
 
-def test_detects_forged_checkpoints(audit, key, copy):
+def test_detects_forged_checkpoints(audit, key, log):
     audit("seal")
     assert codes(audit) == set()
     for change, code in (
@@ -290,14 +317,14 @@ def test_detects_forged_checkpoints(audit, key, copy):
         ("text = overlay(text placing '9' from length(text) - 2 for 1)", "checkpoint-forged"),
         ("key_id = '0123456789abcdef'", "checkpoint-unknown-key"),
     ):
-        copy.run("create temporary table kept as select * from {log}.checkpoint")
-        copy.run(f"update {{log}}.checkpoint set {change}")
+        log.run("create temporary table kept as select * from {log}.checkpoint")
+        log.run(f"update {{log}}.checkpoint set {change}")
         if code is None:
             # What is no checkpoint at all.
             assert audit("verify")[0] in {1, 3}
         else:
             assert code in codes(audit)
-        copy.run("delete from {log}.checkpoint; insert into {log}.checkpoint select * from kept; drop table kept")
+        log.run("delete from {log}.checkpoint; insert into {log}.checkpoint select * from kept; drop table kept")
 
 
 def test_without_a_public_key_signatures_are_said_to_be_unchecked(audit, key, monkeypatch):
@@ -306,12 +333,12 @@ def test_without_a_public_key_signatures_are_said_to_be_unchecked(audit, key, mo
     assert codes(audit) == {"signatures-unchecked"}
 
 
-def test_a_made_up_erasure_names_a_request_that_there_never_was(audit, key, copy, judge):
+def test_a_made_up_erasure_names_a_request_that_there_never_was(audit, key, log, judge):
     """Sealed and signed, a forged record explains a missing value. The ledger has no such request."""
-    copy.run(
+    log.run(
         "delete from {log}.value where person = '1' and entry_id = 4; update {log}.leaf set salts[1] = null where entry_id = 4"
     )
-    copy.run("insert into {log}.record (kind, body) values ('erasure', '{\"request\": 99, \"parts\": [[4, 1]]}')")
+    log.run("insert into {log}.record (kind, body) values ('erasure', '{\"request\": 99, \"parts\": [[4, 1]]}')")
     audit("seal")
     assert codes(audit) == {"erasure-unrequested"}
     # The export says which request, for somebody to ask.
@@ -320,9 +347,9 @@ def test_a_made_up_erasure_names_a_request_that_there_never_was(audit, key, copy
     assert "1 were erased, each with a record (requests 99)" in said
 
 
-def test_findings_are_told_in_words(audit, key, copy):
+def test_findings_are_told_in_words(audit, key, log):
     audit("seal")
-    copy.run("update {log}.entry set actor = '8' where entry_id = 5")
+    log.run("update {log}.entry set actor = '8' where entry_id = 5")
     code, out, _ = audit("verify")
     assert code == 1
     assert "error entry-changed: entries are not as they were sealed (1)\n    entry 5, segment 2, shop.person\n" in out
@@ -332,7 +359,7 @@ def test_findings_are_told_in_words(audit, key, copy):
 # --- the verifier of one file ---
 
 
-def test_the_verifier_agrees_and_says_so(audit, key, copy, anchors, judge):
+def test_the_verifier_agrees_and_says_so(audit, key, log, anchors, judge):
     audit("seal")
     code, said = judge("--anchors", str(anchors))
     assert code == 0, said
@@ -424,18 +451,18 @@ def test_the_verifier_detects(log, verifier, tmp_path, monkeypatch, capfd, threa
     assert said.splitlines()[-1].startswith("Result: the log is NOT as it was sealed")
 
 
-def test_the_verifier_tells_erased_and_dropped_from_tampered(audit, key, copy, anchors, judge):
+def test_the_verifier_tells_erased_and_dropped_from_tampered(audit, key, log, anchors, judge):
     """E4 and E5 together: one person erased, one partition over; an auditor sees both, with their records."""
     audit("seal")
-    copy.rows(
+    log.rows(
         "insert into {internal}.request (kind, subject, received_at, due_on) values ('erasure', 'person', now(), '2026-12-01')"
     )
-    assert copy.rows("select {log}.forget_people('person', '{1}', 1)") == [(9,)]
+    assert log.rows("select {log}.forget_people('person', '{1}', 1)") == [(9,)]
     code, said = judge("--anchors", str(anchors))
     assert code == 0
     assert "the records of 9 erasures are not signed yet" in said
-    copy.run("drop table {log}.entry_1_20260901, {log}.value_1_20260901, {log}.leaf_1_20260901")
-    copy.run(
+    log.run("drop table {log}.entry_1_20260901, {log}.value_1_20260901, {log}.leaf_1_20260901")
+    log.run(
         'select {log}.add_record(\'drop\', \'{"class": "default", "from": "2026-09-01T00:00:00+00:00", "to":'
         ' "2026-10-01T00:00:00+00:00", "table": "entry_1_20260901"}\')'
     )

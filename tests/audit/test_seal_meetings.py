@@ -144,9 +144,14 @@ def test_survives_dump_and_restore(copy, copies: Callable[..., LogCopy], pg_prog
         [pg_programs / "pg_dump", "--format=custom", "--dbname", copy.admin_dsn], capture_output=True, check=True
     ).stdout
     restored = copies(empty=True)
-    subprocess.run(
-        [pg_programs / "pg_restore", "--exit-on-error", "--dbname", restored.admin_dsn], input=file, check=True
+    done = subprocess.run(
+        [pg_programs / "pg_restore", "--dbname", restored.admin_dsn], input=file, capture_output=True, check=False
     )
+    # A newer pg_restore sets what an older server does not know.
+    wrong = [
+        line for line in done.stderr.decode().splitlines() if "error:" in line and "transaction_timeout" not in line
+    ]
+    assert wrong == []
     assert restored.findings() == set()
     assert restored.rows("select * from {log}.segment order by 1") == copy.rows(
         "select * from {log}.segment order by 1"
