@@ -55,6 +55,7 @@ demo: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/access.py
 	$(BIN)/python benchmarks/erasure.py
+	$(BIN)/python benchmarks/audit.py
 
 clean:
 	rm -rf .venv build dist .hypothesis .import_linter_cache .pytest_cache .ruff_cache
