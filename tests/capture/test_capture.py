@@ -238,6 +238,28 @@ def test_large_values_that_stay_are_not_in_entries(clinic: Clinic) -> None:
     assert [set(one["new"]) for one in found] == [{"tags"}, {"blob"}]
 
 
+def test_large_values_that_stay_are_not_read_again(clinic: Clinic) -> None:
+    if clinic.admin.info.server_version < 170000:
+        pytest.skip("before 17 nothing tells that a value lies where it lay")
+    key = "00000000-0000-0000-0000-000000000004"
+    clinic.run(
+        f"insert into app.form (form_id, blob, answers) select '{key}', string_agg(sha256(i::text::bytea), ''), "
+        "jsonb_agg(sha256(i::text::bytea)) from generate_series(1, 2000) as i"
+    )
+    # Whoever reads such a value looks into its table's index.
+    looked = (
+        "select pg_stat_get_xact_numscans(i.indexrelid) from pg_class as c join pg_index as i on i.indrelid = c.reltoastrelid "
+        "where c.oid = 'app.form'::regclass"
+    )
+    with clinic.admin.transaction():
+        looks: list[int] = []
+        for statement in ("select", "update app.form set tags = '{y}'", "select md5(blob) from app.form"):
+            clinic.admin.execute(statement)
+            looks += clinic.admin.execute(looked).fetchone() or ()
+    before, updated, read = looks
+    assert (updated - before, read - updated) == (0, 1)
+
+
 # Partitions and inheritance -------------------------------------------------------------------------------------------
 
 VISITS = "insert into app.visit (visit_id, day, fee) values (1, '2025-03-01', 10), (2, '2026-03-01', 20), (3, '2025-04-01', 30)"
