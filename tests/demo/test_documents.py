@@ -98,7 +98,7 @@ def test_the_pack_in_the_readme_is_read_without_findings(tmp_path: Path):
         r"\(`shop/([\w.]+)`\):\n\n```yaml\n(.*?)^```$", _text("README.md"), re.MULTILINE | re.DOTALL
     ):
         (tmp_path / name).write_text(body, encoding="utf-8")
-    assert {path.name for path in tmp_path.iterdir()} == {"access.yaml", "data_map.yaml", "pack.yaml"}
+    assert {path.name for path in tmp_path.iterdir()} == {"access.yaml", "audit.yaml", "data_map.yaml", "pack.yaml"}
     assert read_pack(tmp_path).name == "shop"
 
 
