@@ -20,13 +20,16 @@ create or replace function pgerase_log.write_entry(
 as $$
 #variable_conflict error
 declare
+    -- Before the number is drawn: the seal counts on it that whoever has a number has a transaction as well.
+    v_xact constant xid8 := pg_catalog.pg_current_xact_id();
     v_at constant timestamptz := pg_catalog.clock_timestamp();
     v_entry bigint;
 begin
-    insert into pgerase_log.entry (class, at, relation, action, actor, login, role, grant_id, new, parts)
+    insert into pgerase_log.entry (class, at, xact, relation, action, actor, login, role, grant_id, new, parts)
     values (
         p_class,
         v_at,
+        v_xact,
         p_relation,
         p_action,
         p_actor,

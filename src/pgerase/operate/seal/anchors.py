@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from pgerase.errors import PgeraseError, UsageError
+from pgerase.errors import ExitCode, PgeraseError
 from pgerase.operate.seal.checkpoint import Checkpoint
 from pgerase.webhook import Webhook
 
@@ -15,7 +15,7 @@ from pgerase.webhook import Webhook
 class AnchorFailed(PgeraseError):
     """A checkpoint could not be anchored; it is kept in the database, and the next one says as much and more."""
 
-    exit_code = UsageError.exit_code
+    exit_code = ExitCode.NO
 
 
 def read_anchors(path: Path) -> tuple[tuple[int, Checkpoint | None], ...]:
