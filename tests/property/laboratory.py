@@ -24,6 +24,7 @@ from pgerase.compile import Desired, compile_pack
 from pgerase.compile.desired import (
     DesiredFunction,
     DesiredGrant,
+    DesiredLogClass,
     DesiredMembership,
     DesiredObject,
     DesiredPolicy,
@@ -191,6 +192,8 @@ class Laboratory:
                     return name.schema != eraser and not name.name.startswith(("log_read_", "read_"))
                 case DesiredView(name=name):
                     return not name.name.startswith("supported_")
+                case DesiredLogClass():
+                    return False
                 case DesiredPolicy(roles=roles):
                     return eraser not in roles
                 case DesiredGrant(grantee=role):

@@ -38,6 +38,8 @@ STATES = 2
 """States of the data a rule file."""
 LARGEST = 30_000
 """Characters of SQL: planning more takes seconds a statement, and shows nothing that smaller files do not."""
+FOR_SUPPORT = 10_000
+"""What support access may add to that: files are to stay as they are without."""
 SHRINKING = 40.0
 """Seconds."""
 
@@ -188,7 +190,10 @@ class Trials:
         return rng, pools, drawn, compiled
 
     def _is_large(self, compiled: Compiled | Refused) -> bool:
-        return isinstance(compiled, Compiled) and len(self.laboratory.script(compiled.desired)) > LARGEST
+        if not isinstance(compiled, Compiled):
+            return False
+        allowed = LARGEST if compiled.support is None else LARGEST + FOR_SUPPORT
+        return len(self.laboratory.script(compiled.desired)) > allowed
 
     def compare(
         self, number: int, spec: dict[str, Any], compiled: Compiled, states: list[State]

@@ -108,32 +108,6 @@ def desk(server: str, unique_prefix: Callable[[], str], tmp_path_factory: pytest
         made.accepted = site.accepted
         with Database.open(database.dsn()) as connection:
             made.key = add_key(connection, database.prefix, tmp_path_factory.mktemp("key") / "key.json")
-        prepare_log(made)
         yield made
     finally:
         database.drop()
-
-
-def prepare_log(desk: Desk) -> None:
-    """The partitions that support entries go to, and who announces, where the deployment does not have them."""
-    desk.admin("""
-        do $$
-        begin
-            if to_regclass('{P}_log.entry_support') is null
-                and not exists (select from {P}_log.class as known where known.class = 'support')
-            then
-                create table {P}_log.entry_support partition of {P}_log.entry for values in ('support');
-                create table {P}_log.value_support partition of {P}_log.value for values in ('support');
-                alter table {P}_log.entry_support owner to {P}_keeper;
-                alter table {P}_log.value_support owner to {P}_keeper;
-            end if;
-            if to_regprocedure('{P}_internal.announce(text,bigint)') is null then
-                create table {P}_internal.announced (kind text, grant_id bigint);
-                alter table {P}_internal.announced owner to {P}_secret;
-                create function {P}_internal.announce(p_kind text, p_grant bigint) returns void
-                    language plpgsql as 'begin insert into {P}_internal.announced values (p_kind, p_grant); end';
-                alter function {P}_internal.announce(text, bigint) owner to {P}_secret;
-            end if;
-        end;
-        $$;
-    """)
