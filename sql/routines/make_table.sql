@@ -25,7 +25,7 @@ begin
         foreach v_index in array
             case p_family
                 when 'entry' then array['unique index on %I.%I (entry_id)']
-                when 'value' then array['index on %I.%I (entry_id)', 'index on %I.%I (subject, person)']
+                when 'value' then array['index on %I.%I (entry_id)', 'index on %I.%I using hash (person)']
                 else array['unique index on %I.%I (entry_id)', 'unique index on %I.%I (segment_id, position)']
             end
         loop

@@ -12,6 +12,7 @@ create or replace function pgerase_log.seal(
     parallel unsafe
     security definer
     set work_mem = '64MB'
+    set enable_seqscan = 'off'
     set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
