@@ -46,17 +46,6 @@ def _counts(**rows: int) -> Counts:
     return {(f"public.cwd_{table}", "delete"): (1, count) for table, count in rows.items()}
 
 
-def test_an_application_without_rules_of_access_says_what_it_writes_for(trial: Trial):
-    deployed = trial.deployment
-    with deployed.session(None) as connection:
-        connection.execute(f"select {deployed.prefix}.annotate('sync 7', 'synchronisation')".encode())
-        connection.execute("update public.cwd_group set description = 'Everybody of ours'")
-        connection.commit()
-    with deployed.database.connect() as owner:
-        said = f"select request, purpose from {deployed.prefix}_log.entry order by entry_id desc limit 1"
-        assert owner.execute(said.encode()).fetchone() == ("sync 7", "synchronisation")
-
-
 def test_e2_aliases_and_sessions_go_with_the_person_by_name(trial: Trial):
     # By hand from the seed: number 5 has a telephone number, two aliases, a session, and is a developer.
     assert trial.erase("person", ELI) == _counts(user=1, user_attribute=2, membership=2, application_alias=2, token=1)
@@ -229,3 +218,14 @@ def test_e5_entries_older_than_six_months_are_gone_by_partition_drop(trial: Tria
     assert _log(trial, "select count(to_regclass('{log}.' || name)) from unnest(%s::text[]) as name", tables) == [(0,)]
     _seal(trial, now)
     assert _findings(trial) == []
+
+
+def test_an_application_without_rules_of_access_says_what_it_writes_for(trial: Trial):
+    deployed = trial.deployment
+    with deployed.session(None) as connection:
+        connection.execute(f"select {deployed.prefix}.annotate('sync 7', 'synchronisation')".encode())
+        connection.execute("update public.cwd_group set description = 'Everybody of ours'")
+        connection.commit()
+    with deployed.database.connect() as owner:
+        said = f"select request, purpose from {deployed.prefix}_log.entry order by entry_id desc limit 1"
+        assert owner.execute(said.encode()).fetchone() == ("sync 7", "synchronisation")
