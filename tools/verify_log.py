@@ -511,7 +511,11 @@ class Verifier:
         sealed = [
             segment
             for name, first, end, segment in self.dropped
-            if name == header.class_name and (first is None or first <= begins) and (end is None or begins < end)
+            if name == header.class_name
+            and (first is None or first <= begins)
+            and (end is None or begins < end)
+            # What was sealed after the record was not there to be dropped.
+            and (segment is None or segment > header.number)
         ]
         if not sealed:
             return [f"Entries: {where} is gone, and no record says that its time was over."]
@@ -645,7 +649,17 @@ class Verifier:
             if place + 1 < len(headers) and headers[place + 1].at < run.at:
                 continue
             fields = json.loads(entry["text"])
-            if fields[2] < run.at - MINUTE and not run.oldest <= int(fields[4]) < run.newest:
+            # Who says that it was running then may not have begun at a seal before.
+            began = max(
+                (
+                    one.at
+                    for one, after in pairwise(headers)
+                    if one.at <= after.at and one.sequence < entry["number"] and one.newest <= int(fields[4])
+                ),
+                default=fields[2],
+            )
+            is_running = run.oldest <= int(fields[4]) < run.newest
+            if fields[2] < run.at - MINUTE and (not is_running or fields[2] < began - MINUTE):
                 faults.append(
                     f"Order: entry {entry['number']} says {moment(fields[2])}, and was numbered after the seal of {moment(run.at)}."
                 )

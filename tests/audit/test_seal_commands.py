@@ -359,6 +359,19 @@ def test_findings_are_told_in_words(audit, key, log):
 # --- the verifier of one file ---
 
 
+def test_the_verifier_excuses_nothing_that_was_sealed_after_a_record_of_dropping(audit, key, log, judge):
+    log.rows("select {log}.add_record('drop', '{\"class\": \"default\"}')")
+    audit("seal")
+    log.write("2026-10-06 02:00Z")
+    audit("seal")
+    log.run(
+        "delete from {log}.entry where at = '2026-10-06 02:00Z'; delete from {log}.leaf where at = '2026-10-06 02:00Z'"
+    )
+    code, said = judge()
+    assert code == 1
+    assert "(default, 2026-10-06) is gone, and no record says that its time was over." in said
+
+
 def test_the_verifier_agrees_and_says_so(audit, key, log, anchors, judge):
     audit("seal")
     code, said = judge("--anchors", str(anchors))
