@@ -382,6 +382,54 @@ def test_the_verifier_agrees_and_says_so(audit, key, log, anchors, judge):
     assert said.endswith("Result: the log is as it was sealed.\n")
 
 
+@pytest.mark.parametrize(
+    ("threat", "said"),
+    [
+        ("cut off after its first line", "Signatures: none is good."),
+        ("anchors that were emptied", "Anchors: the file holds none."),
+        ("an erasure that nobody signed", "the records of 1 erasures are not signed yet"),
+    ],
+)
+def test_the_verifier_passes_nothing_unproven_when_it_is_strict(
+    audit, key, verifier, tmp_path, anchors, capfd, threat, said
+):
+    audit("seal")
+    file = tmp_path / "export.jsonl"
+    assert audit("export", str(file))[0] == 0
+    arguments = [str(file), "--public-key", str(key), "--anchors", str(anchors)]
+    assert verifier.main([*arguments, "--strict"]) == 0
+    lines = file.read_text().splitlines()
+    if threat.startswith("cut"):
+        arguments, lines = arguments[:3], lines[:1]
+    elif threat.startswith("anchors"):
+        anchors.write_text("")
+    else:
+        found = [json.loads(line) for line in lines]
+        entry = next(one for one in found if one["type"] == "entry" and one["values"])
+        text = json.dumps(
+            ["pgerase record 1", 9, 0, "erasure", json.dumps({"request": 1, "parts": [[entry["number"], 1]]})]
+        )
+        entry["values"] = [one for one in entry["values"] if one["part"] != 1]
+        lines = [json.dumps(one) for one in [*found, {"type": "record", "text": text, "segment": None}]]
+    file.write_text("\n".join(lines) + "\n")
+    capfd.readouterr()
+    assert verifier.main(arguments) == 0
+    assert said in capfd.readouterr().out
+    assert verifier.main([*arguments, "--strict"]) == 1
+
+
+def test_the_verifier_misses_values_that_were_blanked_in_the_export(audit, key, verifier, tmp_path, capfd):
+    audit("seal")
+    file = tmp_path / "export.jsonl"
+    assert audit("export", str(file))[0] == 0
+    found = [json.loads(line) for line in file.read_text().splitlines()]
+    next(one for one in found if one["type"] == "entry" and one["values"])["values"][0]["text"] = None
+    file.write_text("".join(json.dumps(one) + "\n" for one in found))
+    capfd.readouterr()
+    assert verifier.main([str(file), "--public-key", str(key)]) == 1
+    assert "was left out, and the export says that it has all" in capfd.readouterr().out
+
+
 def test_the_verifier_runs_alone(audit, key, tmp_path):
     """It imports nothing of pgerase: `-I` hides the checkout, and the module would be found in sys.modules."""
     audit("seal")
