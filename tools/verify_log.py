@@ -6,7 +6,8 @@
 
 Needs Python 3.11 and the package `cryptography`, nothing else. What is hashed and how is described in pgerase's docs/seal.md; the trees
 are those of RFC 6962 and RFC 9162. Get the public key and the anchors from somebody who does not run the database: an export says
-nothing about itself. Exit code 0: the log is as it was sealed; 1: it is not; 2: called wrongly, or a file cannot be read.
+nothing about itself. Exit code 0: the log is as it was sealed; 1: it is not (`--strict`: or something is not signed, not
+anchored or left out); 2: called wrongly, or a file cannot be read.
 """
 
 from __future__ import annotations
@@ -307,6 +308,7 @@ class Report:
 
     def __init__(self) -> None:
         self.bad = 0
+        self.notes = 0
 
     def good(self, sentence: str) -> None:
         """Something that holds."""
@@ -314,6 +316,7 @@ class Report:
 
     def note(self, sentence: str) -> None:
         """Something to know, which proves nothing wrong."""
+        self.notes += 1
         print(f"note    {sentence}")
 
     def judge(self, faults: list[str], sentence: str) -> None:
@@ -360,6 +363,8 @@ class Verifier:
         self.signed = 0
         """How many headers the largest good checkpoint covers."""
         self.erased: dict[tuple[int, int], list[dict[str, Any]]] = defaultdict(list)
+        self.kept = 0
+        """How many entries are under hold, as records say."""
         self.dropped: list[tuple[Any, datetime | None, datetime | None, int | None]] = []
 
     def run(self) -> bool:
@@ -402,6 +407,10 @@ class Verifier:
                 good.append(one)
         good.sort(key=lambda one: one.size)
         self.signed = good[-1].size if good else 0
+        if not good:
+            self.report.note(
+                "Signatures: none is good. Nothing here is proven: whoever wrote the file could have made it up."
+            )
         last = f"; the last one covers {self.signed} of {len(self.leaves)} headers, at {good[-1].at}" if good else ""
         self.report.judge(
             faults, f"Signatures: {counted(len(good), 'checkpoint')} signed by keys that were given{last}."
@@ -442,6 +451,9 @@ class Verifier:
                 "Anchors: none were given. A log that was rewritten and signed again would not be noticed."
             )
             return
+        if not self.anchors:
+            self.report.note("Anchors: the file holds none. A log that was rewritten would not be noticed.")
+            return
         faults: list[str] = []
         for line, one in self.anchors:
             fault = self.keys.fault(one) or self.fault_of_root(one)
@@ -460,6 +472,8 @@ class Verifier:
             if kind == "erasure":
                 for entry, part in body["parts"]:
                     self.erased[entry, part].append({"segment": record["segment"], "request": body.get("request")})
+            elif kind in ("held", "unheld"):
+                self.kept += body["entries"] if kind == "held" else -body["entries"]
             elif kind == "drop":
                 begins, ends = (datetime.fromisoformat(body[end]) if body.get(end) else None for end in ("from", "to"))
                 self.dropped.append((body.get("class"), begins, ends, record["segment"]))
@@ -511,7 +525,11 @@ class Verifier:
         sealed = [
             segment
             for name, first, end, segment in self.dropped
-            if name == header.class_name and (first is None or first <= begins) and (end is None or begins < end)
+            if name == header.class_name
+            and (first is None or first <= begins)
+            and (end is None or begins < end)
+            # What was sealed after the record was not there to be dropped.
+            and (segment is None or segment > header.number)
         ]
         if not sealed:
             return [f"Entries: {where} is gone, and no record says that its time was over."]
@@ -608,6 +626,8 @@ class Verifier:
         if has_record:
             return "is back, though it was erased"
         text = parts[part]
+        if text is None and self.export.with_values:
+            return "was left out, and the export says that it has all"
         if entry["segment"] is None or text is None:
             return ""
         return "" if self.is_value(entry, part, text) else "is not as it was sealed"
@@ -645,7 +665,17 @@ class Verifier:
             if place + 1 < len(headers) and headers[place + 1].at < run.at:
                 continue
             fields = json.loads(entry["text"])
-            if fields[2] < run.at - MINUTE and not run.oldest <= int(fields[4]) < run.newest:
+            # Who says that it was running then may not have begun at a seal before.
+            began = max(
+                (
+                    one.at
+                    for one, after in pairwise(headers)
+                    if one.at <= after.at and one.sequence < entry["number"] and one.newest <= int(fields[4])
+                ),
+                default=fields[2],
+            )
+            is_running = run.oldest <= int(fields[4]) < run.newest
+            if fields[2] < run.at - MINUTE and (not is_running or fields[2] < began - MINUTE):
                 faults.append(
                     f"Order: entry {entry['number']} says {moment(fields[2])}, and was numbered after the seal of {moment(run.at)}."
                 )
@@ -654,6 +684,8 @@ class Verifier:
     def check_held(self) -> None:
         """Entries under hold outlive their partition: their path leads to the root in the header."""
         faults: list[str] = []
+        if len({held["number"] for held in self.export.held}) != self.kept or len(self.export.held) != self.kept:
+            faults.append(f"Holds: {counted(len(self.export.held), 'entry')} kept, where records say {self.kept}.")
         unsealed = 0
         for held in self.export.held:
             if held["segment"] is None:
@@ -670,10 +702,12 @@ class Verifier:
                 faults.append(f"Holds: entry {held['number']} {fault or 'is not in the segment it names'}.")
                 continue
             parts = {one["part"]: one["text"] for one in held["values"]}
+            if len(parts) != len(held["values"]) or not parts.keys() <= set(range(1, fields[16] + 1)):
+                faults.append(f"Holds: entry {held['number']} has values that were put in later.")
             for part in range(1, fields[16] + 1):
                 fault = self.fault_of_value(held, part, parts)
                 faults += [f"Holds: part {part} of entry {held['number']} {fault}."] if fault else []
-        if self.export.held:
+        if self.export.held or faults:
             self.report.judge(
                 faults, f"Holds: {counted(len(self.export.held), 'entry')} kept past their time, each proven by itself."
             )
@@ -760,6 +794,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--public-key", type=Path, action="append", required=True, help="a key to trust, as PEM; may be repeated"
     )
     parser.add_argument("--anchors", type=Path, help="the file with the anchors, from whoever keeps them")
+    parser.add_argument(
+        "--strict", action="store_true", help="exit code 1 for notes as well: what nobody signed or anchored"
+    )
     parser.add_argument("--entry", type=int, help="prove one entry, instead of checking everything")
     parser.add_argument("--proof", type=Path, help="with --entry: write the proof to this file")
     given = parser.parse_args(arguments)
@@ -782,7 +819,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"{error.filename} cannot be read: {error.strerror}", file=sys.stderr)
         return 2
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         print(f"this cannot be read: {error}", file=sys.stderr)
         return 2
     print(
@@ -790,7 +827,7 @@ def main(arguments: list[str] | None = None) -> int:
         if is_good
         else f"Result: the log is NOT as it was sealed ({verifier.report.bad})."
     )
-    return 0 if is_good else 1
+    return 0 if is_good and not (given.strict and verifier.report.notes) else 1
 
 
 def read_anchor(line: str) -> Checkpoint | None:

@@ -1,6 +1,7 @@
 -- Tables of the log that are no partitions any more: a run was killed between detaching and dropping, or somebody detached one by
 -- hand. They are known by their columns. When they are due is said by the bounds that detaching left as a constraint, else by
--- the newest row. Time zone and style are set because bounds are read as text. Security definer because the log is closed.
+-- the newest row. Settings that bounds are written by are set because they are read as text. Security definer because the log
+-- is closed.
 create or replace function pgerase_log.detached()
     returns table (
         class text,
@@ -16,6 +17,7 @@ create or replace function pgerase_log.detached()
     security definer
     set timezone = 'UTC'
     set datestyle = 'ISO'
+    set standard_conforming_strings = 'on'
     set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error

@@ -1,5 +1,5 @@
 -- The partitions of the log by their true bounds, as the server has them: nothing is concluded from a name. Infinite bounds are
--- the first and the last partition of a class. Time zone and style are set because bounds are read as text.
+-- the first and the last partition of a class. Settings that bounds are written by are set because they are read as text.
 create or replace function pgerase_log.partitions()
     returns table (
         class text,
@@ -17,6 +17,7 @@ create or replace function pgerase_log.partitions()
     security invoker
     set timezone = 'UTC'
     set datestyle = 'ISO'
+    set standard_conforming_strings = 'on'
     set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
@@ -41,8 +42,9 @@ begin
         join pg_catalog.pg_inherits as above on above.inhparent = root.oid
         join pg_catalog.pg_class as parent on parent.oid = above.inhrelid
         join pgerase_log.class as one
+            -- Not by %L, which writes a backslash as the server's own spelling does not.
             on pg_catalog.pg_get_expr(parent.relpartbound, parent.oid)
-                = pg_catalog.format('FOR VALUES IN (%L)', one.class)
+                = 'FOR VALUES IN (''' || pg_catalog.replace(one.class, '''', '''''') || ''')'
         join pg_catalog.pg_inherits as below on below.inhparent = parent.oid
         join pg_catalog.pg_class as leaf on leaf.oid = below.inhrelid
         cross join lateral pg_catalog.regexp_match(

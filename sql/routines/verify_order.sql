@@ -46,7 +46,17 @@ begin atomic
         join run on run.place = numbered.after
     where not numbered.is_run
         and numbered.at < run.at - interval '1 minute'
-        and not (numbered.xact >= run.oldest and numbered.xact < run.newest)
+        and (
+            not (numbered.xact >= run.oldest and numbered.xact < run.newest)
+            -- It says that it was running then; it had not begun at the seal before, though.
+            or exists (
+                select
+                from run as earlier
+                where earlier.sequence < numbered.number
+                    and earlier.newest <= numbered.xact
+                    and numbered.at < earlier.at - interval '1 minute'
+            )
+        )
     order by numbered.number;
 end;
 

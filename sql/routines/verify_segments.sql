@@ -32,7 +32,7 @@ begin atomic
             record.body ->> 'class' as class,
             coalesce((record.body ->> 'from')::timestamptz, '-infinity') as from_at,
             coalesce((record.body ->> 'to')::timestamptz, 'infinity') as to_at,
-            record.segment_id is not null as is_sealed
+            record.segment_id
         from pgerase_log.record as record
         where record.kind = 'drop'
     ),
@@ -71,11 +71,13 @@ begin atomic
         from (select header.* from pgerase_log.segment as header where header.kind = 'entry') as segment
             full join grown on grown.segment_id = segment.segment_id
             left join lateral (
-                select pg_catalog.bool_or(dropped.is_sealed) as is_sealed
+                -- What was sealed after the record was not there to be dropped.
+                select pg_catalog.bool_or(dropped.segment_id is not null) as is_sealed
                 from dropped
                 where dropped.class = segment.class
                     and dropped.from_at <= segment.from_at
                     and segment.from_at < dropped.to_at
+                    and (dropped.segment_id is null or dropped.segment_id > segment.segment_id)
             ) as is_dropped on true
         where grown.entries is distinct from segment.entries
             or grown.root is distinct from segment.root

@@ -300,6 +300,24 @@ def test_detects_an_insertion_in_the_past_with_a_new_number(log):
     assert log.findings() == {"entry-backdated"}
 
 
+def test_detects_an_insertion_in_the_past_that_claims_a_transaction_that_was_running_at_the_seal(log):
+    """A seal has a transaction of its own: its number was running then, and is in the header for everybody to read."""
+    ((newest,),) = log.rows("select max(newest::text::bigint) from {log}.segment")
+    log.write("2026-10-05 13:30Z")
+    log.seal("2026-10-05 14:00Z")
+    log.run(
+        f"update {{log}}.segment set oldest = '{newest + 5}', newest = '{newest + 9}' where at = '2026-10-05 14:00Z'"
+    )
+    before = log.findings()
+    number = log.write("2026-09-10 00:10Z")
+    log.run(f"update {{log}}.entry set xact = '{newest + 5}' where entry_id = {number}")
+    assert log.findings() - before == {"entry-backdated"}
+    # What was running and is no older than the seal before it may well be so.
+    ((at,),) = log.rows("select max(at) from {log}.segment where at < '2026-10-05 14:00Z'")
+    log.run(f"update {{log}}.entry set at = '{at}' where entry_id = {number}")
+    assert log.findings() == before
+
+
 def test_a_clock_that_was_set_back_is_believed_where_a_later_seal_shows_it(log):
     log.write("2026-10-05 11:00Z")
     assert log.findings() == {"entry-backdated"}
@@ -361,6 +379,18 @@ def test_detects_a_dropped_partition_with_the_record_of_another_one(log, bounds:
     log.rows(RECORD, bounds)
     log.seal("2026-10-06")
     assert log.findings() == {"partition-dropped"}
+
+
+def test_a_record_of_dropping_excuses_nothing_that_was_sealed_after_it(log):
+    """Made up once, without bounds, it would let everything go for ever."""
+    log.rows("select {log}.add_record('drop', '{\"class\": \"default\"}')")
+    log.seal("2026-10-06 01:00Z")
+    log.write("2026-10-06 02:00Z")
+    ((segment, _, _, _),) = log.seal("2026-10-06 03:00Z")
+    log.run(
+        "delete from {log}.entry where at = '2026-10-06 02:00Z'; delete from {log}.leaf where at = '2026-10-06 02:00Z'"
+    )
+    assert log.rows("select code, segment_id from {log}.verify_segments()") == [("partition-dropped", segment)]
 
 
 def test_survives_retention(log):

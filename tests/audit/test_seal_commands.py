@@ -359,6 +359,19 @@ def test_findings_are_told_in_words(audit, key, log):
 # --- the verifier of one file ---
 
 
+def test_the_verifier_excuses_nothing_that_was_sealed_after_a_record_of_dropping(audit, key, log, judge):
+    log.rows("select {log}.add_record('drop', '{\"class\": \"default\"}')")
+    audit("seal")
+    log.write("2026-10-06 02:00Z")
+    audit("seal")
+    log.run(
+        "delete from {log}.entry where at = '2026-10-06 02:00Z'; delete from {log}.leaf where at = '2026-10-06 02:00Z'"
+    )
+    code, said = judge()
+    assert code == 1
+    assert "(default, 2026-10-06) is gone, and no record says that its time was over." in said
+
+
 def test_the_verifier_agrees_and_says_so(audit, key, log, anchors, judge):
     audit("seal")
     code, said = judge("--anchors", str(anchors))
@@ -367,6 +380,54 @@ def test_the_verifier_agrees_and_says_so(audit, key, log, anchors, judge):
     assert "Entries: 30 are as they were sealed; 0 are not sealed yet" in said
     assert "Values: 33 of people are as they were sealed; 0 were erased" in said
     assert said.endswith("Result: the log is as it was sealed.\n")
+
+
+@pytest.mark.parametrize(
+    ("threat", "said"),
+    [
+        ("cut off after its first line", "Signatures: none is good."),
+        ("anchors that were emptied", "Anchors: the file holds none."),
+        ("an erasure that nobody signed", "the records of 1 erasures are not signed yet"),
+    ],
+)
+def test_the_verifier_passes_nothing_unproven_when_it_is_strict(
+    audit, key, verifier, tmp_path, anchors, capfd, threat, said
+):
+    audit("seal")
+    file = tmp_path / "export.jsonl"
+    assert audit("export", str(file))[0] == 0
+    arguments = [str(file), "--public-key", str(key), "--anchors", str(anchors)]
+    assert verifier.main([*arguments, "--strict"]) == 0
+    lines = file.read_text().splitlines()
+    if threat.startswith("cut"):
+        arguments, lines = arguments[:3], lines[:1]
+    elif threat.startswith("anchors"):
+        anchors.write_text("")
+    else:
+        found = [json.loads(line) for line in lines]
+        entry = next(one for one in found if one["type"] == "entry" and one["values"])
+        text = json.dumps(
+            ["pgerase record 1", 9, 0, "erasure", json.dumps({"request": 1, "parts": [[entry["number"], 1]]})]
+        )
+        entry["values"] = [one for one in entry["values"] if one["part"] != 1]
+        lines = [json.dumps(one) for one in [*found, {"type": "record", "text": text, "segment": None}]]
+    file.write_text("\n".join(lines) + "\n")
+    capfd.readouterr()
+    assert verifier.main(arguments) == 0
+    assert said in capfd.readouterr().out
+    assert verifier.main([*arguments, "--strict"]) == 1
+
+
+def test_the_verifier_misses_values_that_were_blanked_in_the_export(audit, key, verifier, tmp_path, capfd):
+    audit("seal")
+    file = tmp_path / "export.jsonl"
+    assert audit("export", str(file))[0] == 0
+    found = [json.loads(line) for line in file.read_text().splitlines()]
+    next(one for one in found if one["type"] == "entry" and one["values"])["values"][0]["text"] = None
+    file.write_text("".join(json.dumps(one) + "\n" for one in found))
+    capfd.readouterr()
+    assert verifier.main([str(file), "--public-key", str(key)]) == 1
+    assert "was left out, and the export says that it has all" in capfd.readouterr().out
 
 
 def test_the_verifier_runs_alone(audit, key, tmp_path):

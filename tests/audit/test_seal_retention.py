@@ -61,6 +61,8 @@ def test_survives_retention_with_holds(expired, tmp_path, capfd):
         ("update {log}.held set position = position # 1", "is not in the segment it names"),
         ("update {log}.held_value set new = null", "is not as it was sealed"),
         ("delete from {log}.held_value", "is gone, and no record says that it was erased"),
+        ("delete from {log}.held", "Holds: 0 entries kept, where records say 6."),
+        ("update {log}.held_value set part = 9 where part = 2", "has values that were put in later"),
     ):
         with expired.database.transaction(undo=True):
             expired.run(statement)

@@ -62,6 +62,15 @@ def test_classes_have_their_own_time(archive) -> None:
     assert archive.entries() == {entries["app.payment"]}
 
 
+@pytest.mark.parametrize("name", ["app.we\\ird", "app.o'hara", "app.a\\'b"])
+def test_a_table_s_name_keeps_nothing_from_expiring(archive, name) -> None:
+    """Whatever a quoted identifier may hold, the server writes into bounds in its own way."""
+    archive.define(name, "6 months", "month", "2026-01-15")
+    archive.write("2026-01-31 23:59", name)
+    run = archive.run("2026-08-01", clock_is_right=True)
+    assert (run.counts[Fate.DROPPED], archive.entries()) == (1, set())
+
+
 def test_true_bounds_decide_not_names(archive) -> None:
     archive.define("default", "6 months", "month", "2026-01-15")
     entry = archive.write("2026-02-10")
