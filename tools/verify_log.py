@@ -820,7 +820,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{error.filename} cannot be read: {error.strerror}", file=sys.stderr)
         return 2
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-        print(f"this cannot be read: {error}", file=sys.stderr)
+        print(f"{given.file} is no export of the log, or a file given with it cannot be read: {error}", file=sys.stderr)
         return 2
     print(
         "Result: the log is as it was sealed."

@@ -12,6 +12,7 @@ from threading import Event
 
 import click
 
+from pgerase.cli.output import progress
 from pgerase.cli.people import open_register, prefix_option
 from pgerase.cli.settings import Settings, common_options
 from pgerase.errors import UsageError
@@ -21,6 +22,9 @@ from pgerase.report.entries import Kind, entry_json, entry_line
 _COLOURS = {Kind.TIME: "bright_black", Kind.TABLE: "cyan", Kind.WHO: "magenta"}
 _ACTIONS = {"insert": "green", "update": "yellow", "delete": "red", "truncate": "red"}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+# An empty answer is not to be taken for "nobody touched it" where a name was mistyped.
+_NOTHING = "no entry of the log is like this; names are taken as they are, and `audit coverage` says what is captured"
 
 values_option = click.option("--values", is_flag=True, help="Show what is somebody's, too.")
 
@@ -39,7 +43,11 @@ values_option = click.option("--values", is_flag=True, help="Show what is somebo
 @click.option(
     "--action", "actions", multiple=True, metavar="NAME", help="This alone: insert, update, delete, truncate, …"
 )
-@click.option("--since", metavar="WHEN", help="From then on: 2026-03-01, 2026-03-01T08:00, or 30m, 2h, 7d ago.")
+@click.option(
+    "--since",
+    metavar="WHEN",
+    help="From then on: 2026-03-01, 2026-03-01T08:00, or 30m, 2h, 7d ago. Begins with the last --lines of these.",
+)
 @values_option
 @click.pass_obj
 def tail(
@@ -72,7 +80,8 @@ def tail(
     )
     with _ending_well(), settings.open_database() as database:
         looking = Tail(open_register(settings, database, prefix), wanted)
-        _show(settings, looking.last(lines), values=values)
+        if not _show(settings, looking.last(lines), values=values) and lines:
+            progress(_NOTHING)
         waiting = Event()
         while follow and not waiting.wait(every):
             _show(settings, looking.new(), values=values)
@@ -98,7 +107,8 @@ def history(
         raise UsageError("the key of a row is written COLUMN=VALUE")
     wanted = Wanted(table=table, key={column: value for column, _, value in pairs}, values=values)
     with _ending_well(), settings.open_database() as database:
-        _show(settings, Tail(open_register(settings, database, prefix), wanted).last(lines), values=values)
+        if not _show(settings, Tail(open_register(settings, database, prefix), wanted).last(lines), values=values):
+            progress(_NOTHING)
 
 
 @contextmanager
@@ -113,14 +123,17 @@ def _ending_well() -> Generator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _show(settings: Settings, entries: Iterable[Entry], *, values: bool) -> None:
-    for entry in entries:
+def _show(settings: Settings, entries: Iterable[Entry], *, values: bool) -> int:
+    """Print entries, and return how many there were."""
+    shown = 0
+    for shown, entry in enumerate(entries, 1):  # noqa: B007
         if settings.json:
             click.echo(entry_json(entry, values=values))
         else:
             # Where nobody wants colours, or no terminal is there, click takes them out.
             line = "".join(_styled(kind, text) for kind, text in entry_line(entry, values=values))
             click.echo(line, color=False if os.environ.get("NO_COLOR") else None)
+    return shown
 
 
 def _styled(kind: Kind, text: str) -> str:

@@ -31,7 +31,7 @@ class Register:
         found = self.rows("installed")
         if not found:
             raise Refused(
-                f"what erasing needs is not installed here for the prefix {prefix}",
+                f"pgerase is not installed here for the prefix {prefix}, or in an older version",
                 hint="run `pgerase install`, or `pgerase upgrade` where an older version was installed",
             )
         if not all(row["allowed"] for row in found):

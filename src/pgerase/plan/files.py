@@ -73,15 +73,15 @@ def _short(what: str, steps: Sequence[Step]) -> str:
 
 
 def _many(kind: Kind, count: int) -> str:
-    """`row security`, `1 policy`, `4 policies`, `2 views`."""
+    """`row security`, `1 policy`, `4 policies`, `2 views`, `3 log classes`."""
     word = kind.value.replace("_", " ")
     if kind is Kind.ROW_SECURITY:
         return word
-    return (
-        f"{count} {word}"
-        if count == 1
-        else f"{count} {word.removesuffix('y') + 'ies' if word.endswith('y') else word + 's'}"
-    )
+    if count == 1:
+        return f"{count} {word}"
+    if word.endswith("y"):
+        return f"{count} {word.removesuffix('y')}ies"
+    return f"{count} {word}{'es' if word.endswith('s') else 's'}"
 
 
 def summary(plan: Plan) -> str:
