@@ -13,6 +13,7 @@ create table pgerase_internal.support_grant (
     person text collate "C" not null,
     reason text,
     ticket text,
+    links text[] not null,
     opened_at timestamptz not null,
     opened_xact xid8 not null,
     until timestamptz not null,
@@ -61,6 +62,7 @@ comment on column pgerase_internal.support_grant.subject is 'The kind of the per
 comment on column pgerase_internal.support_grant.person is 'The person''s key as text; a composite one is the text of a JSON array.';
 comment on column pgerase_internal.support_grant.reason is 'Why, as the person is told; gone when the person is erased.';
 comment on column pgerase_internal.support_grant.ticket is 'An opaque reference to what it is for.';
+comment on column pgerase_internal.support_grant.links is 'Which links grants opened, besides the person''s own row, when it was opened.';
 comment on column pgerase_internal.support_grant.opened_at is 'When it was opened.';
 comment on column pgerase_internal.support_grant.opened_xact is 'The transaction that opened it, in which it opens nothing: that could be rolled back.';
 comment on column pgerase_internal.support_grant.until is 'When it ends by itself.';
@@ -68,14 +70,14 @@ comment on column pgerase_internal.support_grant.second_person is 'Whether it op
 comment on column pgerase_internal.support_grant.approved_by is 'The key of the viewer who approved.';
 comment on column pgerase_internal.support_grant.approved_at is 'When.';
 comment on column pgerase_internal.support_grant.approved_xact is 'The transaction that approved, in which it opens nothing either.';
-comment on column pgerase_internal.support_grant.closed_by is 'The key of the viewer who closed it; null where an operator did in nobody''s name, or it ended by itself.';
+comment on column pgerase_internal.support_grant.closed_by is 'The key of the viewer who closed it; null where an operator or erasing did, or it ended by itself.';
 comment on column pgerase_internal.support_grant.closed_at is 'When it was closed; null where it was not.';
 comment on column pgerase_internal.support_grant.review_within is 'How long after its end somebody else has to have reviewed it; null where nobody has to.';
 comment on column pgerase_internal.support_grant.review_due is 'By when that is.';
 comment on column pgerase_internal.support_grant.reviewed_by is 'The key of the viewer who reviewed it.';
 comment on column pgerase_internal.support_grant.reviewed_at is 'When.';
 comment on column pgerase_internal.support_grant.verdict is 'What the review found: justified or unjustified.';
-comment on column pgerase_internal.support_grant.forgotten_at is 'When the person was erased, and with that the reason.';
+comment on column pgerase_internal.support_grant.forgotten_at is 'When the person was erased, and with that the reason; it is closed then, at the latest.';
 
 
 create table pgerase_internal.support_ticket (

@@ -8,7 +8,7 @@
 create table pgerase_internal.outbox (
     message_id uuid not null default pg_catalog.gen_random_uuid(),
     kind text not null,
-    grant_id bigint,
+    grant_id bigint not null,
     event text not null,
     created_at timestamptz not null default pg_catalog.clock_timestamp(),
     attempts integer not null default 0,
@@ -21,7 +21,6 @@ create table pgerase_internal.outbox (
     constraint outbox_grant_id_fkey foreign key (grant_id)
         references pgerase_internal.support_grant (grant_id) on delete cascade,
     constraint outbox_kind_check check (kind in ('channel', 'person')),
-    constraint outbox_grant_id_check check (kind = 'channel' or grant_id is not null),
     constraint outbox_event_check check (
         event in (
             'opened',
@@ -30,8 +29,7 @@ create table pgerase_internal.outbox (
             'expired',
             'reviewed',
             'break_glass_opened',
-            'review_overdue',
-            'switched'
+            'review_overdue'
         )
     ),
     constraint outbox_attempts_check check (attempts >= 0),

@@ -31,13 +31,15 @@ begin
         perform pg_catalog.pg_notify(v_settings.notify, v_message::text);
     end if;
 
-    -- The person hears of what lets somebody look, and of its end: not of break-glass access that nobody approved.
+    -- The person hears of what lets somebody look, and of its end: not of break-glass access that nobody approved. Nobody is left
+    -- to be told who is erased.
     if v_settings.person
         and p_kind in ('opened', 'break_glass_opened', 'approved', 'closed', 'expired')
         and exists (
             select
             from pgerase_internal.support_grant as given
             where given.grant_id = p_grant
+                and given.forgotten_at is null
                 and (given.approved_at is not null or not given.second_person)
         )
     then

@@ -106,6 +106,9 @@ begin
                 constraint = v_constraint;
     end;
 
+    -- Before the log: what others write about these people's grants is waited for, and erased there.
+    perform pgerase_internal.forget_support(p_subject => v_subject, p_keys => v_keys);
+
     -- After the application's tables: erasing there is captured, with what was erased.
     perform pgerase_log.forget_people(p_subject => v_subject, p_keys => v_keys, p_request => p_request);
 
@@ -151,8 +154,6 @@ begin
             hint = 'The data changed in between: make another dry run, look at it, and erase again.',
             table = v_different;
     end if;
-
-    perform pgerase_internal.forget_support(p_subject => v_subject, p_keys => v_keys);
 
     update pgerase_internal.erased_person as erased
     set

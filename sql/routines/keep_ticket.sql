@@ -14,9 +14,19 @@ declare
     v_holder text;
 begin
     select held.holder
-    into strict v_holder
+    into v_holder
     from pgerase_internal.support_grant as held
-    where held.grant_id = p_grant;
+    where held.grant_id = p_grant
+        and held.forgotten_at is null
+    -- Erasing that began is waited for.
+    for share;
+
+    if not found then
+        raise exception using
+            errcode = 'ZE307',
+            message = 'you have no open support access of this number',
+            hint = 'The person was erased.';
+    end if;
 
     insert into pgerase_internal.support_ticket (ticket, grant_id, resource, keys, taken_at, taken_xact)
     values (

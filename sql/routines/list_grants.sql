@@ -48,6 +48,7 @@ begin
                 and (listed.approved_at is not null or not listed.second_person)
                 and (listed.closed_at is not null or listed.until <= v_now)
             then case when listed.review_due < v_now then 'overdue for review' else 'to be reviewed' end
+            when listed.closed_at = listed.forgotten_at then 'ended by erasing'
             when listed.closed_at is not null then 'closed'
             when listed.until <= v_now then 'expired'
             when listed.second_person and listed.approved_at is null then 'to be approved'

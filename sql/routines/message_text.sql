@@ -67,7 +67,6 @@ begin
         when 'expired' then pg_catalog.format('%s expired on %s.', v_access, v_grant.until)
         when 'reviewed' then pg_catalog.format('%s was reviewed: %s.', v_access, v_grant.verdict)
         when 'review_overdue' then pg_catalog.format('%s should have been reviewed by %s.', v_access, v_grant.due)
-        else 'Somebody changed whether support may look at one person''s data.'
     end;
 end;
 $$;

@@ -1,5 +1,5 @@
 -- Notes in the log what was done about a support grant, and has it announced. The reason, and what else is the person's, is kept
--- apart there, so that it goes when the person is erased.
+-- apart there, so that it goes when the person is erased; of whoever is erased already nothing is noted but the grant's number.
 create or replace function pgerase_internal.note_support(
     p_grant bigint,
     p_action text,
@@ -19,11 +19,14 @@ as $$
 declare
     v_subject text;
     v_person text;
+    v_is_forgotten boolean;
 begin
-    select noted.subject, noted.person
-    into strict v_subject, v_person
+    -- Erasing that began is waited for.
+    select noted.subject, noted.person, noted.forgotten_at is not null
+    into strict v_subject, v_person, v_is_forgotten
     from pgerase_internal.support_grant as noted
-    where noted.grant_id = p_grant;
+    where noted.grant_id = p_grant
+    for share;
 
     perform pgerase_log.write_entry(
         p_class => 'support',
@@ -32,9 +35,9 @@ begin
         p_actor => p_actor,
         p_grant => p_grant,
         p_new => p_new,
-        p_subject => v_subject,
-        p_person => v_person,
-        p_value => p_value
+        p_subject => case when not v_is_forgotten then v_subject end,
+        p_person => case when not v_is_forgotten then v_person end,
+        p_value => case when not v_is_forgotten then p_value end
     );
 
     if p_announced is not null then

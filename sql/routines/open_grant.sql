@@ -27,6 +27,7 @@ declare
     v_may boolean;
     v_is_there boolean;
     v_is_allowed boolean;
+    v_links text[];
     v_grant bigint;
 begin
     select terms.longest, terms.has_break_glass, terms.second_person, terms.review_within
@@ -60,9 +61,15 @@ begin
             hint = 'A ticket is up to 64 letters, digits and ._/#- and never a name; a reason is what the person will be told.';
     end if;
 
+    -- Who is being erased is waited for, and whoever erases waits for this grant, which then goes with the rest (forget_support).
+    perform pg_catalog.pg_advisory_xact_lock_shared(
+        pgerase_internal.support_lock(p_subject => p_subject, p_person => p_person)
+    );
+
     select true, found.is_allowed
     into v_is_there, v_is_allowed
-    from pgerase_internal.support_person(p_subject => p_subject, p_person => p_person) as found;
+    from pgerase_internal.support_person(p_subject => p_subject, p_person => p_person) as found
+    where not pgerase_internal.is_erased(p_subject => p_subject, p_key => p_person);
 
     if v_is_there is not true then
         raise exception using
@@ -79,7 +86,8 @@ begin
     end if;
 
     if v_is_glass then
-        -- One after the other for one holder, so that two sessions cannot both find nothing to be reviewed.
+        -- One after the other for one holder, so that two sessions cannot both find nothing to be reviewed. One that still runs
+        -- counts: a review cannot be put off by opening the next first.
         perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('pgerase.break_glass ' || v_holder, 0));
 
         if exists (
@@ -89,15 +97,24 @@ begin
                 and earlier.kind = 'break_glass'
                 and earlier.review_due is not null
                 and earlier.reviewed_at is null
-                and (earlier.approved_at is not null or not earlier.second_person)
-                and (earlier.closed_at is not null or earlier.until <= v_opened_at)
+                -- What opened something, or still may: one that nobody approved before it was over never did.
+                and (
+                    earlier.approved_at is not null
+                    or not earlier.second_person
+                    or (earlier.closed_at is null and earlier.until > v_opened_at)
+                )
         ) then
             raise exception using
                 errcode = 'ZE306',
                 message = 'an earlier break-glass access has not been reviewed',
-                hint = 'Somebody else who may break the glass reviews it: review_support, or pgerase support review.';
+                hint = 'Close it; somebody else who may break the glass reviews it: review_support, or pgerase support review.';
         end if;
     end if;
+
+    -- What could be seen is told by what was opened then, whatever the rules say later.
+    select announcing.links
+    into strict v_links
+    from pgerase_internal.announcing() as announcing;
 
     insert into pgerase_internal.support_grant (
         kind,
@@ -106,6 +123,7 @@ begin
         person,
         reason,
         ticket,
+        links,
         opened_at,
         opened_xact,
         until,
@@ -120,6 +138,7 @@ begin
         p_person,
         v_reason,
         p_ticket,
+        v_links,
         v_opened_at,
         pg_catalog.pg_current_xact_id(),
         p_until,

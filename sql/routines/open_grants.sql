@@ -1,6 +1,7 @@
 -- The grants by which this viewer may look at people of a kind, as far as grants tell: committed by other transactions, approved
 -- where they have to be, not closed, not over. Views of support access ask it, which know the rules besides. Security definer
--- because grants are closed. A transaction has a number once it has written, and its own grants have that one.
+-- because grants are closed. Of what is visible only the transaction's own is in progress: asked like this, rather than by its
+-- number, which no parallel plan may ask for. A transaction that is still to come is another server's, and opens nothing.
 create or replace function pgerase_internal.open_grants(p_holder text, p_subject text)
     returns table (grant_id bigint, is_break_glass boolean, is_approved boolean, person text)
     language plpgsql
@@ -17,15 +18,23 @@ begin
     from (
         select
             given.*,
-            given.approved_xact is not null
-                and given.approved_xact is distinct from pg_catalog.pg_current_xact_id_if_assigned() as is_approved
+            case
+                when given.approved_xact < seen.bound
+                then pg_catalog.pg_xact_status(given.approved_xact) is distinct from 'in progress'
+                else false
+            end as is_approved
         from pgerase_internal.support_grant as given
+            cross join pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) as seen (bound)
         where given.holder = p_holder
             and given.subject = p_subject
             and given.until > pg_catalog.statement_timestamp()
             and given.closed_at is null
             and given.forgotten_at is null
-            and given.opened_xact is distinct from pg_catalog.pg_current_xact_id_if_assigned()
+            and case
+                when given.opened_xact < seen.bound
+                then pg_catalog.pg_xact_status(given.opened_xact) is distinct from 'in progress'
+                else false
+            end
     ) as known
     where known.is_approved
         or not known.second_person;

@@ -31,7 +31,7 @@ begin
         given.closed_at,
         given.reason,
         given.ticket,
-        announcing.links,
+        given.links,
         coalesce(returned.rows, '[]'),
         case when announcing.staff_names then given.holder::text end
     from pgerase_internal.support_grant as given

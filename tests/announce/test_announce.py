@@ -9,7 +9,9 @@ import pytest
 
 from pgerase.apply.ledger import drift, read_state
 from pgerase.database import Database
-from pgerase.operate.deliver import Audience, Message, body, note_overdue
+from pgerase.operate import erase, open_request
+from pgerase.operate.deliver import Audience, Message, body, note_overdue, take
+from pgerase.operate.retention import maintain
 from pgerase.plan.revert import make_revert
 
 
@@ -47,7 +49,7 @@ def test_threat_a_forged_notification_is_no_message(care):
         f"select P_internal.settle_message('{forged}', 1, 200, null, false, null)",
         "select P_internal.announce('opened', 1)",
         "select * from P_internal.outbox",
-        "insert into P_internal.outbox (kind, event) values ('channel', 'switched')",
+        "insert into P_internal.outbox (kind, event) values ('channel', 'opened')",
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             web.execute(care.sql(statement).encode())
@@ -60,7 +62,7 @@ def test_threat_the_owner_cannot_write_the_record(care):
     for statement in (
         "delete from P_internal.outbox",
         "update P_internal.outbox set delivered_at = now(), next_attempt_at = null",
-        "insert into P_internal.outbox (kind, event) values ('channel', 'switched')",
+        "insert into P_internal.outbox (kind, event) values ('channel', 'opened')",
         "truncate P_internal.outbox",
         f"select P_internal.announce('closed', {grant})",
     ):
@@ -264,14 +266,131 @@ def test_threat_the_channel_learns_no_names_keys_or_reasons(care):
     care.as_secret(
         "update P_internal.support_grant set verdict = 'justified', reviewed_by = 'lead-2', reviewed_at = now()"
     )
-    events = ("opened", "approved", "closed", "expired", "reviewed", "break_glass_opened", "review_overdue", "switched")
+    events = ("opened", "approved", "closed", "expired", "reviewed", "break_glass_opened", "review_overdue")
     for event in events:
         ((text,),) = care.as_secret("select P_internal.message_text('channel', %s, %s)", [event, grant])
         assert text
         for given_away in ("nna", "rbor", "lead-1", "lead-2", "PIN", " 70 ", "example"):
             assert given_away not in text, event
-    ((switched,),) = care.as_secret("select P_internal.message_text('channel', 'switched', null)")
-    assert switched == "Somebody changed whether support may look at one person's data."
+
+
+def values_of(care, person: int) -> int:
+    """How much the log has apart that is the person's."""
+    with care.database.connect_admin() as admin:
+        statement = "select count(*) from P_log.value where subject = 'person' and person = %s"
+        return admin.execute(care.sql(statement).encode(), [str(person)]).fetchone()[0]
+
+
+def test_threat_what_happens_after_erasing_brings_the_person_back(care):
+    """E4: a close, a review or time passing writes nothing of the person any more, and nothing of it is posted."""
+    with care.database.connect_admin() as admin:
+        admin.execute(
+            "insert into care.person (number, login, name, kind) values (73, 'dora', 'Dora Dunn', 'customer')"
+        )
+    grant = care.opened(73, why="Dora forgot her PIN")
+    glass = care.opened(73, kind="break_glass", why="Dora again")
+    care.as_owner("select P_internal.approve_grant(%s, 'lead-2')", [glass])
+    expired = care.opened(73)
+    past = "opened_at = opened_at - interval '3 hours', until = until - interval '3 hours'"
+    care.as_secret(f"update P_internal.support_grant set {past} where grant_id = %s", [expired])
+    assert values_of(care, 73) > 0
+    register = care.register()
+    erase(register, open_request(register, "person", ["73"]).number)
+    assert values_of(care, 73) == 0
+
+    care.as_owner("select P_internal.review_grant(%s, 'lead-2', 'justified')", [glass])
+    assert note_overdue(register) == 1
+    with pytest.raises(psycopg.errors.Error, match="no open support access"):
+        care.as_secret("select P_internal.keep_ticket(%s, 'note', '{73}')", [grant])
+    assert values_of(care, 73) == 0
+    told = ("opened", "closed"), ("break_glass_opened", "approved", "closed", "reviewed"), ("opened", "expired")
+    for number, events in zip((grant, glass, expired), told, strict=True):
+        assert care.told(number) == [("channel", event) for event in events]
+    care.later()
+    posted = []
+    while (message := take(register, tuple(Audience))) is not None:
+        posted.append(message)
+        assert (message.audience, message.subject, message.key) == (Audience.CHANNEL, None, None)
+        care.as_secret("update P_internal.outbox set next_attempt_at = null where message_id = %s", [message.number])
+    assert len(posted) == 8
+    states = care.as_secret("select grant_id, state from P_internal.list_grants(null) order by 1")
+    assert states == [(grant, "ended by erasing"), (glass, "ended by erasing"), (expired, "expired")]
+
+
+def test_threat_access_opened_while_the_person_is_erased_outlives_it(care):
+    with care.database.connect_admin() as admin:
+        admin.execute("insert into care.person (number, login, name, kind) values (74, 'ella', 'Ella Elm', 'customer')")
+    register = care.register()
+    request = open_request(register, "person", ["74"])
+    # Opened and not committed: erasing waits for it.
+    opening = care.database.connect()
+    opening.autocommit = False
+    statement = (
+        "select P_internal.open_grant('normal', 'agent-1', 'person', '74', 'Ella', 'T-1', now() + interval '1 hour')"
+    )
+    (grant,) = opening.execute(care.sql(statement).encode()).fetchone()
+    erasing = Thread(target=erase, args=(register, request.number))
+    erasing.start()
+    with care.database.connect_admin() as admin:
+        waiting = "select exists (select from pg_locks where locktype = 'advisory' and not granted)"
+        while erasing.is_alive() and not admin.execute(waiting).fetchone()[0]:
+            pass
+        assert erasing.is_alive()
+    opening.commit()
+    erasing.join()
+    assert care.as_secret(
+        "select reason, closed_at is not null from P_internal.support_grant where grant_id = %s", [grant]
+    ) == [(None, True)]
+    assert values_of(care, 74) == 0
+    with pytest.raises(psycopg.errors.Error, match="nobody of this kind"):
+        care.opened(74)
+
+
+def test_s2_grants_end_as_their_entries_do_but_not_unreviewed_nor_held(care):
+    """Retention: with tickets and messages, after the class's keep, and recorded by number."""
+    over, unreviewed, reviewed, held, running = (
+        care.opened(70),
+        care.opened(70, kind="break_glass", holder="lead-1"),
+        care.opened(70, kind="break_glass", holder="lead-2"),
+        care.opened(71),
+        care.opened(70),
+    )
+    care.as_secret("select P_internal.keep_ticket(%s, 'note', '{70}')", [over])
+    care.as_owner("select P_internal.approve_grant(%s, 'lead-2')", [unreviewed])
+    care.as_owner("select P_internal.approve_grant(%s, 'lead-1')", [reviewed])
+    with care.database.connect_admin() as admin:
+        keep = "(select keep from P_log.class where class = 'support')"
+        # All but one ended just over keep ago; the review of one is younger than that.
+        change = (
+            f"update P_internal.support_grant set opened_at = opened_at - {keep} - interval '2 hours',"
+            f" until = until - {keep} - interval '2 hours' where grant_id <> %s"
+        )
+        admin.execute(care.sql(change).encode(), [running])
+        admin.execute(
+            care.sql(
+                "update P_internal.support_grant set reviewed_by = 'lead-1', reviewed_at = now(), verdict = 'justified'"
+                " where grant_id = %s"
+            ).encode(),
+            [reviewed],
+        )
+        pruned = "select coalesce(jsonb_agg(body), '[]') from P_log.record where kind = 'prune'"
+    care.as_owner("select P_log.place_hold('person', '71', null, null, 'case-1')")
+
+    def left() -> list[int]:
+        return [number for (number,) in care.as_secret("select grant_id from P_internal.support_grant order by 1")]
+
+    with Database.open(care.database.dsn()) as database:
+        assert maintain(database, care.prefix, make=False).pruned == 1
+        assert left() == [unreviewed, reviewed, held, running]
+        assert care.as_owner(pruned) == [{"class": "support", "grants": [over]}]
+        assert care.as_secret("select count(*) from P_internal.support_ticket") == [(0,)]
+        assert care.told(over) == []
+        care.as_owner("select P_log.release_holds('person', '71', null)")
+        assert maintain(database, care.prefix, make=False).pruned == 1
+    assert left() == [unreviewed, reviewed, running]
+    later = f"select P_internal.prune_support(clock_timestamp() + {keep})"
+    assert care.as_owner(later) == 1
+    assert left() == [unreviewed, running]
 
 
 def test_threat_text_cannot_call_or_link_anybody_in_the_channel():

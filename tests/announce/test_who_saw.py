@@ -43,6 +43,20 @@ def test_s4_the_person_sees_role_date_reason_and_records(care, looked):
     assert latest["returned"] == []
 
 
+def test_s4_what_could_be_seen_is_as_it_was_then(care, looked):
+    """Links that audit.yaml opens later, or no longer, change nothing of what is told."""
+    function = "P_internal.announce_settings()"
+    ((before,),) = care.as_secret(f"select pg_get_functiondef('{function}'::regprocedure)")
+    assert before.count("care.note.person") == 1
+    try:
+        care.as_secret(before.replace("care.note.person", "care.letter.person"))
+        later = care.opened(70)
+        shown = {one["access"]: one["reachable"] for one in care.seen_by("anna", "who_saw_me")}
+    finally:
+        care.as_secret(before)
+    assert shown == {looked[0]: ["care.note.person"], looked[1]: ["care.note.person"], later: ["care.letter.person"]}
+
+
 def test_s4_what_is_told_is_there_to_be_read(care, looked):
     first, glass, other = looked
     assert [(one["access"], one["event"]) for one in care.seen_by("anna", "my_messages")] == [

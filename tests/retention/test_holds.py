@@ -118,9 +118,9 @@ def test_entries_about_a_held_row_are_held_whatever_type_its_key_has(archive) ->
 def test_entries_under_a_grant_whose_review_is_open_are_held(archive) -> None:
     begun(archive)
     grants = archive.as_admin(
-        "insert into {i}.support_grant (kind, holder, subject, person, reason, opened_at, opened_xact, until, second_person,"
+        "insert into {i}.support_grant (kind, holder, subject, person, reason, links, opened_at, opened_xact, until, second_person,"
         " review_within, review_due)"
-        " select 'break_glass', 'h', 'person', '1', 'why', now(), pg_current_xact_id(), now() + interval '1 hour',"
+        " select 'break_glass', 'h', 'person', '1', 'why', '{}', now(), pg_current_xact_id(), now() + interval '1 hour',"
         " kind.second_person, '1 day', now() + interval '25 hours'"
         " from (values (false), (false), (true)) as kind (second_person) returning grant_id"
     )

@@ -106,3 +106,8 @@ def test_erasing_a_person_ends_access_and_takes_the_reason(desk, command):
     assert kept == ("10", str(EVE), None, "T-1", [])
     assert desk.seen(ANN)[0] == [ANN]
     assert desk.refused(ANN, "select * from P.read_task(%s)", ticket) == "ZE308"
+    states = {one["number"]: one["state"] for one in command("list", "--all")[1]["grants"]}
+    assert states[grant] == "ended by erasing"
+    # Nothing brings the person back: nobody opens another, and breaking the glass neither.
+    assert desk.refused(ANN, "select P.open_support('person', '102', 'r', null, now() + '1 hour')") == "ZE305"
+    assert desk.refused(LEA, "select P.open_break_glass('person', '102', 'r', null, now() + '1 hour')") == "ZE305"

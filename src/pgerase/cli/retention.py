@@ -133,6 +133,8 @@ def _run_lines(done: Run) -> list[str]:
     lines = [_outcome_line(outcome) for outcome in done.outcomes]
     if done.released:
         lines.append(f"{done.released} held entries that nobody holds any more went")
+    if done.pruned:
+        lines.append(f"{done.pruned} support grants went, as long after their end as their entries are kept")
     counts = ", ".join(f"{count} {fate.value}" for fate, count in done.counts.items()) or "nothing to do"
     lines.append(f"run {done.number}: {done.state.value}: {counts}")
     return lines
@@ -152,6 +154,7 @@ def _run_data(done: Run) -> dict[str, Any]:
         "refusal": done.refusal or None,
         "sealed": done.sealed,
         "released": done.released,
+        "pruned": done.pruned,
         "outcomes": [
             {
                 "name": one.name,

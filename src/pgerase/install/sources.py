@@ -101,6 +101,7 @@ INTERNAL_ROUTINES = {
     "support_viewer": False,
     "support_person": False,
     "note_support": False,
+    "support_lock": False,
     "open_grant": True,
     "approve_grant": True,
     "close_grant": True,
@@ -110,6 +111,7 @@ INTERNAL_ROUTINES = {
     "open_grants": False,
     "keep_ticket": False,
     "forget_support": False,
+    "prune_support": True,
     # What is told about support access, and to whom.
     "announcing": True,
     "announce": False,
@@ -169,6 +171,7 @@ LOG_ROUTINES = {
     # Holds, and what they keep.
     "held_grants": True,
     "is_held": True,
+    "keep_of": False,
     "place_hold": True,
     "release_holds": True,
     "held_entries": False,

@@ -30,7 +30,7 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message, taken for posting. `subject` and `key` are the person it is about; None where it is about nobody."""
+    """One message, taken for posting. `subject` and `key` are the person it is about; None where the person is erased."""
 
     number: UUID
     attempt: int

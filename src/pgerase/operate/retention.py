@@ -15,7 +15,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import TypeVar
 
-from pgerase.database import Database, Row
+from pgerase.database import Database, Row, identifier
 from pgerase.errors import DatabaseFailed, Refused, UsageError
 from pgerase.install.borrow import lent, take_back
 from pgerase.operate.log import Log
@@ -92,6 +92,7 @@ class _Steps:
         self._patience = patience
         self._outcomes: list[Outcome] = []
         self._released = 0
+        self._pruned = 0
         self._sealed = False
         self._waits = False
         self._failure: DatabaseFailed | None = None
@@ -106,6 +107,7 @@ class _Steps:
         self._apart(self._expire)
         self._apart(self._drop)
         self._apart(self._release)
+        self._apart(self._prune)
         # What was dropped is recorded, and verifying asks for a record that is sealed.
         if make or Fate.DROPPED in {one.fate for one in self._outcomes}:
             self._apart(self._seal)
@@ -255,6 +257,11 @@ class _Steps:
     def _release(self) -> None:
         self._released = self._log.call("drop_released", self._clock)[0]["drop_released"]
 
+    def _prune(self) -> None:
+        """Support grants end as their entries do."""
+        routine = identifier(self._log.names.internal, "prune_support")
+        self._pruned = int(self._log.database.value(f"select {routine}(%s)", [self._clock]))
+
     def _end(self) -> Run:
         for row in self._log.rows("log_kept"):
             name = row["class"]
@@ -265,7 +272,9 @@ class _Steps:
         unfinished = {Fate.BUSY, Fate.REFUSED, Fate.DETACHED}
         waits = self._waits or any(one.fate in unfinished for one in self._outcomes)
         state = RunState.FAILED if self._failure else RunState.INCOMPLETE if waits else RunState.DONE
-        run = Run(self._number, self._clock, state, tuple(self._outcomes), self._released, self._sealed)
+        run = Run(
+            self._number, self._clock, state, tuple(self._outcomes), self._released, self._sealed, pruned=self._pruned
+        )
         counts = json.dumps({fate.value: count for fate, count in run.counts.items()})
         self._log.call(
             "end_run", self._number, state.value, counts, self._failure.sqlstate or None if self._failure else None

@@ -52,7 +52,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run. `refusal` says why nothing was done at all; `released` counts held entries that went."""
+    """One run. `refusal` says why nothing was done at all; `released` counts held entries that went, `pruned` support grants."""
 
     number: int
     clock: datetime
@@ -61,6 +61,7 @@ class Run:
     released: int = 0
     sealed: bool = False
     refusal: str = ""
+    pruned: int = 0
 
     @property
     def counts(self) -> Mapping[Fate, int]:

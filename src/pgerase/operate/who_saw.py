@@ -22,7 +22,7 @@ class Sight:
     """One time when somebody of the staff could look. `kind` is support or break glass; `staff` None where names are kept.
 
     `until` is when it was to end, `closed_at` when it was closed before. `reachable` are the links that grants open besides the
-    person's own row, as the rules now say.
+    person's own row, as the rules said when it was opened.
     """
 
     number: int
