@@ -47,7 +47,7 @@ def maintain(
     make: bool = True,
     allow_drop: bool = False,
     clock_is_right: bool = False,
-    patience: int = _PATIENCE,
+    patience: float = _PATIENCE,
 ) -> Run:
     """Make partitions ahead (with `make`), seal where there is a seal, and expire what is due.
 
@@ -84,7 +84,7 @@ def _alone(log: Log) -> Generator[None]:
 class _Steps:
     """The steps of one run, what came of them so far, and the first failure."""
 
-    def __init__(self, log: Log, number: int, clock: datetime, *, allow_drop: bool, patience: int) -> None:
+    def __init__(self, log: Log, number: int, clock: datetime, *, allow_drop: bool, patience: float) -> None:
         self._log = log
         self._number = number
         self._clock = clock
