@@ -128,6 +128,8 @@ def _body_faults(routine: ast.CreateFunctionStmt) -> Iterator[str]:
         yield "lacks #variable_conflict error"
     if re.search(r"\bexecute\b(?!\s+function)[^;]*\|\|", body, re.IGNORECASE):
         yield "glues a dynamic statement with || instead of format"
+    if re.search(r"\bpg_(exception_)?context\b", body):
+        yield "reads the call stack, which is written in the language of lc_messages"
     for handler in re.split(r"\bwhen\s+others\s+then\b", body, flags=re.IGNORECASE)[1:]:
         # Raising anew keeps values out of the server's log; then at least the SQLSTATE has to stay.
         anew = r"\braise\s*;|returned_sqlstate.*?raise exception using\s+errcode = v_sqlstate,"

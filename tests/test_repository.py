@@ -139,6 +139,8 @@ _BREACHES = [
     ("Security definer because the greeting lies in a private table.", "", "header about why"),
     ("#variable_conflict error\n", "", "variable_conflict"),
     ("return p_name;", "execute 'select ' || p_name;", "format"),
+    # Threat: under another lc_messages the words are others, and whoever looks for them finds nothing.
+    ("return p_name;", "get diagnostics v_stack = pg_context;", "lc_messages"),
     ("return p_name;", "begin perform 1; exception when others then return null; end;", "without raising"),
     (
         "return p_name;",

@@ -6,10 +6,12 @@
 -- with. Nothing personal but keys, which a hold is about. Run as pgerase_keeper; nobody writes but routines of this schema.
 
 alter table pgerase_log.class
+    add column defined_at timestamptz not null default pg_catalog.clock_timestamp(),
     add column early_since timestamptz,
     add column early_newest bigint,
     add constraint class_early_newest_check check ((early_since is null) = (early_newest is null));
 
+comment on column pgerase_log.class.defined_at is 'When it was defined first: what the clock of the first run is compared with.';
 comment on column pgerase_log.class.early_since is 'When a run last found new entries dated before every partition: the clock was behind when they were written. Null: there are none.';
 comment on column pgerase_log.class.early_newest is 'The greatest number of these.';
 

@@ -1,5 +1,6 @@
 -- Says for which request, and for what purpose, the rest of this transaction writes: kept with every entry of the audit log.
--- It is the client's own word, stamped like an identity, so that what a pooled session has left over is nothing.
+-- It is the client's own word, stamped like an identity, so that what a pooled session has left over is nothing. What erasing
+-- says of itself is refused: nobody is to take it for the ledger's by mistake. Who sets the settings by hand may still say it.
 create or replace function pgerase.annotate(p_request text, p_purpose text)
     returns void
     language plpgsql
@@ -24,6 +25,13 @@ begin
             errcode = 'ZE203',
             message = 'a request or purpose has more than 1000 characters',
             hint = 'Give a reference, such as the number of a request or a ticket.';
+    end if;
+
+    if p_request ~* '^\s*erasure\s' then
+        raise exception using
+            errcode = 'ZE203',
+            message = 'what erasing writes is named so, and this is not erasing',
+            hint = 'Name the request otherwise than erasure NUMBER.';
     end if;
 
     perform pg_catalog.set_config('pgerase.request', coalesce(p_request, '') || v_stamp, true);

@@ -1,6 +1,7 @@
 -- Begins a run of retention, and says why the clock is not to be trusted, where it is not: then the run has ended already. What
 -- is behind the last run or the newest entry is wrong. What is far ahead of the last run is right only where entries tell of
--- the time between. Security definer because the log is closed.
+-- the time between; before the first, the moment when a class was last defined stands for it. Security definer because the log
+-- is closed.
 create or replace function pgerase_log.begin_run(
     p_now timestamptz,
     p_clock_is_right boolean,
@@ -20,6 +21,7 @@ declare
     v_slack constant interval := '1 minute';
     v_bound constant interval := '7 days';
     v_clock timestamptz;
+    v_witness text := 'last run';
     v_seen bigint;
     v_newest bigint;
     v_newest_at timestamptz;
@@ -36,6 +38,13 @@ begin
     order by past.run_id desc
     limit 1;
 
+    if v_clock is null then
+        select pg_catalog.max(one.defined_at)
+        into strict v_clock
+        from pgerase_log.class as one;
+        v_witness := 'definition of the log';
+    end if;
+
     select entry.entry_id, entry.at
     into v_newest, v_newest_at
     from pgerase_log.entry as entry
@@ -45,7 +54,7 @@ begin
     if p_clock_is_right then
         refusal := null;
     elsif p_now < v_clock - v_slack then
-        refusal := 'the clock is behind the last run';
+        refusal := pg_catalog.format('the clock is behind the %s', v_witness);
     elsif p_now < v_newest_at - v_slack then
         refusal := 'the clock is behind the newest entry';
     elsif p_now > v_clock + v_bound then
@@ -63,7 +72,10 @@ begin
             where moments.at > v_clock
         ) as steps;
         if v_step > v_bound then
-            refusal := 'the clock is more than 7 days ahead of the last run, and no entries tell of the time between';
+            refusal := pg_catalog.format(
+                'the clock is more than 7 days ahead of the %s, and no entries tell of the time between',
+                v_witness
+            );
         end if;
     end if;
 

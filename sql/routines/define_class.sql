@@ -32,8 +32,8 @@ begin
             perform pgerase_log.close_table(p_name => v_family);
         end loop;
 
-        insert into pgerase_log.class (class, keep, period, ahead)
-        values (p_class, p_keep, p_period, p_ahead)
+        insert into pgerase_log.class (class, keep, period, ahead, defined_at)
+        values (p_class, p_keep, p_period, p_ahead, p_now)
         returning class.number into strict v_number;
 
         foreach v_family in array array['entry', 'value', 'leaf'] loop

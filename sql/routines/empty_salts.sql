@@ -16,6 +16,7 @@ begin
         array['leaf', 'held'] || array(select apart.relation from pgerase_log.unattached('leaf') as apart)
     loop
         begin
+            perform pg_catalog.set_config('pgerase.log_change', 'allowed', true);
             execute pg_catalog.format(
                 'update %I.%I as leaf'
                 ' set salts = array('
@@ -39,6 +40,7 @@ begin
                 v_relation
             )
             using p_entries, p_parts;
+            perform pg_catalog.set_config('pgerase.log_change', '', true);
         exception
             when undefined_table then
                 -- Dropped in the meantime, with all that was in it.

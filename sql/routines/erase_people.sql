@@ -23,9 +23,11 @@ declare
     v_schema text;
     v_table text;
     v_constraint text;
+    v_request constant text := pg_catalog.current_setting('pgerase.request', true);
+    v_purpose constant text := pg_catalog.current_setting('pgerase.purpose', true);
+    v_stamp constant text := '@' || extract(epoch from pg_catalog.now())::text;
 begin
     v_subject := pgerase_internal.assert_open(p_request => p_request);
-    perform pgerase.annotate(p_request => 'erasure ' || p_request, p_purpose => 'erasure');
 
     -- In key order, here and below: sessions that meet wait for each other, never in a circle.
     select pg_catalog.array_agg(taken.key order by taken.key)
@@ -54,6 +56,10 @@ begin
             message = 'somebody of these people is under legal hold, and nobody was erased',
             hint = 'pgerase subject release ends a hold; then erase again with --retry.';
     end if;
+
+    -- What is captured until the end of this routine says so; annotate would take it from nobody.
+    perform pg_catalog.set_config('pgerase.request', pg_catalog.concat('erasure ', p_request, v_stamp), true);
+    perform pg_catalog.set_config('pgerase.purpose', pg_catalog.concat('erasure', v_stamp), true);
 
     -- Another request may be about the same people: whoever comes second waits here, and then finds them erased.
     insert into pgerase_internal.erased_person (subject, key, token)
@@ -168,6 +174,10 @@ begin
         done_at = pg_catalog.now()
     where one.request_id = p_request
         and one.key = any (v_keys);
+
+    -- The caller's transaction goes on with what it said itself.
+    perform pg_catalog.set_config('pgerase.request', coalesce(v_request, ''), true);
+    perform pg_catalog.set_config('pgerase.purpose', coalesce(v_purpose, ''), true);
 
     return query
     select counted.key::text, counted.relation, counted.strategy, counted.done

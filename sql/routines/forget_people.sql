@@ -26,6 +26,7 @@ begin
         array['value', 'held_value'] || array(select apart.relation from pgerase_log.unattached('value') as apart)
     loop
         begin
+            perform pg_catalog.set_config('pgerase.log_change', 'allowed', true);
             execute pg_catalog.format(
                 'with gone as ('
                 '     delete from %I.%I as value'
@@ -38,6 +39,7 @@ begin
             )
             into strict v_entries, v_parts
             using p_subject, p_keys;
+            perform pg_catalog.set_config('pgerase.log_change', '', true);
         exception
             when undefined_table then
                 -- Dropped in the meantime, with all that was in it.

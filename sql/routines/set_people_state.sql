@@ -17,6 +17,8 @@ declare
     v_schema text;
     v_table text;
     v_constraint text;
+    v_request constant text := pg_catalog.current_setting('pgerase.request', true);
+    v_purpose constant text := pg_catalog.current_setting('pgerase.purpose', true);
 begin
     perform pgerase_internal.assert_subject(p_subject => p_subject);
 
@@ -76,6 +78,10 @@ begin
                 table = v_table,
                 constraint = v_constraint;
     end;
+
+    -- The caller's transaction goes on with what it said itself.
+    perform pg_catalog.set_config('pgerase.request', coalesce(v_request, ''), true);
+    perform pg_catalog.set_config('pgerase.purpose', coalesce(v_purpose, ''), true);
 
     return v_count;
 end;

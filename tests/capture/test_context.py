@@ -144,6 +144,44 @@ def test_erasing_answers_for_itself(strict: Clinic) -> None:
     assert left.fetchone() == (0,)
 
 
+@pytest.mark.parametrize("request_", ["erasure 12", " ERASURE\t12", "erasure of somebody"])
+def test_a_client_that_says_it_is_an_erasure_is_refused(strict: Clinic, request_: str) -> None:
+    """Threat: whoever wipes what somebody said names it erasure 12, and it looks like what the ledger did."""
+    connection = strict.connect()
+    with pytest.raises(psycopg.Error) as refused:
+        connection.execute(f"select {strict.prefix}.annotate(%s, null)".encode(), [request_])
+    assert refused.value.sqlstate == "ZE203"
+
+
+def test_what_follows_an_erasure_in_its_transaction_is_not_taken_for_it(strict: Clinic) -> None:
+    """Threat: erase somebody, and whatever the transaction writes afterwards goes by the name of the erasure."""
+    p, connection = strict.prefix, strict.owner
+    with strict.admin.transaction():
+        strict.admin.execute(f"select {p}.annotate('seed', null)".encode())
+        strict.admin.execute("insert into app.patient (patient_id, name) values (71, 'Bob'), (72, 'Cy')")
+    open_it = f"select {p}_internal.open_request('erasure', 'patient', array[%s], null, null, false)".encode()
+    erase_it = f"select from {p}_internal.erase_people(%s, array[%s])".encode()
+    for person, said_before in (("71", "V13"), ("72", None)):
+        with connection.transaction(force_rollback=True):
+            if said_before is not None:
+                connection.execute(f"select {p}.annotate(%s, null)".encode(), [said_before])
+            number = connection.execute(open_it, [person]).fetchone()[0]
+            connection.execute(erase_it, [number, person])
+            if said_before is None:
+                with pytest.raises(psycopg.Error) as refused:
+                    connection.execute("insert into app.counter values (31, 1)")
+                assert refused.value.sqlstate == "ZE201"
+                continue
+            connection.execute("insert into app.counter values (31, 1)")
+            rows = connection.execute(
+                f"select relation, request, purpose from {p}_log.entry where xact = pg_current_xact_id() order by entry_id".encode()
+            )
+            assert rows.fetchall() == [
+                ("app.patient", f"erasure {number}", "erasure"),
+                ("app.counter", "V13", None),
+            ]
+
+
 def test_the_support_grant_under_which_somebody_stands_is_named(strict: Clinic) -> None:
     connection, p = strict.connect(), strict.prefix
     strict.admin.execute(

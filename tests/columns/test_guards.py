@@ -138,6 +138,14 @@ def test_others_covers_columns_that_were_added_later(desk: Site):
             owner.execute("alter table desk.task drop column later, drop column blank")
 
 
+def test_the_owner_makes_a_partition_of_a_table_whose_columns_are_guarded(desk: Site):
+    """Threat: the first night of next year there is no partition, and every write fails: permission denied for function."""
+    with psycopg.connect(desk.database.dsn()) as owner, owner.transaction(force_rollback=True):
+        owner.execute(
+            "create table desk.diary_2027 partition of desk.diary for values from ('2027-01-01') to ('2028-01-01')"
+        )
+
+
 def test_a_default_that_is_computed_is_told(desk: Site, tmp_path: Path):
     text = (desk.folder / "access.yaml").read_text(encoding="utf-8")
     (tmp_path / "pack.yaml").write_bytes((desk.folder / "pack.yaml").read_bytes())

@@ -175,6 +175,25 @@ def test_what_cannot_be_sealed_is_not_dropped_until_somebody_says_so(archive) ->
     assert archive.entries() == set()
 
 
+def test_dropping_reads_nothing_of_what_is_sealed_for_good(archive) -> None:
+    """E5: as fast for a hundred million entries as for ten. Threat: who puts an entry in below the floor keeps a partition for ever."""
+    begun(archive)
+    with archive.admin.transaction(force_rollback=True):
+        gap = archive.write("2026-01-20")
+    archive.write("2026-01-20")
+    for _ in range(2):
+        archive.as_admin("select {l}.seal()")
+        archive.write("2026-02-20")
+    assert archive.rows("select max(floor) > %s from {l}.segment", gap) == [(True,)]
+    archive.as_admin(
+        "insert into {l}.entry (class, at, entry_id, relation, action, login) overriding system value"
+        " values ('default', '2026-01-20 12:00Z', %s, 'app.note', 'update', 'web')",
+        gap,
+    )
+    assert archive.run("2026-03-01", clock_is_right=True).counts[Fate.DROPPED] == 1
+    assert gap not in archive.entries()
+
+
 def test_a_segment_that_was_tampered_with_is_no_reason_to_lose_what_is_held(archive) -> None:
     begun(archive)
     theirs, other = archive.write("2026-01-20", person="1"), archive.write("2026-01-20", person="2")

@@ -123,6 +123,20 @@ def test_a_clock_behind_the_newest_entry_is_not_trusted(archive) -> None:
     assert archive.run("2026-01-20", clock_is_right=True).refusal == ""
 
 
+def test_a_clock_that_jumped_before_the_very_first_run_drops_nothing(archive) -> None:
+    """Threat: there is no run to compare with, and a clock that shows September in February empties the log."""
+    archive.define("default", "1 month", "month", "2026-02-10")
+    old, young = archive.write("2026-02-10"), archive.write("2026-02-14")
+    run = archive.run("2026-09-20")
+    assert run.state is RunState.REFUSED
+    assert "7 days ahead of the definition of the log" in run.refusal
+    assert archive.run("2026-02-09").refusal == "the clock is behind the definition of the log"
+    # A refused run is no witness for the next, and the days between are told by entries.
+    assert archive.run("2026-09-20").state is RunState.REFUSED
+    assert archive.run("2026-02-20").state is RunState.DONE
+    assert archive.entries() == {old, young}
+
+
 def test_a_clock_that_jumped_ahead_drops_nothing(archive) -> None:
     """Threat: a clock set ten years ahead empties the log in one night, and what is written meanwhile seems to confirm it."""
     archive.define("default", "6 months", "month", "2026-01-15")
@@ -222,6 +236,26 @@ def test_the_log_is_only_added_to_even_by_superusers(archive) -> None:
             with pytest.raises(Exception, match="the log is only added to") as failure:
                 archive.as_admin(statement)
             assert failure.value.sqlstate == "ZE220"
+
+
+def test_what_the_logs_own_routines_may_change_is_over_with_their_statement(archive) -> None:
+    """Threat: a transaction that erased somebody, or failed to, may change the log from then on."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    number = archive.write("2026-01-15", person="1")
+    forget = "select {l}.forget_people('person', %s, 1)"
+    with archive.admin.transaction(force_rollback=True):
+        assert archive.as_admin(forget, ["1"]) == [(1,)]
+        with pytest.raises(Exception, match="the log is only added to"), archive.admin.transaction():
+            archive.as_admin("delete from {l}.entry where entry_id = %s", number)
+    with archive.admin.transaction(force_rollback=True):
+        archive.as_admin(
+            "create function {l}.fail() returns trigger language plpgsql as $$begin raise 'no memory'; end$$"
+        )
+        archive.as_admin("create trigger fail after delete on {l}.value for each statement execute function {l}.fail()")
+        with pytest.raises(Exception, match="no memory"), archive.admin.transaction():
+            archive.as_admin(forget, ["1"])
+        with pytest.raises(Exception, match="the log is only added to"), archive.admin.transaction():
+            archive.as_admin("delete from {l}.entry where entry_id = %s", number)
 
 
 def test_the_installing_role_reads_the_log_and_no_more(archive) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from pgerase.errors import DatabaseFailed
@@ -347,9 +347,23 @@ _FIXTURES = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCh
 
 
 @settings(
-    max_examples=5, deadline=None, suppress_health_check=_FIXTURES, database=None, derandomize=True, phases=_QUICK
+    max_examples=2, deadline=None, suppress_health_check=_FIXTURES, database=None, derandomize=True, phases=_QUICK
 )
-@given(drawn=st.lists(events(5), min_size=4, max_size=12))
+@given(drawn=st.lists(events(2), min_size=6, max_size=10))
+@example(
+    drawn=[
+        ("day", "default", "1"),
+        ("hold", "1"),
+        ("miss", 200),
+        ("killed", 30),
+        ("jump", 400),
+        ("day", "app.visit", "2"),
+        ("set_right",),
+        ("erase", "2"),
+        ("release", "1"),
+        ("weeks", 2),
+    ]
+)
 def test_no_write_fails_nothing_goes_early_nothing_stays_too_long(archive, monkeypatch, drawn) -> None:
     play(archive, monkeypatch, drawn)
 

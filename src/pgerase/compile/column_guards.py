@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pgerase.catalog.model import Catalog, Column, Name
+from pgerase.catalog.model import Catalog, Column, Name, Table
 from pgerase.compile import bound, sql
 from pgerase.compile.bound import BoundColumnGrant, BoundResource
 from pgerase.compile.column_rights import ColumnRights, row_values
-from pgerase.compile.desired import DesiredFunction, DesiredTrigger
+from pgerase.compile.desired import DesiredFunction, DesiredTrigger, partition_makers
 from pgerase.compile.guards import bound_alone, harmless
 from pgerase.compile.sql import dollar_tag, fit_name, ident, qualified, text_literal
 from pgerase.errors import Finding, Severity
@@ -109,7 +109,7 @@ begin
 end;
 """
         what = f"Refuses to write columns of {table.name} without the right to."
-        return self.trigger_function(f"guard_columns_{table.name.schema}_{table.name.name}", body, what)
+        return self.trigger_function(table, "guard_columns", body, what)
 
     def check(
         self, resource: BoundResource, rights: _Rights, names: list[str], *, is_later: bool, inserting: bool
@@ -200,11 +200,11 @@ begin
 end;
 """
         what = f"Refuses statements that write columns of {table.name} to whom they are hidden from."
-        return self.trigger_function(f"guard_hidden_{table.name.schema}_{table.name.name}", body, what)
+        return self.trigger_function(table, "guard_hidden", body, what)
 
-    def trigger_function(self, name: str, body: str, what: str) -> DesiredFunction:
+    def trigger_function(self, table: Table, name: str, body: str, what: str) -> DesiredFunction:
         """A stable function, which sees people as they were before the statement."""
-        made = Name(self.naming.api, fit_name(name))
+        made = Name(self.naming.api, fit_name(f"{name}_{table.name.schema}_{table.name.name}"))
         body = sql.plpgsql(body)
         tag = dollar_tag(body)
         definition = (
@@ -216,7 +216,8 @@ end;
             "    set search_path = pg_catalog, pg_temp\n"
             f"as {tag}{body}{tag}"
         )
-        return DesiredFunction(made, "", self.naming.lookup, definition, (), f"{what} [pgerase columns]")
+        makers = partition_makers(table)
+        return DesiredFunction(made, "", self.naming.lookup, definition, makers, f"{what} [pgerase columns]")
 
 
 def _by_rights(needed: Mapping[str, _Rights]) -> dict[_Rights, list[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from pgerase.catalog.model import Name
+from pgerase.catalog.model import Name, Table
 from pgerase.errors import Finding
 
 
@@ -96,6 +96,14 @@ class DesiredFunction:
     definition: str
     executors: tuple[str, ...]
     comment: str
+
+
+def partition_makers(table: Table) -> tuple[str, ...]:
+    """Who needs EXECUTE on the function of a row trigger of this table: whoever makes or attaches a partition, as its owner.
+
+    The server copies the trigger as that role, and asks it for the right. A trigger function runs on a trigger's call alone.
+    """
+    return (table.owner,) if table.kind == "p" else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Column, Name, Table
 from pgerase.compile import bound, sql
-from pgerase.compile.desired import DesiredFunction, DesiredTrigger
+from pgerase.compile.desired import DesiredFunction, DesiredTrigger, partition_makers
 from pgerase.compile.emit import Emitter, Env
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import dollar_tag, fit_name, ident, qualified, text_literal
@@ -181,7 +181,8 @@ end;
         f"as {tag}{body}{tag}"
     )
     what = f"Refuses changes to columns of {table.name} that decide about people, except by those with authority."
-    function = DesiredFunction(name, "", naming.lookup, definition, (), f"{what} [pgerase guard]")
+    makers = partition_makers(table)
+    function = DesiredFunction(name, "", naming.lookup, definition, makers, f"{what} [pgerase guard]")
     return function, _trigger(table, function, naming)
 
 

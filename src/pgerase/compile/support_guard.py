@@ -6,7 +6,7 @@ from pgerase.catalog.model import Column, Name, Table
 from pgerase.compile import sql
 from pgerase.compile.bind_support import BoundSupport
 from pgerase.compile.bound import BoundPeople
-from pgerase.compile.desired import DesiredFunction, DesiredObject, DesiredTrigger
+from pgerase.compile.desired import DesiredFunction, DesiredObject, DesiredTrigger, partition_makers
 from pgerase.compile.guards import bound_alone, harmless
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import dollar_tag, fit_name, ident, qualified, text_literal
@@ -102,4 +102,4 @@ end;
         f"as {tag}{body}{tag}"
     )
     comment = f"Lets nobody but the person change {table.name}.{switch.name} ({at}). {_MARK}"
-    return DesiredFunction(name, "", naming.lookup, definition, (), comment)
+    return DesiredFunction(name, "", naming.lookup, definition, partition_makers(table), comment)

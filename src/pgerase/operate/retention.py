@@ -47,7 +47,7 @@ def maintain(
     make: bool = True,
     allow_drop: bool = False,
     clock_is_right: bool = False,
-    patience: int = _PATIENCE,
+    patience: float = _PATIENCE,
 ) -> Run:
     """Make partitions ahead (with `make`), seal where there is a seal, and expire what is due.
 
@@ -84,7 +84,7 @@ def _alone(log: Log) -> Generator[None]:
 class _Steps:
     """The steps of one run, what came of them so far, and the first failure."""
 
-    def __init__(self, log: Log, number: int, clock: datetime, *, allow_drop: bool, patience: int) -> None:
+    def __init__(self, log: Log, number: int, clock: datetime, *, allow_drop: bool, patience: float) -> None:
         self._log = log
         self._number = number
         self._clock = clock
@@ -197,12 +197,12 @@ class _Steps:
             # Some are detached already, after that.
             return True
         if self._log.sealed and not self._allow_drop:
-            # Mostly the floor says it: all numbers up to it are sealed, so that nothing has to be read for that.
+            # Up to the floor all is sealed for good: of a month of entries, only those above it are looked at.
             unsealed = self._log.database.value(
-                f"select case when (select max(entry_id) from {self._log.table(tables['entry'])})"
-                f" <= (select floor from {self._log.table('segment')} order by segment_id desc limit 1) then false"
-                f" else exists (select from {self._log.table(tables['entry'])} as entry where not exists"
-                f" (select from {self._log.table(tables['leaf'])} as leaf where leaf.entry_id = entry.entry_id)) end"
+                f"select exists (select from {self._log.table(tables['entry'])} as entry where entry.entry_id > coalesce("
+                f"(select segment.floor from {self._log.table('segment')} as segment order by segment.segment_id desc limit 1),"
+                f" 0) and not exists (select from {self._log.table(tables['leaf'])} as leaf"
+                " where leaf.entry_id = entry.entry_id))"
             )
             if unsealed:
                 why = "it has entries that are not sealed: `pgerase audit seal` says why; --allow-drop drops it so"

@@ -56,7 +56,7 @@ from pgerase.rules.yaml_nodes import MappingNode, Node, ScalarNode
 MERGEABLE = frozenset({"capture", "conditions"})
 
 _DEFAULT_KEEP = Span(months=6, days=0, seconds=0)
-_MOST_AHEAD = 366
+_MOST_AHEAD = 100
 _LONGEST_CHANNEL = 63
 _OF_THE_PREFIX = ""
 """A channel that `notify: true` asks for; no channel that is written can be empty."""

@@ -197,8 +197,8 @@ CASES: dict[str, tuple[str, list[str], str]] = {
     # The log
     "unknown key of log": (line("log: {partitions: day}"), ["2:7 unknown-key"], "did you mean partition?"),
     "partition": (line("log: {partition: months}"), ["2:18 unknown-word"], "did you mean month?"),
-    "ahead none": (line("log: {ahead: 0}"), ["2:14 wrong-shape"], "1 to 366"),
-    "ahead too many": (line("log: {ahead: 367}"), ["2:14 wrong-shape"], "1 to 366"),
+    "ahead none": (line("log: {ahead: 0}"), ["2:14 wrong-shape"], "1 to 100"),
+    "ahead too many": (line("log: {ahead: 101}"), ["2:14 wrong-shape"], "1 to 100"),
     "ahead as text": (line("log: {ahead: '3'}"), ["2:14 wrong-shape"], "whole number"),
     "context": (line("log: {context: require}"), ["2:16 unknown-word"], "did you mean required?"),
     "keep nothing": (line("log: {keep: 0 months}"), ["2:13 malformed"], "no length of time"),
@@ -317,7 +317,7 @@ def test_a_secret_in_the_file_is_not_shown_again(body: str) -> None:
         "{partition: month, keep: 4 weeks}",
         "{partition: week, keep: 7 days}",
         "{partition: day, keep: 24 hours}",
-        "{ahead: 366}",
+        "{ahead: 100}",
     ],
 )
 def test_a_partition_may_be_as_long_as_entries_are_kept(log: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pgerase.catalog.model import Column, Name, Table
-from pgerase.compile.desired import DesiredFunction, DesiredTrigger
+from pgerase.compile.desired import DesiredFunction, DesiredTrigger, partition_makers
 from pgerase.compile.erasure.bound import BoundLink, BoundMap, BoundSubject
 from pgerase.compile.erasure.fill import comparable
 from pgerase.compile.erasure.parts import key_text
@@ -258,4 +258,4 @@ def _guard(
             f"    execute function {qualified(full)}()"
         )
         triggers.append(DesiredTrigger(table.name, trigger_name, trigger, comment))
-    return DesiredFunction(full, "", naming.eraser, definition, (), comment), tuple(triggers)
+    return DesiredFunction(full, "", naming.eraser, definition, partition_makers(table), comment), tuple(triggers)
