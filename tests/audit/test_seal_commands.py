@@ -233,6 +233,19 @@ def test_checkpoints_are_posted_to_a_webhook(audit, key, folder, monkeypatch):
 
 # --- what only signatures and anchors can tell ---
 
+
+def test_anchors_that_were_emptied_or_taken_away_are_missed(audit, key, anchors):
+    assert audit("seal")[0] == 0
+    assert codes(audit) == set()
+    kept = anchors.read_text()
+    for gone in (lambda: anchors.write_text(""), anchors.unlink):
+        gone()
+        assert codes(audit) == {"anchor-missing"}
+        assert audit("verify", "--strict")[0] == 1
+    anchors.write_text(kept)
+    assert codes(audit) == set()
+
+
 REWRITE = """
     delete from {log}.checkpoint;
     delete from {log}.segment;

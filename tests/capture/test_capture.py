@@ -396,9 +396,22 @@ def test_values_that_pass_to_another_person_are_the_one_s_and_then_the_other_s(c
             ["1", "patient", "1", '{"complaint": "cough"}', None],
             ["2", "patient", "2", None, '{"complaint": "cough"}'],
         ],
-        [["1", "patient", "2", '{"complaint": "cough"}', None], ["2", "patient", None, None, '{"complaint": "none"}']],
+        [["1", "patient", "2", '{"complaint": "cough"}', None], ["2", "patient", None, None, None]],
     ]
     assert found[0]["new"] == {"patient_id": 2}
+
+
+def test_e4_values_of_nobody_whom_no_erasing_would_find_are_not_kept(clinic: Clinic) -> None:
+    found = clinic.run(
+        "insert into app.visit (visit_id, day, complaint) values (1, '2025-03-01', 'of Quirin Zebra')",
+        "insert into app.patient (patient_id) values (1)",
+        "update app.visit set patient_id = 1",
+    )
+    assert found[0]["apart"] == [["1", "patient", None, None, None]]
+    assert found[2]["apart"] == [
+        ["1", "patient", None, None, None],
+        ["2", "patient", "1", None, '{"complaint": "of Quirin Zebra"}'],
+    ]
 
 
 def test_values_of_several_people_in_one_row_are_apart_each(clinic: Clinic) -> None:

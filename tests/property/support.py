@@ -114,7 +114,7 @@ def store_grants(connection: psycopg.Connection, prefix: str, grants: list[dict[
             sql.SQL(
                 "insert into {} (grant_id, kind, holder, subject, person, reason, links, opened_at, opened_xact, until, second_person,"
                 " approved_by, approved_at, approved_xact, closed_at) overriding system value"
-                " select %(grant_id)s, %(kind)s, %(holder)s, %(subject)s, %(person)s, 'r', '{}', %(until)s::timestamptz - interval '1 day',"
+                " select %(grant_id)s, %(kind)s, %(holder)s, %(subject)s, %(person)s, 'r', '{{}}', %(until)s::timestamptz - interval '1 day',"
                 " case when %(here)s then pg_current_xact_id() else '3' end, %(until)s::timestamptz, %(second_person)s,"
                 " case when %(approved)s then 'somebody else' end, case when %(approved)s then now() end,"
                 " case when not %(approved)s then null when %(approved_here)s then pg_current_xact_id() else '3' end,"

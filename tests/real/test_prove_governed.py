@@ -16,6 +16,7 @@ subjects:
 
 def test_every_governed_row_is_seen(customer_success: Deployment):
     (customer_success.folder / "data_map.yaml").write_text(DATA_MAP)
+    (customer_success.folder / "audit.yaml").unlink()  # it names links that this map has not
     pack = read_pack(customer_success.folder)
     with Database.open(customer_success.database.admin_dsn) as admin:
         email = admin.value("select email from cs.app_user order by user_id limit 1 offset 3")

@@ -45,8 +45,7 @@ def verify(
         own = SealKey.from_environment(rules.key_env)
         keys = (own.public,) if own is not None else ()
     if anchors is None and rules is not None and rules.anchor_file is not None:
-        file = (settings.pack or Path()) / rules.anchor_file
-        anchors = file if file.exists() else None
+        anchors = (settings.pack or Path()) / rules.anchor_file
     with settings.open_database() as database:
         door = open_seal(settings, database, prefix)
         report = verify_log(

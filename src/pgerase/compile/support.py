@@ -425,6 +425,8 @@ class SupportAccess:
             f"    {definer.volatility}\n"
             "    security definer\n"
             "    set search_path = pg_catalog, pg_temp\n"
+            # A migrator's session has it off, which is an error for whoever is exempt by policy.
+            "    set row_security = on\n"
             f"as {tag}{body}{tag}"
         )
         arguments = ", ".join(kind for _, kind in definer.arguments)

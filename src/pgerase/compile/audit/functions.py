@@ -316,7 +316,8 @@ class _Writer:
             for number, group in enumerate(capture.apart, 1)
         )
         parts = ",\n".join(
-            f"({number}, {_text(group.whose.subject)}, changed.person_{number}, to_jsonb({side}_{number}.*))"
+            f"({number}, {_text(group.whose.subject)}, changed.person_{number}, "
+            f"{_of_somebody(f'changed.person_{number}', f'to_jsonb({side}_{number}.*)')})"
             for number, group in enumerate(capture.apart, 1)
         )
         apart = self._insert_values(("part", "subject", "person", side), rows, parts, where="")
@@ -466,8 +467,14 @@ class _Writer:
                 old = f"case when changed.was then {old} end"
                 first = f"case\n    when {one} then {partly}\n    when not changed.was then {new}\nend"
             rows += [
-                _row(f"case when {parts} > 0 then {before}1 end", subject, person, old, first),
-                _row(f"case when {parts} = 2 then {before}2 end", subject, now, "null", new),
+                _row(
+                    f"case when {parts} > 0 then {before}1 end",
+                    subject,
+                    person,
+                    _of_somebody(person, old),
+                    _of_somebody(person, first),
+                ),
+                _row(f"case when {parts} = 2 then {before}2 end", subject, now, "null", _of_somebody(now, new)),
             ]
             before += f"{parts} + "
         return sources, ",\n".join(rows)
@@ -514,6 +521,11 @@ def _with_first(parts: Sequence[str]) -> str:
 def _row(*items: str) -> str:
     listed = ",\n".join(items)
     return f"(\n    {indent(listed)}\n)"
+
+
+def _of_somebody(person: str, value: str) -> str:
+    """A value that is somebody's; nothing where nobody is named, as no erasing would ever find it."""
+    return f"case when {indent(person)} is not null then {indent(value)} end"
 
 
 def _query(selected: Sequence[str], rest: str) -> str:

@@ -69,6 +69,9 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         "anchor-unknown-key": _error("anchors are signed by keys that were not given"),
         "anchor-broken": _error("anchors are of another log: what was anchored was rewritten"),
         "anchor-ahead": _error("anchors are of more headers than there are: the end of the log was cut off"),
+        "anchor-missing": _warning(
+            "checkpoints are newer than every anchor: anchors were taken away, or are not written"
+        ),
         "unsigned": _warning("headers are older than the log is to be sealed, and not signed"),
         "unsealed": _warning("entries are older than the log is to be sealed, and not sealed"),
     }

@@ -54,11 +54,13 @@ def verify_log(
 ) -> SealReport:
     """Check everything, in one snapshot. `every` is how often the log is to be sealed: what is older and unsealed is told.
 
+    A file of `anchors` that is not there has none.
+
     Raises DatabaseFailed, OSError for anchors that cannot be read.
     """
     watch = progress or _unwatched
     found: list[SealFinding] = []
-    lines = read_anchors(anchors) if anchors is not None else None
+    lines = None if anchors is None else read_anchors(anchors) if anchors.exists() else ()
     with door.snapshot():
         for check in CHECKS:
             watch(check)
@@ -95,6 +97,12 @@ def verify_log(
             code = "ahead"
         if code:
             found.append(SealFinding(f"anchor-{code}", detail=f"line {number}"))
+    anchored = max((one.size for _, one in lines or () if one is not None), default=0)
+    beyond = [one.size for one in read if one is not None and one.size > anchored]
+    if lines is not None and beyond:
+        found.append(
+            SealFinding("anchor-missing", detail=f"anchored up to header {anchored}, signed up to {max(beyond)}")
+        )
     last = max(good, key=lambda one: one.size, default=None)
     signed = last.size if last else 0
     if every is not None:
