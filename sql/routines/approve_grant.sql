@@ -27,6 +27,7 @@ begin
         and waiting.closed_at is null
         and waiting.until > pg_catalog.statement_timestamp()
         and v_may
+        and pgerase_internal.grant_in_sight(p_grant => waiting.grant_id, p_viewer => v_by)
     for update;
 
     if v_may is not true or v_holder = v_by then

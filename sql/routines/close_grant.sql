@@ -17,6 +17,7 @@ declare
     v_by text;
     v_is_super_admin boolean;
     v_concerned text;
+    v_is_in_sight boolean;
 begin
     select open.holder, open.subject, open.person
     into v_holder, v_subject, v_person
@@ -33,12 +34,14 @@ begin
 
         select found.viewer
         into v_concerned
-        from pgerase_internal.support_person(p_subject => v_subject, p_person => v_person) as found;
+        from pgerase_internal.support_person(p_subject => v_subject, p_person => v_person, p_viewer => v_by) as found;
+
+        v_is_in_sight := pgerase_internal.grant_in_sight(p_grant => p_grant, p_viewer => v_by);
     end if;
 
-    -- The same answer for what there is not and for what is not theirs.
+    -- The same answer for what there is not and for what is not theirs. Holders may end their own access whomever it is to.
     if v_holder is null
-        or p_by is not null and (v_by = v_holder or v_by = v_concerned or v_is_super_admin) is not true
+        or p_by is not null and (v_by = v_holder or v_by = v_concerned or v_is_super_admin and v_is_in_sight) is not true
     then
         raise exception using
             errcode = 'ZE307',

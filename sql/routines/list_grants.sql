@@ -1,5 +1,6 @@
--- Support access, the newest first: what a viewer holds, what those who may break the glass approve and review,
--- everything for super admins and, with nobody named, for operators. Security definer because grants are closed.
+-- Support access, the newest first: what a viewer holds, what those who may break the glass approve and review, everything for
+-- super admins, as far as requirements leave them the person; and everything for operators, with nobody named. Security definer
+-- because grants are closed.
 create or replace function pgerase_internal.list_grants(p_by text)
     returns table (
         grant_id bigint,
@@ -70,9 +71,8 @@ begin
         listed.verdict
     from pgerase_internal.support_grant as listed
     where p_by is null
-        or listed.holder = v_by
-        or v_is_super_admin
-        or v_may_break_glass and listed.kind = 'break_glass'
+        or (listed.holder = v_by or v_is_super_admin or v_may_break_glass and listed.kind = 'break_glass')
+            and pgerase_internal.grant_in_sight(p_grant => listed.grant_id, p_viewer => v_by)
     order by listed.grant_id desc;
 end;
 $$;

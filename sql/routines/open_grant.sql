@@ -66,10 +66,12 @@ begin
         pgerase_internal.support_lock(p_subject => p_subject, p_person => p_person)
     );
 
+    -- Nobody, too, for whom the requirements of reading keep the person from: that there is one is not for him to know.
     select true, found.is_allowed
     into v_is_there, v_is_allowed
-    from pgerase_internal.support_person(p_subject => p_subject, p_person => p_person) as found
-    where not pgerase_internal.is_erased(p_subject => p_subject, p_key => p_person);
+    from pgerase_internal.support_person(p_subject => p_subject, p_person => p_person, p_viewer => v_holder) as found
+    where found.is_in_sight
+        and not pgerase_internal.is_erased(p_subject => p_subject, p_key => p_person);
 
     if v_is_there is not true then
         raise exception using

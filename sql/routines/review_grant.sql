@@ -26,6 +26,7 @@ begin
         and over.reviewed_at is null
         and (over.closed_at is not null or over.until <= pg_catalog.statement_timestamp())
         and v_may
+        and pgerase_internal.grant_in_sight(p_grant => over.grant_id, p_viewer => v_by)
     for update;
 
     if v_may is not true or v_holder = v_by then

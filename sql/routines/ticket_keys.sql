@@ -20,11 +20,16 @@ begin
         join pgerase_internal.support_ticket as taken on taken.grant_id = held.grant_id
         cross join pgerase_internal.support_terms() as terms
         cross join lateral pgerase_internal.open_grants(p_holder => held.holder, p_subject => held.subject) as open
-        cross join lateral pgerase_internal.support_person(p_subject => held.subject, p_person => held.person) as found
+        cross join lateral pgerase_internal.support_person(
+            p_subject => held.subject,
+            p_person => held.person,
+            p_viewer => me.viewer
+        ) as found
     where taken.ticket = p_ticket
         and taken.resource = p_resource
         and taken.taken_xact is distinct from pg_catalog.pg_current_xact_id_if_assigned()
         and open.grant_id = held.grant_id
+        and found.is_in_sight
         and case
             when open.is_break_glass then me.may_break_glass and (open.is_approved or not terms.second_person)
             else me.may_support and found.is_allowed

@@ -22,6 +22,8 @@ ADMIN, ANN, ABE, LEA, LOU = 1, 10, 11, 20, 21
 DEVELOPER, FOUNDER, SALES = 30, 31, 32
 CARA, DAN, EVE = 100, 101, 102
 """Customers: Cara and Eve allow support access, Dan does not."""
+BO, BEN, LIV, LARS, NORA = 2, 12, 22, 23, 200
+"""Another tenant's: a super admin, an agent, two leads, and a customer who allows support access."""
 
 SEEN = """
     select array(select id from help.person order by 1), array(select id from help.task order by 1),

@@ -12,7 +12,7 @@ import pytest
 from pgerase.cli.main import main
 from pgerase.database import Database
 from pgerase.operate import Register, erase, open_request
-from tests.support.conftest import ANN, CARA, DAN, EVE, LEA, LOU, Desk
+from tests.support.conftest import ANN, CARA, DAN, EVE, LEA, LIV, LOU, NORA, Desk
 
 Command = Callable[..., tuple[int, Any]]
 
@@ -81,6 +81,8 @@ def test_now_says_what_is_not_possible(desk, command):
         (("open", "person", CARA, "--as", ANN, "--ticket", "T-9", "--for", "5h"), 2),
         (("open", "person", CARA, "--as", ANN, "--ticket", "T-9", "--for", "soon"), 2),
         (("close", 10**6), 3),
+        (("open", "person", NORA, "--as", ANN, "--ticket", "T-9"), 3),
+        (("open", "person", CARA, "--as", LIV, "--reason", "fraud", "--break-glass"), 3),
     ],
 )
 def test_what_the_rules_refuse_is_refused_to_operators_too(command, words, code):

@@ -9,13 +9,18 @@ from tests.support.conftest import (
     ABE,
     ADMIN,
     ANN,
+    BEN,
+    BO,
     CARA,
     DAN,
     DEVELOPER,
     EVE,
     FOUNDER,
+    LARS,
     LEA,
+    LIV,
     LOU,
+    NORA,
     SALES,
     SEEN,
     Desk,
@@ -106,6 +111,88 @@ class TestOpening:
         grant = desk.open(ANN, CARA)
         desk.run(ANN, "select P.close_support(%s)", grant)
         assert desk.entries(grant) == [("open", "10", "web"), ("close", "10", "web")]
+
+
+class TestOtherTenants:
+    """What is required of reading a person is required of whoever opens, lists, approves, closes and reviews access to him."""
+
+    def test_people_of_another_tenant_are_nobody_to_open_access_to(self, desk):
+        """Not even told apart: who allows it, who does not, and who is not there."""
+        desk.admin("update help.person set allow_support = true where id = 200")
+        assert desk.refused(ANN, OPEN, str(NORA)) == NOBODY
+        desk.admin("update help.person set allow_support = false where id = 200")
+        assert desk.refused(ANN, OPEN, str(NORA)) == NOBODY
+        assert desk.refused(BEN, OPEN, str(NORA)) == NO_CONSENT
+        assert desk.refused(BEN, OPEN, str(CARA)) == NOBODY
+
+    def test_nobody_breaks_the_glass_of_another_tenant(self, desk):
+        assert desk.refused(LEA, BREAK, str(NORA)) == NOBODY
+        assert desk.refused(LIV, BREAK, str(DAN)) == NOBODY
+        assert desk.refused(LIV, BREAK, str(NORA)) == ""
+
+    def test_another_tenants_super_admin_and_leads_list_approve_close_and_review_nothing(self, desk):
+        grant = desk.open(LEA, DAN, kind="open_break_glass")
+        listed = "select grant_id from P.list_support() where grant_id = %s"
+        approve, close = "select P.approve_support(%s)", "select P.close_support(%s)"
+        review = "select P.review_support(%s, 'justified')"
+        seen = {one: desk.run(one, listed, grant) != [] for one in (ADMIN, LEA, LOU, BO, LIV, LARS, BEN)}
+        assert seen == {ADMIN: True, LEA: True, LOU: True, BO: False, LIV: False, LARS: False, BEN: False}
+        assert desk.run(BO, "select * from P.list_support() where subject <> 'person' or person <> '200'") == []
+        assert desk.refused(LIV, approve, grant) == desk.refused(LIV, approve, 10**6) == NOT_THERE
+        assert desk.refused(LOU, approve, grant) == ""
+        assert desk.refused(BO, close, grant) == desk.refused(BO, close, 10**6) == NOT_THERE
+        assert desk.refused(ADMIN, close, grant) == ""
+        assert desk.refused(LIV, review, grant) == desk.refused(LIV, review, 10**6) == NOT_THERE
+        assert desk.refused(LOU, review, grant) == ""
+
+    def test_who_moves_to_another_tenant_takes_nothing_along_but_may_still_close(self, desk):
+        grant, other = desk.open(ANN, CARA), desk.open(ANN, EVE)
+        desk.admin("update help.person set tenant = 2 where id = 10")
+        try:
+            assert desk.run(ANN, "select * from P.list_support()") == []
+            assert desk.seen(ANN)[0] == [ANN]
+            assert desk.refused(ANN, "select P.close_support(%s)", grant) == ""
+        finally:
+            desk.admin("update help.person set tenant = 1 where id = 10")
+        desk.admin("update help.person set tenant = 2 where id = 102")
+        try:
+            assert desk.run(EVE, "select P.close_support(%s)", other) == [("",)]
+        finally:
+            desk.admin("update help.person set tenant = 1 where id = 102")
+
+    def refused_to_operators(self, desk, holder: int, person: int) -> str:
+        """The SQLSTATE with which opening access in this holder's name is refused to operators; empty where it is not."""
+        with psycopg.connect(desk.database.dsn()) as operator:
+            named = "select P_internal.open_grant('normal', %s, 'person', %s, 'r', null, now() + '1 hour')"
+            try:
+                operator.execute(desk.sql(named), [str(holder), str(person)])
+            except psycopg.Error as error:
+                return error.sqlstate or "?"
+            finally:
+                operator.rollback()
+        return ""
+
+    def test_what_the_persons_parents_pass_on_counts_as_well(self, desk):
+        """The office's requirement, which people have from it; for the viewer whom an operator names like for who signs in."""
+        desk.admin("update help.person set office_id = 2 where id in (11, 102)")
+        openings = {(ANN, CARA): "", (ANN, EVE): NOBODY, (ABE, CARA): NOBODY, (ABE, EVE): ""}
+        try:
+            found = {pair: desk.refused(pair[0], OPEN, str(pair[1])) for pair in openings}
+            assert found == openings
+            assert {pair: self.refused_to_operators(desk, *pair) for pair in openings} == openings
+        finally:
+            desk.admin("update help.person set office_id = 1")
+
+    def test_access_to_somebody_who_is_gone_is_reviewed_where_the_holder_is(self, desk):
+        """Nothing is left of the person that could be asked; else the holder could never break the glass again."""
+        desk.admin("insert into help.person (id, name, email, kind) values (300, 'Gus', 'gus@x.invalid', 'customer')")
+        grant = desk.open(LEA, 300, kind="open_break_glass")
+        desk.run(LOU, "select P.approve_support(%s)", grant)
+        desk.run(LEA, "select P.close_support(%s)", grant)
+        desk.admin("delete from help.person where id = 300")
+        assert desk.refused(LIV, "select P.review_support(%s, 'justified')", grant) == NOT_THERE
+        assert desk.run(BO, "select * from P.list_support() where grant_id = %s", grant) == []
+        assert desk.refused(LOU, "select P.review_support(%s, 'justified')", grant) == ""
 
 
 class TestForging:

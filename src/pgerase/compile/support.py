@@ -7,7 +7,7 @@ what the person allows. Policies read the keys in it as one array, which is empt
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Column, Name, Table
@@ -21,8 +21,19 @@ from pgerase.compile.erasure.bind import bind_map
 from pgerase.compile.erasure.bound import BoundSubject
 from pgerase.compile.erasure.parts import key_text
 from pgerase.compile.naming import Naming
-from pgerase.compile.sql import FALSE, Atom, Formula, disjunction, dollar_tag, ident, qualified, text_literal
+from pgerase.compile.sql import (
+    FALSE,
+    Atom,
+    Formula,
+    conjunction,
+    disjunction,
+    dollar_tag,
+    ident,
+    qualified,
+    text_literal,
+)
 from pgerase.compile.support_guard import switch_guard
+from pgerase.compile.support_viewer import NamedViewerEmitter, NamedViewerRequirements
 from pgerase.compile.types import key_from_text
 from pgerase.compile.views import PREFER_COLUMNS, ViewBuilder, texts
 from pgerase.errors import Finding, InternalError, Severity
@@ -51,16 +62,16 @@ def support_access(
     """Support access as the pack has it, bound to the database."""
     terms = None if pack.audit is None else pack.audit.support
     if terms is None:
-        return SupportAccess(None, (), rules, decisions, views)
+        return SupportAccess(None, (), rules, (), decisions, views)
     if pack.data_map is None:
         message = "support access is to the data of people, and there is no data map that says whose rows are whose"
         hint = "Add data_map.yaml to the pack."
         missing = Finding("support-without-map", Severity.ERROR, "support", message, hint, terms.at)
-        return SupportAccess(None, (missing,), rules, decisions, views)
+        return SupportAccess(None, (missing,), rules, (), decisions, views)
     # What cannot be bound of it is said where erasing is compiled.
     bound_map, _ = bind_map(pack.data_map, views.catalog)
     bound_support, problems = bind_support(terms, rules, bound_map, tuple(governed), views.catalog)
-    return SupportAccess(bound_support, problems, rules, decisions, views)
+    return SupportAccess(bound_support, problems, rules, governed, decisions, views)
 
 
 class SupportAccess:
@@ -71,12 +82,14 @@ class SupportAccess:
         support: BoundSupport | None,
         problems: Sequence[Finding],
         rules: BoundRules,
+        governed: Sequence[BoundResource],
         decisions: DecisionEmitter,
         views: ViewBuilder,
     ) -> None:
         self._support = support
         self._problems = tuple(problems)
         self._rules = rules
+        self._governed = tuple(governed)
         self._decisions = decisions
         self._views = views
         self._naming: Naming = decisions.naming
@@ -269,33 +282,58 @@ class SupportAccess:
 
     def _person(self, support: BoundSupport) -> DesiredFunction:
         people = self._known_people()
-        cases: list[str] = []
-        for subject in support.subjects:
-            switch = support.switch[1] if support.switch is not None and support.switch[0] == subject.name else None
-            allowed = (
-                f"s.{ident(switch)} is true" if switch is not None else _boolean(support.may_consent(subject.name))
-            )
-            is_viewer = subject.table.name == people.table.name
-            viewer = f"s.{ident(people.key.name)}::text" if is_viewer else "null::text"
-            read = {*subject.key_columns, *([switch] if switch else []), *([people.key.name] if is_viewer else [])}
-            table = self._emitter.facts.read(subject.table.name, read, decides_people=False)
-            spelt = key_text(subject, "s")
-            found = sql.select(
-                f"{spelt}, {allowed}, {viewer}",
-                [f"{table} s"],
-                [*_same_person(subject, "s", "concerned_person.p_person"), f"{spelt} = concerned_person.p_person"],
-            )
-            cases.append(
-                f"if p_subject = {_literal(subject.name)} then\n    return query {sql.indent(found)};\nend if;"
-            )
+        cases = [self._concerned(support, subject) for subject in support.subjects]
+        # Holders are asked for as well: about whom a grant was is not known for ever.
+        holder = f"s.{ident(people.key.name)}"
+        person = _from_text("concerned_person.p_person", people.key)
+        query = self._within_sight(
+            people.table, {people.key.name}, f"{holder}::text, false, {holder}::text", [f"{holder} = {person}"]
+        )
+        cases.append(f"if p_subject is null then\n    return query {sql.indent(query)};\nend if;")
         definer = _Definer(
             self._naming.view("concerned_person"),
-            (("p_subject", "text"), ("p_person", "text")),
-            "table (person text, is_allowed boolean, viewer text)",
+            (("p_subject", "text"), ("p_person", "text"), ("p_viewer", "text")),
+            "table (person text, is_allowed boolean, viewer text, is_in_sight boolean)",
             "\n".join(cases),
-            f"Whether there is such a person, and whether he allows support access ({support.terms.at}).",
+            "Whether there is such a person, whether he allows support access, and whether the requirements of reading leave him to"
+            f" this viewer; of no subject: a viewer ({support.terms.at}).",
         )
         return self._function(definer, (self._naming.secret,))
+
+    def _concerned(self, support: BoundSupport, subject: BoundSubject) -> str:
+        people = self._known_people()
+        switch = support.switch[1] if support.switch is not None and support.switch[0] == subject.name else None
+        allowed = f"s.{ident(switch)} is true" if switch is not None else _boolean(support.may_consent(subject.name))
+        is_viewer = subject.table.name == people.table.name
+        viewer = f"s.{ident(people.key.name)}::text" if is_viewer else "null::text"
+        spelt = key_text(subject, "s")
+        same = [*_same_person(subject, "s", "concerned_person.p_person"), f"{spelt} = concerned_person.p_person"]
+        read = {*subject.key_columns, *([switch] if switch else []), *([people.key.name] if is_viewer else [])}
+        query = self._within_sight(subject.table, read, f"{spelt}, {allowed}, {viewer}", same)
+        return f"if p_subject = {_literal(subject.name)} then\n    return query {sql.indent(query)};\nend if;"
+
+    def _within_sight(self, table: Table, read: Collection[str], listed: str, same: Sequence[str]) -> str:
+        """The person, and whether what is required of reading the row leaves it to the viewer; his own row nothing keeps from him."""
+        people = self._known_people()
+        resource = next((one for one in self._governed if one.table.name == table.name), None)
+        required = () if resource is None else self._decisions.required(resource, Action.READ)
+        if resource is None or not required:
+            known = self._emitter.facts.read(table.name, read, decides_people=False)
+            return sql.select(f"{listed}, true", [f"{known} s"], same)
+        presented = _from_text("concerned_person.p_viewer", people.key)
+        inside = Env(person="v", taken=frozenset({"v", "s"}))
+        key = self._emitter.facts.person(people.key.name)
+        me = sql.select(
+            "v.*", [f"{self._views.person} v"], [f"v.{key} = {presented}", *texts(self._views.in_force(people, inside))]
+        )
+        emitter = NamedViewerEmitter(self._emitter.facts, sql.subquery(me))
+        decisions = NamedViewerRequirements(self._rules, emitter, "concerned_person.p_viewer")
+        env = row_env("s", as_set=False)
+        held = conjunction(decisions.requirement(resource, one, env) for one in required)
+        if table.name == people.table.name:
+            held = disjunction([Atom(f"s.{key} = {presented}"), held])
+        in_sight = f"{sql.block('(', sql.formula_text(held), ')')} is true"
+        return sql.select(f"{listed},\n    {sql.indent(in_sight)}", [f"{qualified(table.name)} s"], same)
 
     # Reading by ticket --------------------------------------------------------------------------------------------
 

@@ -100,6 +100,7 @@ INTERNAL_ROUTINES = {
     "support_terms": False,
     "support_viewer": False,
     "support_person": False,
+    "grant_in_sight": False,
     "note_support": False,
     "support_lock": False,
     "open_grant": True,
