@@ -158,6 +158,7 @@ HELPERS = {
     "signing_keys",
     "token_audience",
     "announce",
+    "grant_in_sight",
     "forget_support",
     "message_text",
     "note_support",
@@ -191,7 +192,7 @@ def test_only_the_installing_role_may_call_the_routines(shop) -> None:
         [names.internal],
     )
     owner = shop.database.owner
-    assert len(rows) == 46
+    assert len(rows) == 47
     for name, grantees, routine_owner in rows:
         wanted = [] if name in HELPERS | {"keep_ticket", "open_grants"} else [owner]
         if name in ASKED_BY_OTHERS:
