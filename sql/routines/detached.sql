@@ -27,24 +27,13 @@ declare
     v_keep interval;
 begin
     for v_table in
-        select root.relname::text as family, apart.relname::text as relation, apart.oid as number
-        from pg_catalog.pg_namespace as home
-            join pg_catalog.pg_class as root
-                on root.relnamespace = home.oid and root.relname in ('entry', 'value', 'leaf') and root.relkind = 'p'
+        select root.family, found.relation, apart.oid as number
+        from (values ('entry'), ('value'), ('leaf')) as root (family)
+            cross join lateral pgerase_log.unattached(p_table => root.family) as found
             join pg_catalog.pg_class as apart
-                on apart.relnamespace = home.oid and apart.relkind = 'r' and not apart.relispartition
-        where home.nspname = 'pgerase_log'
-            and apart.relowner = root.relowner
-            and (
-                select pg_catalog.array_agg((own.attname, own.atttypid) order by own.attnum)
-                from pg_catalog.pg_attribute as own
-                where own.attrelid = apart.oid and own.attnum > 0 and not own.attisdropped
-            ) = (
-                select pg_catalog.array_agg((own.attname, own.atttypid) order by own.attnum)
-                from pg_catalog.pg_attribute as own
-                where own.attrelid = root.oid and own.attnum > 0 and not own.attisdropped
-            )
-        order by apart.relname
+                on apart.relname = found.relation and not apart.relispartition
+            join pg_catalog.pg_namespace as home on home.oid = apart.relnamespace and home.nspname = 'pgerase_log'
+        order by found.relation
     loop
         family := v_table.family;
         relation := v_table.relation;

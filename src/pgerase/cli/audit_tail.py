@@ -126,7 +126,7 @@ def _ending_well() -> Generator[None]:
 def _show(settings: Settings, entries: Iterable[Entry], *, values: bool) -> int:
     """Print entries, and return how many there were."""
     shown = 0
-    for shown, entry in enumerate(entries, 1):  # noqa: B007
+    for shown, entry in enumerate(entries, 1):  # noqa: B007 - counted for what comes after the loop
         if settings.json:
             click.echo(entry_json(entry, values=values))
         else:

@@ -146,7 +146,7 @@ class _Writer:
 
     def _refuse_types(self) -> str:
         return (
-            "    if not v_is_known then\n"
+            "    if v_is_known is not true then\n"
             "        raise exception using\n            errcode = 'ZE202',\n"
             f"            message = {_text(f'{self._capture.table.name}: a captured column has another type than at the last apply')},\n"
             "            hint = 'Run pgerase apply in the transaction that changes the table.',\n"
@@ -249,7 +249,7 @@ class _Writer:
     def _insert_entry(self, columns: list[tuple[str, str]], source: str, by: int = 4) -> str:
         names = ", ".join(name for name, _ in columns)
         overriding = "overriding system value\n" if any(name == "entry_id" for name, _ in columns) else ""
-        selected = ",\n".join(indent(text) for _, text in columns)
+        selected = ",\n".join(text for _, text in columns)
         statement = (
             f"insert into {qualified(Name(self._naming.log, 'entry'))} ({names})\n{overriding}"
             f"select\n    {indent(selected)}{source};"
@@ -316,8 +316,7 @@ class _Writer:
             for number, group in enumerate(capture.apart, 1)
         )
         parts = ",\n".join(
-            f"({number}, {_text(group.whose.subject)}, changed.person_{number}, "
-            f"{_of_somebody(f'changed.person_{number}', f'to_jsonb({side}_{number}.*)')})"
+            f"({number}, {_text(group.whose.subject)}, changed.person_{number}, to_jsonb({side}_{number}.*))"
             for number, group in enumerate(capture.apart, 1)
         )
         apart = self._insert_values(("part", "subject", "person", side), rows, parts, where="")
@@ -467,14 +466,8 @@ class _Writer:
                 old = f"case when changed.was then {old} end"
                 first = f"case\n    when {one} then {partly}\n    when not changed.was then {new}\nend"
             rows += [
-                _row(
-                    f"case when {parts} > 0 then {before}1 end",
-                    subject,
-                    person,
-                    _of_somebody(person, old),
-                    _of_somebody(person, first),
-                ),
-                _row(f"case when {parts} = 2 then {before}2 end", subject, now, "null", _of_somebody(now, new)),
+                _row(f"case when {parts} > 0 then {before}1 end", subject, person, old, first),
+                _row(f"case when {parts} = 2 then {before}2 end", subject, now, "null", new),
             ]
             before += f"{parts} + "
         return sources, ",\n".join(rows)
@@ -497,10 +490,14 @@ class _Writer:
 
     def _insert_values(self, names: Sequence[str], sources: str, rows: str, where: str) -> str:
         listed = ", ".join(names)
-        selected = ", ".join(f"part.{name}" for name in names)
+        # Where nobody is named nothing is kept: no erasing would ever find it.
+        selected = ",\n    ".join(
+            f"case when part.person is not null then part.{name} end" if name in {OLD, NEW} else f"part.{name}"
+            for name in names
+        )
         return (
             f"insert into {qualified(Name(self._naming.log, 'value'))} (class, at, entry_id, {listed})\n"
-            f"select changed.class, v_at, changed.entry_id, {selected}\n"
+            f"select\n    changed.class,\n    v_at,\n    changed.entry_id,\n    {selected}\n"
             f"from changed{sources}\n"
             f"    cross join lateral (values\n        {indent(rows, 8)}\n    ) as part ({listed}){where}"
         )
@@ -521,11 +518,6 @@ def _with_first(parts: Sequence[str]) -> str:
 def _row(*items: str) -> str:
     listed = ",\n".join(items)
     return f"(\n    {indent(listed)}\n)"
-
-
-def _of_somebody(person: str, value: str) -> str:
-    """A value that is somebody's; nothing where nobody is named, as no erasing would ever find it."""
-    return f"case when {indent(person)} is not null then {indent(value)} end"
 
 
 def _query(selected: Sequence[str], rest: str) -> str:
