@@ -529,6 +529,15 @@ def test_erasing_reaches_detached_partitions(log):
     assert log.rows("select count(*) from {log}.leaf_1_20260901 where salts[1] is not null") == [(0,)]
 
 
+def test_e4_threat_a_detached_partition_under_another_name_hides_nothing_from_erasing(log):
+    for table in ("value", "leaf"):
+        log.run(f"alter table {{log}}.{table}_1 detach partition {{log}}.{table}_1_20260901")
+        log.run(f"alter table {{log}}.{table}_1_20260901 rename to put_aside_{table}")
+    assert forget(log, "1") == 9
+    assert log.rows("select count(*) from {log}.put_aside_value where person = '1'") == [(0,)]
+    assert log.rows("select count(*) from {log}.put_aside_leaf where salts[1] is not null") == [(0,)]
+
+
 def test_a_forged_erasure_record_shows_as_unsealed_until_it_is_sealed(log):
     """Whoever writes the tables may forge one. Until it is sealed it is told apart; then it names a request, which the ledger has or not."""
     log.run(
