@@ -81,7 +81,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def _start_embedded(config: pytest.Config, run: str) -> TestServer:
     binaries = os.environ.get("PGERASE_TEST_BIN", "")
     try:
-        embedded = EmbeddedServer(binaries=Path(binaries) if binaries else None, settings=_SETTINGS)
+        embedded = EmbeddedServer(binaries=Path(binaries) if binaries else None, settings=_SETTINGS, in_memory=True)
         embedded.start()
     except ServerFailed as error:
         # A folder of binaries that was asked for has to work; the default may be absent, but not in CI.

@@ -426,6 +426,15 @@ def test_follow_shows_what_comes_until_it_is_interrupted(log, capsys, monkeypatc
     assert said.err == ""
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C reaches children: tests that run in the background ignore it, and a child goes on ignoring what its parent did."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("how", ["signal", "pipe"])
 def test_a_process_ends_cleanly(log, how):
     for _ in range(3):

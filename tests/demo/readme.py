@@ -28,7 +28,7 @@ def replayed(text: str, programs: Path) -> str:
 
     `programs` is a folder with psql and pg_dump.
     """
-    with tempfile.TemporaryDirectory() as folder, EmbeddedServer(settings=THROWAWAY) as server:
+    with tempfile.TemporaryDirectory() as folder, EmbeddedServer(settings=THROWAWAY, in_memory=True) as server:
         environment = _environment(Path(folder), programs, server)
 
         def fresh(block: re.Match[str]) -> str:

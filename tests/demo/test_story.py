@@ -26,7 +26,7 @@ _BINARIES = os.environ.get("PGERASE_TEST_BIN", "")
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     """The application's database as the demo makes it, before pgerase comes."""
-    server = EmbeddedServer(binaries=Path(_BINARIES) if _BINARIES else None, settings=THROWAWAY)
+    server = EmbeddedServer(binaries=Path(_BINARIES) if _BINARIES else None, settings=THROWAWAY, in_memory=True)
     try:
         server.start()
     except ServerFailed as error:

@@ -294,7 +294,15 @@ def test_from_setting_to_claims_and_back_nothing_is_left(database):
         before = owner.execute(functions, [p]).fetchall()
         install(connection, p, identity=IdentityKind.CLAIMS)
         between = [name for (name,) in owner.execute(functions, [p])]
-        assert between == ["annotate", "become", "claimed_viewer", "current_viewer", "forget", "is_json", "presented_viewer"]
+        assert between == [
+            "annotate",
+            "become",
+            "claimed_viewer",
+            "current_viewer",
+            "forget",
+            "is_json",
+            "presented_viewer",
+        ]
         install(connection, p, identity=IdentityKind.SETTING)
         assert owner.execute(functions, [p]).fetchall() == before
         assert plan_install(connection, p) == ()

@@ -230,3 +230,13 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_in_memory_where_there_is_room_for_it(monkeypatch):
+    memory = Path("/dev/shm")  # noqa: S108 - only looked at
+    with EmbeddedServer(settings=THROWAWAY, in_memory=True) as server:
+        has_room = memory.is_dir() and shutil.disk_usage(memory).free >= 4 << 30
+        assert (server.folder.parent == memory) is has_room
+    monkeypatch.setattr("pgerase.server._ROOM", 1 << 60)
+    with EmbeddedServer(settings=THROWAWAY, in_memory=True) as server:
+        assert server.folder.parent != memory

@@ -62,7 +62,9 @@ NOISY = {
 def noisy_server():
     """A server that logs all it can, the values bound to statements included."""
     binaries = os.environ.get("PGERASE_TEST_BIN", "")
-    with EmbeddedServer(binaries=Path(binaries) if binaries else None, settings={**THROWAWAY, **NOISY}) as server:
+    with EmbeddedServer(
+        binaries=Path(binaries) if binaries else None, settings={**THROWAWAY, **NOISY}, in_memory=True
+    ) as server:
         yield server
 
 

@@ -59,7 +59,7 @@ PERSONAL = """
 @pytest.fixture(scope="module")
 def loud_server() -> Iterator[EmbeddedServer]:
     binaries = os.environ.get("PGERASE_TEST_BIN", "")
-    with EmbeddedServer(binaries=Path(binaries) if binaries else None, settings=LOUD) as server:
+    with EmbeddedServer(binaries=Path(binaries) if binaries else None, settings=LOUD, in_memory=True) as server:
         yield server
 
 

@@ -56,7 +56,7 @@ def tell(cast: Cast, folder: Path, teller: Teller, run: Run, *, binaries: Path |
     teller.say(
         "It starts in a folder that only it may enter. No system user is added; nothing outside the folder is touched."
     )
-    with libpq_environment({}), EmbeddedServer(binaries=binaries, settings=THROWAWAY) as server:
+    with libpq_environment({}), EmbeddedServer(binaries=binaries, settings=THROWAWAY, in_memory=True) as server:
         home = server.folder
         with Stage(server, cast, folder, prefix) as stage:
             teller.said([f"PostgreSQL {stage.superuser.value('show server_version')}"])
