@@ -185,6 +185,24 @@ def test_a_pack_of_audit_alone_is_applied_and_planned_again_without_a_step(bench
     assert bench.drift() == []
 
 
+def test_rows_of_more_columns_than_a_function_takes_arguments_are_whole(bench: Bench) -> None:
+    columns = ", ".join(f"c{number} integer default {number}" for number in range(1, 121))
+    bench.owner.execute(f"create table app.wide (wide_id integer primary key, {columns})".encode())
+    bench.write("  app.wide:\n")
+    bench.apply()
+    bench.owner.execute("insert into app.wide (wide_id) values (1), (2)")
+    bench.owner.execute("update app.wide set c60 = -60 where wide_id = 2")
+    bench.owner.execute("delete from app.wide where wide_id = 1")
+    whole = {"wide_id": 1} | {f"c{number}": number for number in range(1, 121)}
+    entries = f"select action, old, new from {bench.prefix}_log.entry where relation = 'app.wide' order by entry_id"
+    assert bench.owner.execute(entries.encode()).fetchall() == [
+        ("insert", None, whole),
+        ("insert", None, whole | {"wide_id": 2}),
+        ("update", {"c60": 60}, {"c60": -60}),
+        ("delete", whole, None),
+    ]
+
+
 def test_a_length_changed_by_hand_is_drift_and_put_right(bench: Bench) -> None:
     bench.write("  app.counter:\n")
     bench.apply()
