@@ -163,26 +163,35 @@ def _carry_out(database: Database, names: Names, steps: Sequence[Step]) -> None:
     with ExitStack() as stack:
         if needed:
             stack.enter_context(borrowed(database, *sorted(needed)))
-        for step in rest:
-            _run(database, step)
+        _run(database, rest)
         remade = {step.name for step in rest if step.kind == ROUTINE and step.mark != Mark.DROP}
         if remade:
             _record_routines(database, names, remade)
 
 
-def _run(database: Database, step: Step) -> None:
-    for part in step.parts:
-        with ExitStack() as stack:
-            if part.actor is not None:
-                stack.enter_context(acting_as(database, part.actor))
+def _run(database: Database, steps: Sequence[Step]) -> None:
+    """Run each part as its role, which is changed only where the next one has another; a failure takes that back as well."""
+    own = acting = database.value("select pg_catalog.current_setting('role')")
+    for step in steps:
+        for part in step.parts:
+            wanted = own if part.actor is None else part.actor
+            if wanted != acting:
+                _become(database, wanted)
+                acting = wanted
             database.run(part.script, what=f"{step.kind} {step.name}")
+    if acting != own:
+        _become(database, own)
+
+
+def _become(database: Database, role: str) -> None:
+    database.rows("select pg_catalog.set_config('role', %s, true)", [role])
 
 
 def _create_role(database: Database, step: Step) -> None:
     """Create a role, or find that somebody was faster: whether it is ours then is checked when all are made."""
     try:
         with database.transaction():
-            _run(database, step)
+            _run(database, [step])
     except DatabaseFailed as error:
         if error.sqlstate not in _ALREADY_THERE:
             raise
@@ -191,11 +200,19 @@ def _create_role(database: Database, step: Step) -> None:
 def _record_routines(database: Database, names: Names, qualified: Iterable[str]) -> None:
     """Note what the server says the routines are, now that they are made: what differs from it later is drift."""
     wanted = set(qualified)
-    statement = f"update {identifier(names.internal, 'routine')} set deparsed = %s where home = %s and name = %s"
+    statement = (
+        f"update {identifier(names.internal, 'routine')} as routine set deparsed = made.deparsed"
+        " from unnest(%s::text[], %s::text[], %s::text[]) as made (home, name, deparsed)"
+        " where routine.home = made.home and routine.name = made.name"
+    )
     with acting_as(database, names.secret):
-        for routine in read_routines(database, names):
-            if f"{names.home(routine.home)}.{routine.name}" in wanted:
-                database.rows(statement, [routine.deparsed, routine.home.value, routine.name])
+        made = [
+            routine
+            for routine in read_routines(database, names)
+            if f"{names.home(routine.home)}.{routine.name}" in wanted
+        ]
+        columns = [[one.home.value for one in made], [one.name for one in made], [one.deparsed for one in made]]
+        database.rows(statement, columns)
 
 
 def _drop_roles(database: Database, steps: Sequence[Step]) -> tuple[tuple[Step, ...], tuple[str, ...]]:
@@ -204,7 +221,7 @@ def _drop_roles(database: Database, steps: Sequence[Step]) -> tuple[tuple[Step, 
     for step in steps:
         try:
             with database.transaction():
-                _run(database, step)
+                _run(database, [step])
             done.append(step)
         except DatabaseFailed as error:
             if error.sqlstate not in {_STILL_NEEDED, NOT_ALLOWED}:
