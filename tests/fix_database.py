@@ -96,6 +96,56 @@ class FreshDatabase:
         return connection
 
 
+_ROLES = """
+select role.rolname::text as name, pg_catalog.to_jsonb(role)::text as state
+from pg_catalog.pg_roles as role
+where pg_catalog.starts_with(role.rolname, %(prefix)s)
+union all
+select
+    member.rolname::text,
+    pg_catalog.concat_ws(' ', given.rolname, grantor.rolname, pg_catalog.to_jsonb(membership) - 'oid')
+from pg_catalog.pg_auth_members as membership
+    join pg_catalog.pg_roles as given on given.oid = membership.roleid
+    join pg_catalog.pg_roles as member on member.oid = membership.member
+    join pg_catalog.pg_roles as grantor on grantor.oid = membership.grantor
+where pg_catalog.starts_with(member.rolname, %(prefix)s)
+order by 1, 2
+"""
+
+
+class DatabaseCopy(FreshDatabase):
+    """A copy of a database with all that is in it, and with the same roles, made in a fraction of the time.
+
+    Roles that it makes go with it; the others are everybody's, so that a test that changes one of those fails when it ends.
+    Meanwhile nobody is connected to the original.
+    """
+
+    def __init__(self, original: FreshDatabase) -> None:
+        self.prefix = original.prefix
+        self.name = f"{original.prefix}c"
+        self.owner = original.owner
+        self._server = original._server
+        self._template = original.name
+        self._passwords = dict(original._passwords)
+        self._connections = []
+        original.close()
+        self._before = self._roles()
+
+    def drop(self) -> None:
+        """Drop the database and the roles that were made for it. Fails where those of the original are not as they were."""
+        self.close()
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(self.name)))
+            known = {name for name, _ in self._before}
+            for name in sorted({name for name, _ in self._roles()} - known):
+                connection.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))
+        assert self._roles() == self._before, "this test changes roles: it needs a database of its own"
+
+    def _roles(self) -> list[tuple[str, str]]:
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            return connection.execute(_ROLES, {"prefix": self.prefix}).fetchall()
+
+
 @pytest.fixture(scope="session")
 def unique_prefix(test_server: TestServer, request: pytest.FixtureRequest) -> Callable[[], str]:
     """`unique_prefix()`: a name that no other run, worker or database has, and that begins no other one."""
@@ -121,6 +171,22 @@ def databases(server: str, unique_prefix: Callable[[], str]) -> Iterator[Callabl
         database.close()
     for database in made:
         database.drop()
+
+
+@pytest.fixture
+def copy_of() -> Iterator[Callable[[FreshDatabase], DatabaseCopy]]:
+    """`copy_of(database)`: a copy with the same roles, gone when the test ends."""
+    made: list[DatabaseCopy] = []
+
+    def make(original: FreshDatabase) -> DatabaseCopy:
+        copy = DatabaseCopy(original)
+        made.append(copy)
+        copy.create()
+        return copy
+
+    yield make
+    for copy in made:
+        copy.drop()
 
 
 @pytest.fixture

@@ -27,24 +27,28 @@ T = TypeVar("T")
 class Club:
     """One club. Its owner may change its tables before `apply`, as a developer would."""
 
-    def __init__(self, database: FreshDatabase, folder: Path, pool: ThreadPoolExecutor) -> None:
-        self.database = database
-        self.prefix = database.prefix
-        self.web = database.role("web")
+    def __init__(self, deployment: Deployment, pool: ThreadPoolExecutor) -> None:
+        self.deployment = deployment
+        self.database = deployment.database
+        self.prefix = deployment.prefix
+        self.web = deployment.roles["web"]
         self.pool = pool
-        self.deployment = Deployment(
-            database,
-            copy_pack(CLUB, folder, prefix=database.prefix, roles={"web": self.web}, app="club"),
-            {"web": self.web},
-        )
-        self.owner = database.connect()
-        self.owner.execute((CLUB / "schema.sql").read_bytes())
-        self.owner.execute(
-            f'grant usage on schema app to "{self.web}"; '
-            f'grant select, insert, update, delete on all tables in schema app to "{self.web}"'
-        )
-        self.admin = database.connect_admin()
+        self.owner = self.database.connect()
+        self.admin = self.database.connect_admin()
         self._opened: list[Database] = []
+
+    @classmethod
+    def make(cls, database: FreshDatabase, folder: Path, pool: ThreadPoolExecutor) -> Club:
+        """A club in an empty database."""
+        web = database.role("web")
+        pack = copy_pack(CLUB, folder, prefix=database.prefix, roles={"web": web}, app="club")
+        made = cls(Deployment(database, pack, {"web": web}), pool)
+        made.owner.execute((CLUB / "schema.sql").read_bytes())
+        made.owner.execute(
+            f'grant usage on schema app to "{web}"; '
+            f'grant select, insert, update, delete on all tables in schema app to "{web}"'
+        )
+        return made
 
     def apply(self, *triggers: str) -> Club:
         """Install and apply the pack, as the owner, who has looked at these triggers."""
@@ -135,14 +139,14 @@ class Club:
 
 
 @contextmanager
-def _made(database: FreshDatabase, folder: Path) -> Iterator[Club]:
+def _made(make: Callable[[ThreadPoolExecutor], Club]) -> Iterator[Club]:
     with ThreadPoolExecutor(4) as pool:
-        made = Club(database, folder, pool)
+        made = make(pool)
         try:
             yield made
         finally:
             made.close()
-            database.close()
+            made.database.close()
 
 
 @pytest.fixture
@@ -154,14 +158,30 @@ def erasing(databases: Callable[..., FreshDatabase], tmp_path: Path) -> Callable
 @pytest.fixture
 def unapplied(databases: Callable[..., FreshDatabase], tmp_path: Path) -> Iterator[Club]:
     """A club before the pack is applied."""
-    with _made(databases(), tmp_path / "club") as made:
+    with _made(lambda pool: Club.make(databases(), tmp_path / "club", pool)) as made:
         yield made
 
 
+@pytest.fixture(scope="session")
+def first_club(
+    server: str, unique_prefix: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
+    """The club that those of `club` are copies of."""
+    database = FreshDatabase(server, unique_prefix(), "template0")
+    database.create()
+    try:
+        with _made(lambda pool: Club.make(database, tmp_path_factory.mktemp("first") / "club", pool)) as made:
+            made.apply()
+        yield made.deployment
+    finally:
+        database.drop()
+
+
 @pytest.fixture
-def club(unapplied: Club) -> Club:
+def club(first_club: Deployment, copy_of: Callable[[FreshDatabase], FreshDatabase], tmp_path: Path) -> Iterator[Club]:
     """A club with everything applied."""
-    return unapplied.apply()
+    with _made(lambda pool: Club(first_club.on(copy_of(first_club.database), tmp_path / "club"), pool)) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +192,7 @@ def erased_club(
     database = FreshDatabase(server, unique_prefix(), "template0")
     database.create()
     try:
-        with _made(database, tmp_path_factory.mktemp("erased") / "club") as made:
+        with _made(lambda pool: Club.make(database, tmp_path_factory.mktemp("erased") / "club", pool)) as made:
             made.apply()
             made.erase_cleanly(4, 6)
             made.erase_cleanly(11, subject="customer")

@@ -59,7 +59,7 @@ class Scene:
         self._database = database
         self._copies = 0
         with ThreadPoolExecutor(1) as pool:
-            club = Club(database, folder, pool).apply()
+            club = Club.make(database, folder, pool).apply()
             club.admin.execute(SETUP.encode())
             register = club.register()
             self.request = open_request(register, "person", ERASED).number

@@ -56,7 +56,8 @@ def test_erasing_says_the_same_whatever_a_session_is_given(whose: str, unapplied
     "name",
     ["datestyle", "intervalstyle", "bytea_output", "extra_float_digits", "client_encoding", "quote_all_identifiers"],
 )
-def test_a_connection_spells_values_as_the_driver_reads_them(name: str, club: Club):
+def test_a_connection_spells_values_as_the_driver_reads_them(name: str, unapplied: Club):
+    club = unapplied
     with Database.open(club.database.dsn()) as database:
         usual = database.value(f"show {name}")
     club.admin.execute(f"alter role \"{club.database.owner}\" set {name} = '{SETTINGS[name]}'".encode())

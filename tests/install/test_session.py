@@ -13,14 +13,18 @@ import pgerase
 from pgerase.database import Database
 from pgerase.errors import UsageError
 from pgerase.install import install
+from tests.fix_database import FreshDatabase
 
 
 class Boom(Exception):
     pass
 
 
-@pytest.fixture
-def web(database):
+@pytest.fixture(scope="module")
+def first_web(server, unique_prefix):
+    """What all are copies of."""
+    database = FreshDatabase(server, unique_prefix(), "template0")
+    database.create()
     with Database.open(database.dsn()) as connection:
         install(connection, database.prefix)
     login = database.role("web")
@@ -29,6 +33,14 @@ def web(database):
             sql.SQL("grant {} to {}").format(sql.Identifier(f"{database.prefix}_viewer"), sql.Identifier(login))
         )
         owner.execute("create table public.seen (key text); grant select, insert on public.seen to public")
+    yield database, login
+    database.drop()
+
+
+@pytest.fixture
+def web(first_web, copy_of):
+    original, login = first_web
+    database = copy_of(original)
     database.login = login
     return database
 

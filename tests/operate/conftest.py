@@ -27,16 +27,22 @@ class Shop:
         self.prefix = database.prefix
         self.names = Names(database.prefix)
         self._opened: list[Database] = []
-        with Database.open(database.dsn()) as connection:
-            install(connection, self.prefix)
         self.owner = database.connect()
-        self.owner.execute((HERE / "shop.sql").read_text())
-        eraser = sql.Identifier(self.names.eraser)
-        self.owner.execute(sql.SQL("grant usage on schema shop to {}").format(eraser))
-        self.owner.execute(sql.SQL("grant select, update, delete on all tables in schema shop to {}").format(eraser))
+
+    @classmethod
+    def make(cls, database: FreshDatabase) -> Shop:
+        """A shop in an empty database."""
+        with Database.open(database.dsn()) as connection:
+            install(connection, database.prefix)
+        made = cls(database)
+        made.owner.execute((HERE / "shop.sql").read_text())
+        eraser = sql.Identifier(made.names.eraser)
+        made.owner.execute(sql.SQL("grant usage on schema shop to {}").format(eraser))
+        made.owner.execute(sql.SQL("grant select, update, delete on all tables in schema shop to {}").format(eraser))
         with database.connect_admin() as admin, admin.transaction():
             admin.execute(sql.SQL("set local role {}").format(eraser))
-            admin.execute(localize((HERE / "eraser.sql").read_text(), self.names))
+            admin.execute(localize((HERE / "eraser.sql").read_text(), made.names))
+        return made
 
     def register(self, user: str | None = None) -> Register:
         """A register on a connection of its own, closed when the test ends."""
@@ -65,9 +71,27 @@ class Shop:
             opened.close()
 
 
+@pytest.fixture(scope="session")
+def first_shop(server: str, unique_prefix: Callable[[], str]) -> Iterator[FreshDatabase]:
+    """The shop that all others are copies of."""
+    database = FreshDatabase(server, unique_prefix(), "template0")
+    database.create()
+    Shop.make(database)
+    yield database
+    database.drop()
+
+
 @pytest.fixture
-def shop(database: FreshDatabase) -> Iterator[Shop]:
-    made = Shop(database)
+def shop(first_shop: FreshDatabase, copy_of: Callable[[FreshDatabase], FreshDatabase]) -> Iterator[Shop]:
+    made = Shop(copy_of(first_shop))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def own_shop(database: FreshDatabase) -> Iterator[Shop]:
+    """One with roles of its own, for tests that change them."""
+    made = Shop.make(database)
     yield made
     made.close()
 

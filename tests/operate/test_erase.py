@@ -254,7 +254,8 @@ def test_erasing_inside_a_transaction_is_refused(register) -> None:
         erase(register, request.number)
 
 
-def test_settings_of_the_operator_do_not_matter(shop) -> None:
+def test_settings_of_the_operator_do_not_matter(own_shop) -> None:
+    shop = own_shop
     owner = shop.database.owner
     shop.as_admin(f"alter role {owner} set default_transaction_isolation = 'serializable'")
     shop.as_admin(f"alter role {owner} set search_path = 'evil, public'")

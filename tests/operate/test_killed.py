@@ -158,7 +158,7 @@ def test_server_killed_at_every_statement(tmp_path, monkeypatch) -> None:
     with CrashingServer(binaries=Path(binaries) if binaries else None, settings=settings) as server:
         database = FreshDatabase(server.dsn(), "crash", "template0")
         database.create()
-        shop = Shop(database)
+        shop = Shop.make(database)
         total = statements(shop, monkeypatch)
         for number in range(1, total + 1):
             register = shop.register()

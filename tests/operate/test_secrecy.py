@@ -72,7 +72,7 @@ def test_log_holds_nothing_personal_whatever_fails(noisy_server) -> None:
     server = noisy_server
     database = FreshDatabase(server.dsn(), "noisy", "template0")
     database.create()
-    shop = Shop(database)
+    shop = Shop.make(database)
     shop.owner.execute(CAST)
     shop.owner.execute(TROUBLE)
     said: list[str] = []

@@ -7,6 +7,7 @@ test database's, every other byte is the shipped file's.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,15 @@ class Deployment:
             presented = viewer if self.signing is None else sign_token(self.signing, viewer)
             connection.execute(sql.SQL("select {}.become(%s)").format(sql.Identifier(self.prefix)), [presented])
 
+    def on(self, database: FreshDatabase, folder: Path | None = None) -> Deployment:
+        """The same on a copy of the database, with the same roles; with a copy of the pack in `folder`, which tests may change."""
+        if folder is not None:
+            shutil.copytree(self.folder, folder)
+        other = Deployment(database, folder or self.folder, self.roles)
+        # Keys are of one database: a copy's are worth nothing.
+        other.sign()
+        return other
+
     def plan(self) -> Plan:
         """What applying the pack would change now, as the owner and with all that `pgerase plan` asks to be acknowledged."""
         with Database.open(self.database.dsn()) as database:
@@ -89,7 +99,9 @@ class Deployment:
         """Make a signing key, so that `become` takes people's keys where the pack identifies viewers by tokens."""
         if read_pack(self.folder).identity is IdentityKind.TOKEN:
             with Database.open(self.database.dsn()) as database:
-                self.signing = add_key(database, self.prefix, self.folder.with_suffix(".key"))
+                file = self.folder.with_suffix(".key")
+                file.unlink(missing_ok=True)
+                self.signing = add_key(database, self.prefix, file)
 
 
 def copy_pack(source: Path, target: Path, *, prefix: str, roles: Mapping[str, str], app: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -14,7 +15,7 @@ from pgerase.operate import Register, State, set_state, status
 from pgerase.prove import Verdict
 from tests.fix_database import FreshDatabase
 from tests.real.conftest import Deployments, deploy_customer_success
-from tests.real.deployment import differences
+from tests.real.deployment import Deployment, differences
 from tests.real.erasing import Trial, by_sql, lines, residue
 from tests.real.test_customer_success import CHARACTERISTIC, STRANGERS, TABLES
 
@@ -38,11 +39,19 @@ OPEN_TASKS = "update cs.call_to_action set owner_id = {heir}, handover = true wh
 TASKS_OF_COMPANIES = OPEN_TASKS + " and company_id = any (array[{companies}])"
 
 
-@pytest.fixture
-def trial(deployments: Deployments, customer_success_template: FreshDatabase, pg_programs: Path) -> Trial:
-    deployed = deploy_customer_success(deployments, customer_success_template)
+@pytest.fixture(scope="module")
+def first(deployments: Deployments, customer_success_template: FreshDatabase) -> tuple[Deployment, FreshDatabase]:
+    """The deployment that all are copies of, and the one without pgerase."""
     copy = deployments.bare_database(customer_success_template, "customer_success.sql")
-    return Trial(deployed, copy, pg_programs, "cs")
+    return deploy_customer_success(deployments, customer_success_template), copy
+
+
+@pytest.fixture
+def trial(
+    first: tuple[Deployment, FreshDatabase], copy_of: Callable[[FreshDatabase], FreshDatabase], pg_programs: Path
+) -> Trial:
+    deployed, bare = first
+    return Trial(deployed.on(copy_of(deployed.database)), copy_of(bare), pg_programs, "cs")
 
 
 def _counts(*keys: int) -> dict[tuple[str, str], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from psycopg import sql
 from pgerase.prove import Verdict
 from tests.fix_database import FreshDatabase
 from tests.real.conftest import HERE, Deployments
-from tests.real.deployment import differences
+from tests.real.deployment import Deployment, differences
 from tests.real.erasing import Counts, Trial, by_sql, counted, lines, residue
 from tests.real.test_pagila import CLERK, MANAGER, STRANGERS, TABLES
 
@@ -55,10 +56,19 @@ BOOKS = """
 NEUTRAL = "select count(*) from public.address where address_id = 0"
 
 
-@pytest.fixture
-def trial(deployments: Deployments, pagila_template: FreshDatabase, pg_programs: Path) -> Trial:
+@pytest.fixture(scope="module")
+def first(deployments: Deployments, pagila_template: FreshDatabase) -> tuple[Deployment, FreshDatabase]:
+    """The deployment that all are copies of, and the one without pgerase."""
     deployed = deployments.deploy(pagila_template, HERE / "pagila", app="pagila", roles=("app",))
-    made = Trial(deployed, deployments.bare_database(pagila_template, "pagila.sql"), pg_programs, "public")
+    return deployed, deployments.bare_database(pagila_template, "pagila.sql")
+
+
+@pytest.fixture
+def trial(
+    first: tuple[Deployment, FreshDatabase], copy_of: Callable[[FreshDatabase], FreshDatabase], pg_programs: Path
+) -> Trial:
+    deployed, bare = first
+    made = Trial(deployed.on(copy_of(deployed.database)), copy_of(bare), pg_programs, "public")
     made.prepare(PREPARED)
     return made
 
