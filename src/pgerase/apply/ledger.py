@@ -10,8 +10,9 @@ from pgerase.catalog.session import stable_deparse
 from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed, Finding, Refused
 from pgerase.install.names import Home, Names
-from pgerase.install.survey import KEY_MASK, read_routines
+from pgerase.install.survey import KEY_MASK, LOG_TABLES, read_log_sequences, read_routines
 from pgerase.plan.drift import Installed, find_drift
+from pgerase.plan.log_drift import LogSequence
 from pgerase.plan.model import Ledger, Recorded, decoded
 from pgerase.plan.objects import Key, Kind, canonical
 from pgerase.render.live import live_objects, log_classes
@@ -136,6 +137,8 @@ def read_installed(database: Database, prefix: str) -> Installed:
             )
         },
         views=frozenset({Name(internal, KEY_MASK)}),
+        log_tables=LOG_TABLES,
+        log_sequences=tuple(LogSequence(*sequence) for sequence in read_log_sequences(database, names)),
     )
 
 

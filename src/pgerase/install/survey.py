@@ -211,6 +211,12 @@ def read_routines(database: Database, names: Names) -> tuple[RoutineState, ...]:
     )
 
 
+def read_log_sequences(database: Database, names: Names) -> list[tuple[str, str, tuple[str, ...]]]:
+    """The log's sequences: name, owner, and who besides the owner may use it how, as `grantee privilege`."""
+    found = _read(database, "sequences", schema=names.logs)
+    return [(row["name"], row["owner"], tuple(row["grants"])) for row in found]
+
+
 def _read(database: Database, file: str, **parameters: object) -> list[Row]:
     return database.rows(resources.read_text("sql", "install", f"{file}.sql"), parameters)
 

@@ -1,0 +1,17 @@
+-- The sequences in a schema: who owns them, and who else may use them how.
+select
+    sequence.relname::text as name,
+    pg_catalog.pg_get_userbyid(sequence.relowner)::text as owner,
+    array(
+        select pg_catalog.concat(coalesce(grantee.rolname, 'public'), ' ', item.privilege_type)
+        from pg_catalog.aclexplode(sequence.relacl) as item
+            left join pg_catalog.pg_roles as grantee on grantee.oid = item.grantee
+        where item.grantee <> sequence.relowner
+            and (item.grantee = 0 or grantee.oid is not null)
+        order by 1
+    ) as grants
+from pg_catalog.pg_class as sequence
+    join pg_catalog.pg_namespace as schema on schema.oid = sequence.relnamespace
+where schema.nspname = %(schema)s
+    and sequence.relkind = 'S'
+order by 1

@@ -1,0 +1,192 @@
+"""What somebody did to the tables of the audit log: whose they are, who may use them, and whether they still refuse changes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pgerase.catalog.model import Catalog, Name, Table
+from pgerase.errors import Finding, Severity
+from pgerase.plan.family import below, children
+from pgerase.render.fragments import quote_identifier
+
+FAMILIES = ("entry", "value", "leaf")
+"""Those with partitions, which refuse whatever is not an insert."""
+GUARD = "refuse_change"
+"""The trigger that does it, and its function."""
+_ENABLED = "O"
+
+
+@dataclass(frozen=True, slots=True)
+class LogSequence:
+    """A sequence of the log: its owner, and who else may use it how, as `grantee privilege`."""
+
+    name: str
+    owner: str
+    grants: tuple[str, ...]
+
+
+def log_drift(
+    catalog: Catalog, prefix: str, installer: str, tables: Sequence[str], sequences: Sequence[LogSequence]
+) -> Iterator[Finding]:
+    """Differences between the log's tables and what install and the log's own routines make.
+
+    `tables` are those that install makes, `installer` the only one who may read them. Nothing where there is no log.
+    """
+    if f"{prefix}_log" in catalog.schemas:
+        yield from _Look(catalog, prefix, installer).everything(tables, sequences)
+
+
+class _Look:
+    """One comparison."""
+
+    def __init__(self, catalog: Catalog, prefix: str, installer: str) -> None:
+        self._catalog = catalog
+        self._schema = f"{prefix}_log"
+        self._keeper = f"{prefix}_keeper"
+        self._installer = installer
+        self._roots = {family: catalog.tables.get(Name(self._schema, family)) for family in FAMILIES}
+
+    def everything(self, tables: Sequence[str], sequences: Sequence[LogSequence]) -> Iterator[Finding]:
+        known = {Name(self._schema, name) for name in tables}
+        for name in sorted(known - self._catalog.tables.keys()):
+            yield _error("log-missing", name, "expected a table, found: nothing", "Run `pgerase upgrade`.")
+        family = children(self._catalog)
+        parts = {leaf for root in FAMILIES for leaf in below(family, Name(self._schema, root))}
+        for name, table in self._catalog.tables.items():
+            if name.schema != self._schema and name not in parts:
+                continue
+            if name in known or (name in parts and name.schema == self._schema) or self._was_part(table):
+                yield from self._table(table)
+                # The first class that is defined closes the three tables that classes are parts of.
+                is_root = name.name in FAMILIES
+                if name not in known or (is_root and family.get(name)):
+                    yield from self._guard(table)
+                yield from self._triggers(table, refuses=is_root or name not in known)
+            else:
+                yield _error("log-stranger", name, "expected no table but the log's own, found: this", "Drop it.")
+        for sequence in sequences:
+            yield from self._sequence(sequence)
+
+    def _was_part(self, table: Table) -> bool:
+        """Whether it is a partition that was detached and not yet dropped: known as retention knows it, by owner and columns."""
+        if table.kind != "r" or table.owner != self._keeper or table.name.schema != self._schema or table.parents:
+            return False
+        return any(root is not None and _shape(root) == _shape(table) for root in self._roots.values())
+
+    def _table(self, table: Table) -> Iterator[Finding]:
+        name, spelled = table.name, _quoted(table.name)
+        if table.owner != self._keeper:
+            message = f"owner: expected {self._keeper}, found: {table.owner}"
+            yield _error(
+                "log-owner", name, message, f"alter table {spelled} owner to {quote_identifier(self._keeper)};"
+            )
+        if table.persistence != "p":
+            message = "expected a table that survives a crash, found: unlogged"
+            yield _error("log-unlogged", name, message, f"alter table {spelled} set logged;")
+        if table.rls_enabled or table.rls_forced:
+            message = (
+                "expected no row security, found: enabled; who looks at the log, and verifies it, sees a part of it"
+            )
+            off = f"alter table {spelled} disable row level security, no force row level security;"
+            yield _error("log-row-security", name, message, off)
+        for policy in table.policies:
+            message = f"expected no policy, found: {policy.name}"
+            drop = f"drop policy {quote_identifier(policy.name)} on {spelled};"
+            yield _error("log-row-security", name, message, drop)
+        for rule in table.rules:
+            message = f"expected no rule, found: {rule}, which can turn writes into something else, or into nothing"
+            yield _error("log-rule", name, message, f"drop rule {quote_identifier(rule)} on {spelled};")
+        yield from self._grants(table)
+
+    def _grants(self, table: Table) -> Iterator[Finding]:
+        for grant in table.grants:
+            # What an owner has goes with the table.
+            if grant.grantee in {self._keeper, table.owner}:
+                continue
+            if (grant.grantee, grant.privilege, grant.grantable, grant.column) == (
+                self._installer,
+                "SELECT",
+                False,
+                None,
+            ):
+                continue
+            what = grant.privilege.lower() + (f" ({quote_identifier(grant.column)})" if grant.column else "")
+            option = ", and may give it on" if grant.grantable else ""
+            grantee = grant.grantee if grant.grantee == "public" else quote_identifier(grant.grantee)
+            yield _error(
+                "log-grant",
+                table.name,
+                f"expected that nobody but {self._installer} may read it and nobody write it, found: {grant.grantee} has"
+                f" {what}{option}",
+                f"revoke {what} on {_quoted(table.name)} from {grantee};",
+            )
+
+    def _guard(self, table: Table) -> Iterator[Finding]:
+        """Whether the trigger that refuses changes is there, on, and the one it was."""
+        found = next((trigger for trigger in table.triggers if trigger.name == GUARD), None)
+        spelled, routine = _quoted(table.name), f"{quote_identifier(self._schema)}.{GUARD}()"
+        made = (
+            f"CREATE TRIGGER {GUARD} BEFORE DELETE OR UPDATE OR TRUNCATE ON {spelled}"
+            f" FOR EACH STATEMENT EXECUTE FUNCTION {routine}"
+        )
+        again = f"{made.replace('CREATE', 'CREATE OR REPLACE', 1)};"
+        if found is None:
+            message = f"expected the trigger {GUARD}, found: none; it can be changed and emptied"
+            yield _error("log-trigger", table.name, message, again)
+        elif found.definition != made:
+            message = f"trigger {GUARD}: expected {made}, found: {found.definition}"
+            yield _error("log-trigger", table.name, message, again)
+        elif found.enabled != _ENABLED:
+            message = f"trigger {GUARD}: expected on, found: {_STATES.get(found.enabled, found.enabled)}"
+            yield _error("log-trigger", table.name, message, f"alter table {spelled} enable trigger {GUARD};")
+
+    def _triggers(self, table: Table, *, refuses: bool) -> Iterator[Finding]:
+        """Those that nobody of ours made. Where the guard has its place, `_guard` looks at it."""
+        for trigger in table.triggers:
+            if refuses and trigger.name == GUARD:
+                continue
+            yield _error(
+                "log-trigger",
+                table.name,
+                f"expected no trigger{f' but {GUARD}' if refuses else ''}, found: {trigger.name}, which runs {trigger.function} of"
+                f" {trigger.function_owner} with what is written",
+                f"drop trigger {quote_identifier(trigger.name)} on {_quoted(table.name)};",
+            )
+
+    def _sequence(self, sequence: LogSequence) -> Iterator[Finding]:
+        name = Name(self._schema, sequence.name)
+        if sequence.owner != self._keeper:
+            message = f"owner: expected {self._keeper}, found: {sequence.owner}"
+            yield _error("log-owner", name, message, "It follows the table whose numbers it draws.", what="sequence")
+        for grant in sequence.grants:
+            grantee, _, privilege = grant.rpartition(" ")
+            if grantee == self._keeper or (grantee, privilege) == (self._installer, "SELECT"):
+                continue
+            of = grantee if grantee == "public" else quote_identifier(grantee)
+            yield _error(
+                "log-grant",
+                name,
+                f"expected that nobody draws or sets numbers of the log, found: {grantee} has {privilege.lower()}",
+                f"revoke {privilege.lower()} on sequence {_quoted(name)} from {of};",
+                what="sequence",
+            )
+
+
+_STATES = {
+    "D": "switched off",
+    "R": "on for replication only",
+    "A": "on always, also where writes are replicated",
+}
+
+
+def _shape(table: Table) -> tuple[tuple[str, str], ...]:
+    return tuple((column.name, column.type) for column in table.columns)
+
+
+def _quoted(name: Name) -> str:
+    return f"{quote_identifier(name.schema)}.{quote_identifier(name.name)}"
+
+
+def _error(code: str, name: Name, message: str, hint: str, *, what: str = "table") -> Finding:
+    return Finding(code, Severity.ERROR, f"{what} {_quoted(name)}", message, hint)
