@@ -24,7 +24,14 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "doors.md"
 # Open from the start: whoever owns the tables can undo everything.
 ALWAYS_OPEN = {Code.OWNER}
 # What it takes to see these leak is another server, a replication connection, or to log in.
-NOT_SHOWN = {Code.REPLICATION, Code.PRIVATE_ROLE, Code.PUBLICATION, Code.SUBSCRIPTION, Code.LEAKY_INDEX}
+NOT_SHOWN = {
+    Code.REPLICATION,
+    Code.PRIVATE_ROLE,
+    Code.TRIGGERS_OFF,
+    Code.PUBLICATION,
+    Code.SUBSCRIPTION,
+    Code.LEAKY_INDEX,
+}
 # Nobody logs in any more, but who is logged in stays.
 NOT_ENDED = {Code.OWNER}
 

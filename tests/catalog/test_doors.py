@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pgerase.catalog.model import Name
+from pgerase.catalog.model import Name, SessionSetting
 from pgerase.check.door import Door, judge
 from pgerase.check.doors import doors
 from pgerase.errors import Severity
@@ -156,6 +156,55 @@ def test_members_of_predefined_roles(governed_world: World, strong: str) -> None
     assert severities(world, "member") == {f"{strong}/{world.other}": WARNING, f"{strong}/{world.web}": ERROR}
     world.admin(f"revoke {strong} from {{web}}, {{other}}")
     assert severities(world, "member") == {}
+
+
+def test_settings_that_switch_triggers_off_wherever_they_are_made(governed_world: World) -> None:
+    """Threat: one ALTER ROLE, and nothing that the role writes is captured or guarded any more."""
+    world = governed_world
+    assert severities(world, "setting") == {}
+    database = world.catalog().database
+    world.admin(
+        "alter role {other} set session_replication_role = 'REPLICA'; alter role {web} set session_replication_role = local;"
+        f'alter role {{web}} in database "{database}" set session_replication_role = replica;'
+        f'alter database "{database}" set session_replication_role = replica'
+    )
+    assert severities(world, "setting") == {
+        f"{world.other}/session_replication_role": WARNING,
+        f"{world.web} in {database}/session_replication_role": ERROR,
+        f"{database}/session_replication_role": ERROR,
+    }
+    for door in world.doors():
+        if door.kind == "setting":
+            world.admin(door.fix)
+    assert severities(world, "setting") == {}
+    told = SessionSetting("session_replication_role", "replica", None, None, server=True)
+    (door,) = (
+        door
+        for door in doors(replace(world.catalog(), session_settings=(told,)), (), world.prefix)
+        if door.kind == "setting"
+    )
+    assert (door.name, door.fix.splitlines()[0]) == (
+        "server/session_replication_role",
+        "alter system reset session_replication_role;",
+    )
+
+
+def test_parameters_that_were_given_away(governed_world: World) -> None:
+    world = governed_world
+    world.admin("grant set on parameter work_mem to {web}; grant set on parameter session_preload_libraries to {other}")
+    assert severities(world, "grant") == {f"{world.other}/session_preload_libraries": WARNING}
+    world.admin(
+        "grant alter system on parameter work_mem to {web}; grant set on parameter session_replication_role to public"
+    )
+    assert severities(world, "grant") == {
+        f"{world.other}/session_preload_libraries": WARNING,
+        f"{world.web}/work_mem": ERROR,
+        "public/session_replication_role": ERROR,
+    }
+    for door in world.doors():
+        if door.kind == "grant":
+            world.admin(door.fix)
+    assert severities(world, "grant") == {}
 
 
 def test_members_are_found_through_other_roles(governed_world: World) -> None:

@@ -176,8 +176,13 @@ def test_a_pack_is_needed_to_plan(run):
 def test_an_application_login_that_does_not_inherit_is_told_that_it_sees_nothing(run, site):
     with site.database.connect_admin() as admin:
         admin.execute(f'alter role "{site.app}" noinherit'.encode())
+        admin.execute(
+            f'alter role "{site.app}" in database "{site.database.name}" set session_replication_role = replica'
+        )
     code, out, _ = run("check", "--bound")
     assert "warning[app-noinherit]" in out
+    # Threat: capture and guards of an application's login are silenced by a setting of it.
+    assert "error[door-triggers-off]" in out
     assert code == 1
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from pgerase.cli.main import main
 from pgerase.database import Database, identifier
+from pgerase.errors import Position
 from pgerase.install import install, uninstall
 from pgerase.operate.log_status import log_status
 from pgerase.operate.retention import maintain
+from pgerase.rules.pack import AcceptedDoor
 from tests.operate.conftest import shop  # noqa: F401 - the small application with people to hold
 from tests.retention.conftest import utc
 
@@ -76,6 +78,29 @@ def test_s_alarms(archive) -> None:
     assert "default: entries dated before every partition, found 2026-01-16" in alarms(archive, "2026-01-16")
     archive.run("2026-01-02")
     assert "the last run was refused" in alarms(archive, "2026-01-16")
+
+
+def test_a_setting_that_silences_capture_is_an_alarm(archive, pgerase) -> None:
+    """Threat: with session_replication_role = replica a role's writes leave no entry, and the log looks like one of quiet days."""
+    name, login = archive.database.name, archive.owner.value("select current_user")
+    with Database.open(archive.database.admin_dsn) as admin, admin.connection.transaction(force_rollback=True):
+        assert log_status(admin, archive.prefix).alarms == ()
+        admin.run(f"alter role {login} in database {name} set session_replication_role = replica")
+        admin.run(f"alter database {name} set session_replication_role = replica")
+        admin.run(f"grant set on parameter session_replication_role to {login}")
+        found = log_status(admin, archive.prefix).alarms
+        assert [alarm.split(":")[0] for alarm in found] == [
+            f"every session of {name} begins with session_replication_role = replica",
+            f"{login} begins with session_replication_role = replica",
+            f"{login} has SET on the parameter session_replication_role",
+        ]
+        assert found[0].endswith(f"alter database {name} reset session_replication_role;")
+        known = AcceptedDoor("grant", f"{login}/session_replication_role", "restores", Position("pack.yaml", 1, 1))
+        assert len(log_status(admin, archive.prefix, accepted=[known]).alarms) == 2
+    archive.as_admin(f"alter database {name} set session_replication_role = replica")
+    code, out, _ = pgerase(archive.database.dsn(), "audit", "status")
+    archive.as_admin(f"alter database {name} reset session_replication_role")
+    assert (code, "ALARM: every session of" in out) == (1, True)
 
 
 def test_held_people_are_not_erased(shop, pgerase) -> None:  # noqa: F811

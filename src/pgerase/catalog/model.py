@@ -357,6 +357,29 @@ class DefaultGrant:
     privilege: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class SessionSetting:
+    """A setting that sessions begin with. `role` None: those of every role; `database` None: in every database of the cluster.
+
+    Neither with `server`: it stands in the server's configuration.
+    """
+
+    name: str
+    value: str
+    role: str | None
+    database: str | None
+    server: bool = False
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ParameterGrant:
+    """The right to set a parameter that others may not: `privilege` is SET, or ALTER SYSTEM for the whole server."""
+
+    parameter: str
+    grantee: str
+    privilege: str
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """A publication and the tables it carries: leaves, where it carries a partitioned table that way."""
@@ -400,6 +423,10 @@ class Catalog:
     """The database's owner: a member of pg_database_owner without being listed in `memberships`."""
     default_grants: tuple[DefaultGrant, ...] = ()
     """What ALTER DEFAULT PRIVILEGES gives others than the creator on new tables. Sorted."""
+    session_settings: tuple[SessionSetting, ...] = ()
+    """What ALTER ROLE, ALTER DATABASE and the server's configuration set, as far as it is looked at."""
+    parameter_grants: tuple[ParameterGrant, ...] = ()
+    """What GRANT … ON PARAMETER gives. Sorted."""
 
     def leaves(self, name: Name) -> tuple[Name, ...]:
         """Every partition or inheriting child of a table, however deep, in name order; without the table itself."""

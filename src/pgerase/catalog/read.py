@@ -22,11 +22,13 @@ from pgerase.catalog.model import (
     LeakyKey,
     Membership,
     Name,
+    ParameterGrant,
     Policy,
     Publication,
     Role,
     Routine,
     SchemaInfo,
+    SessionSetting,
     Subscription,
     Table,
     Trigger,
@@ -54,11 +56,25 @@ def read_catalog(database: Database) -> Catalog:
         return _read(database)
 
 
+def read_session_settings(database: Database) -> tuple[SessionSetting, ...]:
+    """What sessions of this database begin with. Raises DatabaseFailed."""
+    return tuple(SessionSetting(**row) for row in _rows(database, "session_settings"))
+
+
+def read_parameter_grants(database: Database) -> tuple[ParameterGrant, ...]:
+    """Who may set what superusers alone may set otherwise. Raises DatabaseFailed."""
+    return tuple(ParameterGrant(**row) for row in _rows(database, "parameter_grants"))
+
+
+def _rows(database: Database, kind: str) -> list[_Row]:
+    return list(database.rows(resources.read_text("sql", "catalog", f"{kind}.sql")))
+
+
 def _read(database: Database) -> Catalog:
     """Run every query and assemble the answers, which come sorted."""
 
     def rows(kind: str) -> list[_Row]:
-        return list(database.rows(resources.read_text("sql", "catalog", f"{kind}.sql")))
+        return _rows(database, kind)
 
     about = rows("database")[0]
     relation_grants = _grouped(rows("relation_grants"), "relation_oid")
@@ -98,6 +114,8 @@ def _read(database: Database) -> Catalog:
         ),
         owner=about["owner"],
         default_grants=tuple(DefaultGrant(**row) for row in rows("default_grants")),
+        session_settings=read_session_settings(database),
+        parameter_grants=read_parameter_grants(database),
     )
 
 

@@ -13,6 +13,7 @@ from pgerase.check.door import Door
 from pgerase.check.door_codes import Code
 from pgerase.check.impersonation import impersonators
 from pgerase.check.look import Look
+from pgerase.check.muted import muted
 from pgerase.check.object_doors import object_doors
 from pgerase.check.oracles import oracles
 from pgerase.check.role_doors import role_doors
@@ -55,6 +56,7 @@ def _everything(look: Look, personal: Mapping[Name, Collection[str]], shown: fro
     """All doors, some perhaps more than once."""
     yield from role_doors(look)
     yield from impersonators(look)
+    yield from muted(look)
     yield from table_doors(look)
     yield from object_doors(look)
     yield from oracles(look, personal, shown)

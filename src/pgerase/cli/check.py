@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pgerase.catalog.read import read_catalog
+from pgerase.check.muted import judge_muted
 from pgerase.check.server_version import judge_server
 from pgerase.cli.output import finding_data, findings_text, print_result
 from pgerase.cli.settings import Settings, common_options
@@ -21,7 +22,8 @@ from pgerase.rules import check_audit
 def check(settings: Settings, bound: bool) -> int:
     """Check the rule files of --pack, alone or with --bound on the database of --dsn.
 
-    With --bound it also notes which indexes policies would use and do not find, each with its CREATE INDEX. Answers 1 where a finding is an error or a warning; notes inform. Files that cannot be read end with exit code 2.
+    With --bound it also notes which indexes policies would use and do not find, each with its CREATE INDEX, and tells of settings that
+    keep triggers from firing. Answers 1 where a finding is an error or a warning; notes inform. Files that cannot be read end with exit code 2.
     """
     pack = settings.read_pack()
     if pack is None:
@@ -35,6 +37,7 @@ def check(settings: Settings, bound: bool) -> int:
             *findings,
             *compile_pack(pack, catalog).findings,
             *judge_server(catalog.server_version, pack.settings.accepted),
+            *judge_muted(catalog, pack.settings.prefix, pack.settings.app, pack.settings.accepted),
             *missing_indexes(pack, catalog),
         )
         where = f" on {catalog.database}"

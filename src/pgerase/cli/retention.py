@@ -102,8 +102,14 @@ def maintain(settings: Settings, prefix: str | None, allow_drop: bool, clock_is_
 @click.pass_obj
 def status(settings: Settings, prefix: str | None, missed_after: float) -> ExitCode:
     """Say how the log stands. Exit code 1 where that is a reason for alarm: the word to look for is ALARM."""
+    pack = settings.read_pack()
     with settings.open_database() as database:
-        found = log_status(database, _prefix(settings, database, prefix), missed_after=timedelta(hours=missed_after))
+        found = log_status(
+            database,
+            _prefix(settings, database, prefix),
+            missed_after=timedelta(hours=missed_after),
+            accepted=pack.settings.accepted if pack is not None else (),
+        )
     print_result(settings, _status_lines(found), _status_data(found))
     return ExitCode.NO if found.alarms else ExitCode.DONE
 

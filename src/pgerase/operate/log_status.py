@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from pgerase.catalog.read import read_parameter_grants, read_session_settings
+from pgerase.check.muted import settings_doors
 from pgerase.database import Database
+from pgerase.errors import Severity
 from pgerase.operate.log import Log
 from pgerase.operate.retention_model import RunState
+from pgerase.rules.pack import AcceptedDoor
 
 MISSED_AFTER = timedelta(days=1, hours=2)
 """A run a day is what it takes; the two hours are for schedulers that are late."""
@@ -48,9 +53,17 @@ class LogStatus:
 
 
 def log_status(
-    database: Database, prefix: str, *, now: datetime | None = None, missed_after: timedelta = MISSED_AFTER
+    database: Database,
+    prefix: str,
+    *,
+    now: datetime | None = None,
+    missed_after: timedelta = MISSED_AFTER,
+    accepted: Collection[AcceptedDoor] = (),
 ) -> LogStatus:
-    """How the log stands. `now` None is the server's clock. Raises Refused where there is no log here; DatabaseFailed."""
+    """How the log stands. `now` None is the server's clock; ways to switch capture off that are `accepted` are no alarm.
+
+    Raises Refused where there is no log here; DatabaseFailed.
+    """
     log = Log(database, prefix)
     clock = now or log.now
     classes = tuple(
@@ -83,7 +96,15 @@ def log_status(
         last_seal=_last_seal(log),
         alarms=(),
     )
-    return _with_alarms(status, missed_after)
+    status = _with_alarms(status, missed_after)
+    return replace(status, alarms=(*status.alarms, *_silenced(database, accepted)))
+
+
+def _silenced(database: Database, accepted: Collection[AcceptedDoor]) -> list[str]:
+    """What keeps triggers from firing, for whom: then nothing is captured, and a log without entries looks like one of quiet days."""
+    known = {(one.kind, one.name) for one in accepted}
+    found = settings_doors(read_session_settings(database), read_parameter_grants(database), lambda _: Severity.ERROR)
+    return [f"{door.message} {door.fix}" for door in found if (door.kind, door.name) not in known]
 
 
 def _last_seal(log: Log) -> datetime | None:
@@ -119,5 +140,4 @@ def _with_alarms(status: LogStatus, missed_after: timedelta) -> LogStatus:
             alarms.append(f"{one.name}: entries dated before every partition, found {one.early_since:%Y-%m-%d}")
     if status.detached:
         alarms.append(f"{status.detached} detached, and there still")
-    fields = {name: getattr(status, name) for name in LogStatus.__slots__ if name != "alarms"}
-    return LogStatus(**fields, alarms=tuple(alarms))
+    return replace(status, alarms=tuple(alarms))

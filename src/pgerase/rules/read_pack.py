@@ -62,6 +62,7 @@ DOOR_KINDS = (
     "owner",
     "member",
     "role",
+    "setting",
     "view",
     "materialized_view",
     "function",
