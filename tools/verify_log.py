@@ -138,7 +138,60 @@ def is_consistent(first: int, second: int, first_root: bytes, second_root: bytes
     return last == 0 and old == first_root and new == second_root
 
 
+# --- times ---
+
+INTERVAL = re.compile(
+    r"(?:(?P<years>[+-]?\d+) years? ?)?(?:(?P<months>[+-]?\d+) mons? ?)?(?:(?P<days>[+-]?\d+) days? ?)?"
+    r"(?P<time>(?P<sign>[+-]?)(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d{1,6})?))?\Z"
+)
+
+
+def bound(text: str | None, otherwise: datetime) -> datetime:
+    """A bound of a record: without one, or where it is beyond all times, the one that is given. Raises ValueError."""
+    if text == "-infinity":
+        return datetime.min.replace(tzinfo=UTC)
+    return otherwise if text in (None, "infinity") else datetime.fromisoformat(text)
+
+
+def later(at: datetime, keep: str) -> datetime:
+    """A time and an interval as PostgreSQL spells it, months and days counted in UTC. Raises ValueError for another spelling."""
+    match = INTERVAL.match(keep)
+    if match is None or not keep:
+        raise ValueError(f"{keep!r} is no interval")
+    number = {name: int(match[name] or 0) for name in ("years", "months", "days")}
+    month = at.year * 12 + at.month - 1 + number["years"] * 12 + number["months"]
+    year, month = divmod(month, 12)
+    day = timedelta()
+    if match["time"]:
+        day = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"]), seconds=float(match["seconds"]))
+    try:
+        last = (datetime(year + (month == 11), (month + 1) % 12 + 1, 1, tzinfo=UTC) - timedelta(days=1)).day
+        moved = at.astimezone(UTC).replace(year=year, month=month + 1, day=min(at.day, last))
+        return moved + timedelta(days=number["days"]) + (-day if match["sign"] == "-" else day)
+    except (ValueError, OverflowError):
+        return datetime.max.replace(tzinfo=UTC)
+
+
 # --- what is read ---
+
+
+@dataclass(frozen=True)
+class Drop:
+    """What a record says of a partition that was dropped. `keep` is how long its class was kept then, None where nobody said so."""
+
+    number: int
+    at: int
+    class_name: Any
+    begins: datetime
+    ends: datetime
+    keep: str | None
+    segment: int | None
+
+    @property
+    def due(self) -> datetime:
+        """When it could be dropped. Of a class that was never defined, and without an upper bound: never."""
+        never = datetime.max.replace(tzinfo=UTC)
+        return never if self.keep is None or self.ends == never else later(self.ends, self.keep)
 
 
 @dataclass(frozen=True)
@@ -166,6 +219,11 @@ class Checkpoint:
             return None
         root = base64.b64decode(match[3])
         return cls(text, key_id, signature, match[1], int(match[2]), root, match[4])
+
+    @property
+    def time(self) -> datetime:
+        """When it was signed, by the signer's clock. Raises ValueError."""
+        return datetime.strptime(self.at, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
     def data(self) -> dict[str, str]:
         """As it was read."""
@@ -365,7 +423,9 @@ class Verifier:
         self.erased: dict[tuple[int, int], list[dict[str, Any]]] = defaultdict(list)
         self.kept = 0
         """How many entries are under hold, as records say."""
-        self.dropped: list[tuple[Any, datetime | None, datetime | None, int | None]] = []
+        self.dropped: list[Drop] = []
+        self.told: list[Checkpoint] = []
+        """Checkpoints that are good, of the export and among the anchors."""
 
     def run(self) -> bool:
         """Check everything; whether nothing is wrong."""
@@ -406,6 +466,7 @@ class Verifier:
             elif one is not None:
                 good.append(one)
         good.sort(key=lambda one: one.size)
+        self.told += good
         self.signed = good[-1].size if good else 0
         if not good:
             self.report.note(
@@ -459,13 +520,16 @@ class Verifier:
             fault = self.keys.fault(one) or self.fault_of_root(one)
             if fault:
                 faults.append(f"Anchors: line {line} {fault}.")
+            elif one is not None:
+                self.told.append(one)
         self.report.judge(faults, f"Anchors: {counted(len(self.anchors), 'anchor')}, all of this log.")
 
     def read_records(self) -> None:
         """What was done to the log itself: erased and dropped. Records are in segments of their own."""
         groups: dict[int, list[str]] = defaultdict(list)
-        for record in self.export.records:
-            _, _, _, kind, body = json.loads(record["text"])
+        keep: dict[Any, str] = {}
+        for record in sorted(self.export.records, key=lambda one: json.loads(one["text"])[1]):
+            _, number, at, kind, body = json.loads(record["text"])
             body = json.loads(body)
             if record["segment"] is not None:
                 groups[record["segment"]].append(record["text"])
@@ -474,9 +538,13 @@ class Verifier:
                     self.erased[entry, part].append({"segment": record["segment"], "request": body.get("request")})
             elif kind in ("held", "unheld"):
                 self.kept += body["entries"] if kind == "held" else -body["entries"]
+            elif kind == "class":
+                keep[body["class"]] = body["keep"]
             elif kind == "drop":
-                begins, ends = (datetime.fromisoformat(body[end]) if body.get(end) else None for end in ("from", "to"))
-                self.dropped.append((body.get("class"), begins, ends, record["segment"]))
+                begins = bound(body.get("from"), datetime.min.replace(tzinfo=UTC))
+                ends = bound(body.get("to"), datetime.max.replace(tzinfo=UTC))
+                name = body.get("class")
+                self.dropped.append(Drop(number, at, name, begins, ends, keep.get(name), record["segment"]))
         faults: list[str] = []
         for header in self.export.headers:
             texts = groups.pop(header.number, [])
@@ -522,20 +590,38 @@ class Verifier:
     def fault_of_drop(self, header: Header, where: str) -> list[str]:
         """What is wrong with a segment that has no leaves any more."""
         begins = EPOCH + timedelta(microseconds=header.begins or 0)
-        sealed = [
-            segment
-            for name, first, end, segment in self.dropped
-            if name == header.class_name
-            and (first is None or first <= begins)
-            and (end is None or begins < end)
+        named = [
+            one
+            for one in self.dropped
+            if one.class_name == header.class_name
+            and one.begins <= begins < one.ends
             # What was sealed after the record was not there to be dropped.
-            and (segment is None or segment > header.number)
+            and (one.segment is None or one.segment > header.number)
         ]
+        sealed = [one for one in named if self.latest(one) >= one.due]
+        if named and not sealed:
+            return [
+                f"Entries: {where} is gone, and the record of it is of {self.latest(named[0]):%Y-%m-%d %H:%M} UTC, before it was due."
+            ]
         if not sealed:
             return [f"Entries: {where} is gone, and no record says that its time was over."]
-        if not any(segment is not None and segment <= self.signed for segment in sealed):
+        if not any(one.segment is not None and one.segment <= self.signed for one in sealed):
             self.report.note(f"Entries: {where} was dropped, and the record of it is not signed yet.")
         return []
+
+    def latest(self, drop: Drop) -> datetime:
+        """When a record was there at the latest: what it says, or who sealed or signed it since, with a minute for clocks that differ."""
+        since = [
+            EPOCH + timedelta(microseconds=header.at + MINUTE)
+            for header in self.export.headers
+            if drop.segment is not None and header.number >= drop.segment
+        ]
+        since += [
+            one.time + timedelta(microseconds=MINUTE)
+            for one in self.told
+            if drop.segment is not None and one.size >= drop.segment
+        ]
+        return min([EPOCH + timedelta(microseconds=drop.at), *since])
 
     def entries(self) -> None:
         """Is every sealed entry as it was sealed? A leaf says nothing of an entry that was changed."""

@@ -12,6 +12,8 @@ create or replace function pgerase_log.define_class(
     volatile
     parallel unsafe
     security definer
+    -- The record of it is read by others, who know one spelling of intervals.
+    set intervalstyle = 'postgres'
     set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error

@@ -72,17 +72,7 @@ begin
         if class is null then
             -- There is nothing in it.
             due_at := '-infinity';
-        elsif lower_bound is not null then
-            due_at := greatest(
-                upper_bound + v_keep,
-                upper_bound - interval '1 microsecond' + v_keep + interval '1 microsecond'
-            );
         else
-            execute pg_catalog.format('select pg_catalog.max(one.at + $1) from %I.%I as one', 'pgerase_log', relation)
-            into strict due_at
-            using v_keep;
-            due_at := coalesce(due_at, '-infinity');
-
             -- A record of dropping it must not explain that anything else is missing.
             if upper_bound is null then
                 execute pg_catalog.format(
@@ -93,6 +83,11 @@ begin
                 into strict lower_bound, upper_bound;
                 upper_bound := coalesce(upper_bound, '-infinity');
             end if;
+
+            due_at := greatest(
+                upper_bound + v_keep,
+                upper_bound - interval '1 microsecond' + v_keep + interval '1 microsecond'
+            );
         end if;
 
         -- Of a class that is not known nothing is due.

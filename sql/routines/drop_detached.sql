@@ -79,14 +79,18 @@ begin
                 into strict v_first, v_last;
             end if;
 
-            perform pgerase_log.add_record(
-                p_kind => 'drop',
-                p_body => pg_catalog.jsonb_build_object(
+            -- Dated by the clock that said it was due: verifying asks whether its time was over.
+            insert into pgerase_log.record (at, kind, body)
+            values (
+                p_now,
+                'drop',
+                pg_catalog.jsonb_build_object(
                     'run', p_run,
                     'class', v_group.class,
                     'tables', v_group.tables,
                     'from', v_group.lower_bound,
                     'to', v_group.upper_bound,
+                    'due', v_group.due_at,
                     'first_segment', v_first,
                     'last_segment', v_last,
                     'held_late', v_held

@@ -1,5 +1,6 @@
 -- Does every segment have its leaves, in their order, and do they come to the root in its header? None is left where the
--- partition was dropped: then a record has to say so. Security definer because the log is closed.
+-- partition was dropped: then a record has to say so, of a time when it was due. A minute is left for clocks that are corrected.
+-- Security definer because the log is closed.
 create or replace function pgerase_log.verify_segments()
     returns table (code text, class text, segment_id bigint, entry_id bigint, part smallint)
     language sql
@@ -29,12 +30,12 @@ begin atomic
     ),
     dropped as (
         select
-            record.body ->> 'class' as class,
-            coalesce((record.body ->> 'from')::timestamptz, '-infinity') as from_at,
-            coalesce((record.body ->> 'to')::timestamptz, 'infinity') as to_at,
-            record.segment_id
-        from pgerase_log.record as record
-        where record.kind = 'drop'
+            record.class,
+            record.from_at,
+            record.to_at,
+            record.segment_id,
+            record.at >= record.due_at and coalesce(record.sealed_at >= record.due_at - interval '1 minute', true) as is_due
+        from pgerase_log.drops() as record
     ),
     detached as (
         select
@@ -60,6 +61,7 @@ begin atomic
                         and detached.from_at <= segment.from_at
                         and segment.from_at < detached.to_at
                 ) then 'partition-detached'
+                when grown.entries is null and is_dropped.is_early then 'drop-early'
                 when grown.entries is null then 'partition-dropped'
                 when grown.entries < segment.entries then 'leaf-missing'
                 when grown.entries > segment.entries then 'leaf-inserted'
@@ -72,7 +74,9 @@ begin atomic
             full join grown on grown.segment_id = segment.segment_id
             left join lateral (
                 -- What was sealed after the record was not there to be dropped.
-                select pg_catalog.bool_or(dropped.segment_id is not null) as is_sealed
+                select
+                    pg_catalog.bool_or(dropped.segment_id is not null) filter (where dropped.is_due) as is_sealed,
+                    pg_catalog.bool_or(not dropped.is_due) as is_early
                 from dropped
                 where dropped.class = segment.class
                     and dropped.from_at <= segment.from_at

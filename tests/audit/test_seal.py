@@ -358,10 +358,12 @@ def test_detects_records_that_were_edited_deleted_or_put_in(log):
 
 DROP = "drop table {log}.entry_1_20260901, {log}.value_1_20260901, {log}.leaf_1_20260901"
 RECORD = (
-    "select {log}.add_record('drop', jsonb_build_object('class', 'default', 'from', %s::timestamptz, 'to', %s::timestamptz,"
-    " 'table', 'entry_1_20260901'))"
+    "insert into {log}.record (kind, body, at) values ('drop', jsonb_build_object('class', 'default', 'from', %s::timestamptz,"
+    " 'to', %s::timestamptz, 'table', 'entry_1_20260901'), %s)"
 )
+KEPT = 'select {log}.add_record(\'class\', \'{"class": "default", "keep": "6 mons"}\')'
 MONTH = ["2026-09-01Z", "2026-10-01Z"]
+DUE = "2027-04-01Z"
 
 
 def test_detects_a_dropped_partition_without_a_retention_record(log):
@@ -376,8 +378,9 @@ def test_detects_a_dropped_partition_without_a_retention_record(log):
 )
 def test_detects_a_dropped_partition_with_the_record_of_another_one(log, bounds: list[str]):
     log.run(DROP)
-    log.rows(RECORD, bounds)
-    log.seal("2026-10-06")
+    log.rows(KEPT)
+    log.rows(RECORD, [*bounds, "2027-06-01Z"])
+    log.seal("2027-06-01")
     assert log.findings() == {"partition-dropped"}
 
 
@@ -396,14 +399,70 @@ def test_a_record_of_dropping_excuses_nothing_that_was_sealed_after_it(log):
 def test_survives_retention(log):
     """E5: the partition goes, with a record; everything else verifies, and so do the headers of what went."""
     log.run(DROP)
-    log.rows(RECORD, MONTH)
+    log.rows(KEPT)
+    log.rows(RECORD, [*MONTH, DUE])
     assert log.findings() == {"drop-unsealed"}
-    log.seal("2026-10-06")
+    log.seal(DUE)
     assert log.findings() == set()
     assert log.rows("select count(*) from {log}.segment where class = 'default'") == [(3,)]
     # What is left is proven as before.
     log.run("update {log}.entry set actor = '8' where entry_id = (select max(entry_id) from {log}.entry)")
     assert log.findings() == {"entry-changed"}
+
+
+EARLY = {
+    "dated as it was made up": ([KEPT], [*MONTH, "2026-10-05 13:00Z"], "2026-10-05 13:00Z"),
+    "a day before it was due": ([KEPT], [*MONTH, "2027-03-31Z"], "2027-04-02Z"),
+    "dated ahead, and sealed when it was made up": ([KEPT], [*MONTH, DUE], "2026-10-05 13:00Z"),
+    "of a class that no record defined": ([], [*MONTH, DUE], DUE),
+    "without an upper bound": ([KEPT], ["2026-09-01Z", None, "2036-01-01Z"], "2036-01-01Z"),
+    "with a shorter keep that came after it": (
+        [KEPT],
+        [*MONTH, "2026-10-05 13:00Z"],
+        "2026-10-05 13:00Z",
+        'select {log}.add_record(\'class\', \'{"class": "default", "keep": "1 day"}\')',
+    ),
+    "of a class whose keep had grown": (
+        [KEPT, 'select {log}.add_record(\'class\', \'{"class": "default", "keep": "1 year"}\')'],
+        [*MONTH, DUE],
+        DUE,
+    ),
+}
+
+
+@pytest.mark.parametrize("threat", EARLY)
+def test_detects_a_made_up_record_of_dropping_what_was_not_due(log, threat: str):
+    """Threat: who has the keeper's rights drops a partition that tells of him, and writes the record that retention would have written."""
+    before, record, sealed, *after = EARLY[threat]
+    log.run(DROP)
+    for statement in before:
+        log.rows(statement)
+    log.rows(RECORD, record)
+    for statement in after:
+        log.rows(statement)
+    log.seal(sealed)
+    assert log.findings() == {"drop-early"}
+
+
+def test_detects_a_record_of_dropping_that_was_sealed_with_a_clock_set_ahead(log):
+    """Threat: the seal is told a time when it was due. The next header, by the real clock, says otherwise."""
+    log.run(DROP)
+    log.rows(KEPT)
+    log.rows(RECORD, [*MONTH, DUE])
+    log.seal(DUE)
+    assert log.findings() == set()
+    log.write("2026-10-06 01:00Z")
+    log.seal("2026-10-06 02:00Z")
+    assert log.findings() == {"drop-early", "clock-set-back"}
+
+
+def test_a_keep_that_is_shorter_by_then_is_what_counts(log):
+    log.run(DROP)
+    log.rows(KEPT)
+    log.rows('select {log}.add_record(\'class\', \'{"class": "default", "keep": "1 day 12:00:00"}\')')
+    log.rows(RECORD, [*MONTH, "2026-10-02 12:00Z"])
+    log.seal("2026-10-06")
+    assert log.findings() == set()
 
 
 def test_a_partition_that_is_detached_and_not_yet_dropped_is_told_apart(log):

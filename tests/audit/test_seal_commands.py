@@ -328,7 +328,13 @@ def test_detects_forged_checkpoints(audit, key, log):
     for change, code in (
         ("signature = decode(repeat('00', 64), 'hex')", "checkpoint-forged"),
         ("text = replace(text, 'T', 'U')", None),
-        ("text = overlay(text placing '9' from length(text) - 2 for 1)", "checkpoint-forged"),
+        (
+            (
+                "text = overlay(text placing translate(substr(text, length(text) - 2, 1), '0123456789', '1234567890')"
+                " from length(text) - 2 for 1)"
+            ),
+            "checkpoint-forged",
+        ),
         ("key_id = '0123456789abcdef'", "checkpoint-unknown-key"),
     ):
         log.run("create temporary table kept as select * from {log}.checkpoint")
@@ -537,6 +543,7 @@ def test_the_verifier_tells_erased_and_dropped_from_tampered(audit, key, log, an
     assert code == 0
     assert "the records of 9 erasures are not signed yet" in said
     log.run("drop table {log}.entry_1_20260901, {log}.value_1_20260901, {log}.leaf_1_20260901")
+    log.run('select {log}.add_record(\'class\', \'{"class": "default", "keep": "1 day"}\')')
     log.run(
         'select {log}.add_record(\'drop\', \'{"class": "default", "from": "2026-09-01T00:00:00+00:00", "to":'
         ' "2026-10-01T00:00:00+00:00", "table": "entry_1_20260901"}\')'
@@ -548,6 +555,48 @@ def test_the_verifier_tells_erased_and_dropped_from_tampered(audit, key, log, an
     assert "Segments: 4 are whole, 2 were dropped as their time was over, each with a record of it." in said
     assert "3 were erased, each with a record (requests 1)." in said
     assert "note    Values" not in said
+
+
+def test_detects_a_made_up_record_of_dropping_by_the_signer_s_clock(audit, key, log, anchors, judge):
+    """Threat: whoever may seal names a time when the partition was due. Whoever signs has another clock, and anchors keep it."""
+    audit("seal")
+    log.run("drop table {log}.entry_1_20260901, {log}.value_1_20260901, {log}.leaf_1_20260901")
+    log.rows('select {log}.add_record(\'class\', \'{"class": "default", "keep": "6 mons"}\')')
+    body = json.dumps({"class": "default", "from": "2026-09-01T00:00:00+00:00", "to": "2096-10-01T00:00:00+00:00"})
+    log.rows("insert into {log}.record (kind, body, at) values ('drop', %s, '2097-05-01Z')", [body])
+    log.seal("2097-05-01Z")
+    assert log.findings() == set(), "the database alone cannot tell"
+    audit("seal")
+    assert "drop-early" in codes(audit)
+    code, said = judge()
+    assert code == 1
+    assert "segment 1 (default, 2026-09-10) is gone, and the record of it is of 20" in said
+    assert "before it was due" in said
+    # Taking the signature away helps as long as there are anchors.
+    log.run("delete from {log}.checkpoint where size > 7")
+    assert "drop-early" in codes(audit)
+    code, said = judge("--anchors", str(anchors))
+    assert (code, "before it was due" in said) == (1, True)
+
+
+def test_the_verifier_counts_months_as_the_server_does(log, verifier):
+    moments = ["2026-08-31 00:00Z", "2028-02-29 12:30:00.000001Z", "2026-12-31 23:59:59.999999Z", "2027-01-01 00:00Z"]
+    lengths = [
+        "6 months",
+        "1 year 1 month",
+        "13 months -1 day",
+        "90 days",
+        "36:00:00.5",
+        "1 month 2 days -01:30:00",
+        "25 years",
+    ]
+    for keep in lengths:
+        for at in moments:
+            statement = "select %s::timestamptz as at, %s::interval::text as keep, (%s::timestamptz at time zone 'UTC' + %s::interval) at time zone 'UTC' as moved"
+            ((read, spelled, moved),) = log.rows(statement, [at, keep, at, keep])
+            assert verifier.later(read, spelled) == moved, (at, keep)
+    with pytest.raises(ValueError, match="is no interval"):
+        verifier.later(read, "P6M")
 
 
 def test_an_export_without_values_holds_nobody_s(audit, key, verifier, tmp_path, capfd):

@@ -26,6 +26,8 @@ def expired(copy):
     """The log of a copy with a hold on person 1, after September went."""
     with Database.open(copy.dsn) as database:
         with copy.as_owner():
+            copy.rows("select {log}.define_class('default', '6 months', 'month', 3, '2026-10-06Z')")
+            copy.rows("select {log}.define_class('shop.person', '6 months', 'month', 3, '2026-10-06Z')")
             copy.rows("select {log}.place_hold('person', '1', null, null, 'case/1')")
         run = maintain(database, copy.names.prefix, now=EXPIRED, clock_is_right=True)
         assert {fate.fate.value for fate in run.outcomes} >= {"dropped"}, run
@@ -44,7 +46,7 @@ def test_survives_retention_with_holds(expired, tmp_path, capfd):
     key.write(tmp_path / "k.pem")
     with Database.open(expired.dsn) as database:
         door = SealDoor(database, expired.names.prefix)
-        sign_log(door, key)
+        sign_log(door, key, now=datetime(2027, 4, 2, 2, tzinfo=UTC))
         export_log(door, tmp_path / "export.jsonl")
     spec = importlib.util.spec_from_file_location("verify_log", VERIFIER)
     assert spec is not None

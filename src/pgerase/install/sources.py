@@ -159,6 +159,7 @@ LOG_ROUTINES = {
     "headers_root": True,
     "keep_checkpoint": True,
     "verify_chain": True,
+    "drops": True,
     "verify_segments": True,
     "verify_entries": True,
     "verify_values": True,

@@ -47,6 +47,7 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         "reordered": _error("segments are in another order than they were sealed in"),
         "root-differs": _error("segments do not come to the root in their header"),
         "partition-dropped": _error("segments are gone, and no record says that their time was over"),
+        "drop-early": _error("segments are gone, and the record of it is of a time when they were not due"),
         "drop-unsealed": _warning("segments were dropped, and the record of it is not sealed yet"),
         "partition-detached": _warning("segments are in partitions that are detached and not yet dropped"),
         "record-changed": _error("segments of records are not as they were sealed"),

@@ -19,6 +19,9 @@ from pgerase.operate.seal.merkle import roots
 CHECKS = ("chain", "segments", "entries", "values", "records", "order", "held")
 """The routines verify_…, in the order they are asked."""
 
+SLACK = timedelta(minutes=1)
+"""For clocks that are corrected, and for those of two machines."""
+
 Watch = Callable[[str], None]
 """Called with what is looked at next."""
 
@@ -70,6 +73,7 @@ def verify_log(
             SealFinding("erasure-unrequested", detail=f"record {row['record_id']}")
             for row in door.rows("seal_requests")
         ]
+        drops = door.rows("seal_drops")
         watch("signatures")
         headers = door.rows("seal_headers")
         kept = door.rows("seal_checkpoints")
@@ -83,6 +87,7 @@ def verify_log(
     origin = origin_of(hashes[0]) if hashes else ""
     judge = _Judge(named, origin, of_size)
     good: list[Checkpoint] = []
+    told: list[Checkpoint] = []
     for row, one in zip(kept, read, strict=True):
         code = judge.code(one)
         if code is None and one is not None:
@@ -97,6 +102,9 @@ def verify_log(
             code = "ahead"
         if code:
             found.append(SealFinding(f"anchor-{code}", detail=f"line {number}"))
+        elif one is not None:
+            told.append(one)
+    found += _early(drops, (*good, *told))
     anchored = max((one.size for _, one in lines or () if one is not None), default=0)
     beyond = [one.size for one in read if one is not None and one.size > anchored]
     if lines is not None and beyond:
@@ -142,6 +150,17 @@ class _Judge:
 
 def _finding(row: Row) -> SealFinding:
     return SealFinding(row["code"], row["class"], row["segment_id"], row["entry_id"], row["part"])
+
+
+def _early(drops: Iterable[Row], signed: Sequence[Checkpoint]) -> list[SealFinding]:
+    """Records of dropping that were signed before it was due: whoever may seal may name another time, and not another signature."""
+    found: list[SealFinding] = []
+    for row in drops:
+        first = min((one.at for one in signed if one.size >= row["segment_id"]), default=None)
+        if first is not None and first < row["due_at"] - SLACK:
+            detail = f"record {row['record_id']}, signed {first:%Y-%m-%d %H:%M} UTC"
+            found.append(SealFinding("drop-early", row["class"], row["segment_id"], detail=detail))
+    return found
 
 
 def _late(unsigned: Iterable[Row], counts: Row, every: timedelta) -> list[SealFinding]:
