@@ -18,7 +18,7 @@ import hashlib
 import json
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -423,6 +423,10 @@ class Verifier:
         self.erased: dict[tuple[int, int], list[dict[str, Any]]] = defaultdict(list)
         self.kept = 0
         """How many entries are under hold, as records say."""
+        self.named: Counter[int] = Counter()
+        """How often each was held and not let go since."""
+        self.all_named = True
+        """Whether every record says which it held; those of earlier versions say how many."""
         self.dropped: list[Drop] = []
         self.told: list[Checkpoint] = []
         """Checkpoints that are good, of the export and among the anchors."""
@@ -538,6 +542,9 @@ class Verifier:
                     self.erased[entry, part].append({"segment": record["segment"], "request": body.get("request")})
             elif kind in ("held", "unheld"):
                 self.kept += body["entries"] if kind == "held" else -body["entries"]
+                for entry in body.get("numbers", ()):
+                    self.named[entry] += 1 if kind == "held" else -1
+                self.all_named &= kind == "unheld" or "numbers" in body
             elif kind == "class":
                 keep[body["class"]] = body["keep"]
             elif kind == "drop":
@@ -772,6 +779,18 @@ class Verifier:
         faults: list[str] = []
         if len({held["number"] for held in self.export.held}) != self.kept or len(self.export.held) != self.kept:
             faults.append(f"Holds: {counted(len(self.export.held), 'entry')} kept, where records say {self.kept}.")
+        numbers = {held["number"] for held in self.export.held}
+        faults += [
+            f"Holds: entry {number} is under hold, as records say, and gone."
+            for number in sorted(self.named)
+            if self.named[number] > 0 and number not in numbers
+        ]
+        if self.all_named:
+            faults += [
+                f"Holds: entry {number} is kept, and no record says that it is under hold."
+                for number in sorted(numbers)
+                if self.named[number] <= 0
+            ]
         unsealed = 0
         for held in self.export.held:
             if held["segment"] is None:

@@ -9,8 +9,10 @@ create or replace function pgerase_log.drop_released(p_now timestamptz)
 as $$
 #variable_conflict error
 declare
+    c_chunk constant integer := 1000;
     v_held bigint[];
-    v_count bigint;
+    v_gone bigint[];
+    v_first integer;
 begin
     -- No hold is placed meanwhile.
     perform pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('holds of pgerase.log', 0));
@@ -22,18 +24,26 @@ begin
         and entry.due_at <= p_now
         and entry.entry_id <> all (v_held);
 
-    delete from pgerase_log.held as entry
-    where entry.due_at <= p_now
-        and entry.entry_id <> all (v_held);
-    get diagnostics v_count = row_count;
+    with gone as (
+        delete from pgerase_log.held as entry
+        where entry.due_at <= p_now
+            and entry.entry_id <> all (v_held)
+        returning entry.entry_id
+    )
+    select coalesce(pg_catalog.array_agg(gone.entry_id order by gone.entry_id), '{}')
+    into strict v_gone
+    from gone;
 
-    if v_count > 0 then
+    for v_first in 1 .. pg_catalog.cardinality(v_gone) by c_chunk loop
         perform pgerase_log.add_record(
             p_kind => 'unheld',
-            p_body => pg_catalog.jsonb_build_object('entries', v_count)
+            p_body => pg_catalog.jsonb_build_object(
+                'entries', pg_catalog.cardinality(v_gone[v_first:v_first + c_chunk - 1]),
+                'numbers', v_gone[v_first:v_first + c_chunk - 1]
+            )
         );
-    end if;
-    return v_count;
+    end loop;
+    return pg_catalog.cardinality(v_gone);
 end;
 $$;
 

@@ -11,12 +11,16 @@ create or replace function pgerase_log.keep_held(p_entry text, p_value text, p_l
 as $$
 #variable_conflict error
 declare
+    c_chunk constant integer := 1000;
     v_entries bigint[];
+    v_kept bigint[] := '{}';
+    v_first integer;
     v_is_proven boolean := pg_catalog.to_regprocedure(
         pg_catalog.format('%I.inclusion_path(bigint, integer)', 'pgerase_log')
     ) is not null;
     v_insert constant text := pg_catalog.format(
-        'insert into %1$I.held'
+        'with kept as ('
+        ' insert into %1$I.held'
         ' select entry.class, entry.at, entry.entry_id, entry.xact, entry.relation, entry.action, entry.actor, entry.login,'
         ' entry.role, entry.request, entry.purpose, entry.grant_id, entry.key, entry.old, entry.new, entry.parts, $2,'
         ' leaf.segment_id, leaf.position, leaf.salt, leaf.salts, leaf.commitments, leaf.hash,'
@@ -24,12 +28,14 @@ declare
         ' from %1$I.%2$I as entry'
         ' left join %1$I.%3$I as leaf on leaf.entry_id = entry.entry_id'
         ' where entry.entry_id = any ($1)'
-        ' on conflict on constraint held_pkey do nothing',
+        ' on conflict on constraint held_pkey do nothing'
+        ' returning held.entry_id'
+        ' )'
+        ' select coalesce(pg_catalog.array_agg(kept.entry_id order by kept.entry_id), ''{}'') from kept',
         'pgerase_log',
         p_entry,
         p_leaf
     );
-    v_count bigint := 0;
 begin
     -- Not beside erasing, whose deletes this copy would not see.
     perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('pgerase_log', 2));
@@ -45,8 +51,8 @@ begin
                 v_insert,
                 pg_catalog.format('%I.inclusion_path(leaf.segment_id, leaf.position)', 'pgerase_log')
             )
+            into strict v_kept
             using v_entries, p_due;
-            get diagnostics v_count = row_count;
         exception
             when sqlstate 'ZE232' then
                 -- The segment was tampered with, which verifying finds: no reason to lose what is held.
@@ -55,8 +61,7 @@ begin
     end if;
 
     if not v_is_proven then
-        execute pg_catalog.format(v_insert, 'null') using v_entries, p_due;
-        get diagnostics v_count = row_count;
+        execute pg_catalog.format(v_insert, 'null') into strict v_kept using v_entries, p_due;
     end if;
 
     execute pg_catalog.format(
@@ -70,13 +75,19 @@ begin
     )
     using v_entries;
 
-    if v_count > 0 then
+    -- By number, or another entry could take the place of one.
+    for v_first in 1 .. pg_catalog.cardinality(v_kept) by c_chunk loop
         perform pgerase_log.add_record(
             p_kind => 'held',
-            p_body => pg_catalog.jsonb_build_object('table', p_entry, 'entries', v_count, 'proven', v_is_proven)
+            p_body => pg_catalog.jsonb_build_object(
+                'table', p_entry,
+                'entries', pg_catalog.cardinality(v_kept[v_first:v_first + c_chunk - 1]),
+                'numbers', v_kept[v_first:v_first + c_chunk - 1],
+                'proven', v_is_proven
+            )
         );
-    end if;
-    return v_count;
+    end loop;
+    return pg_catalog.cardinality(v_kept);
 end;
 $$;
 

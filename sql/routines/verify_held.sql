@@ -1,5 +1,5 @@
 -- Is what a hold keeps past its time as it was sealed? Its partition is gone: an inclusion path leads from it to the root in the
--- header. Records tell how many there should be. Security definer because the log is closed.
+-- header. Records tell which there should be; those of earlier versions, how many. Security definer because the log is closed.
 create or replace function pgerase_log.verify_held()
     returns table (code text, class text, segment_id bigint, entry_id bigint, part smallint)
     language sql
@@ -16,6 +16,16 @@ begin atomic
             cross join lateral pg_catalog.jsonb_array_elements(record.body -> 'parts') as gone (part)
         where record.kind = 'erasure'
         group by 1, 2
+    ),
+    -- What was held, let go and held again is held.
+    named as (
+        select
+            number.entry_id::bigint as entry_id,
+            pg_catalog.sum(case record.kind when 'held' then 1 else -1 end) > 0 as is_held
+        from pgerase_log.record as record
+            cross join lateral pg_catalog.jsonb_array_elements_text(record.body -> 'numbers') as number (entry_id)
+        where record.kind in ('held', 'unheld')
+        group by 1
     ),
     kept as (
         select
@@ -98,16 +108,34 @@ begin atomic
 
         union all
 
+        select 'held-missing', null, null, named.entry_id, null
+        from named
+        where named.is_held
+            and not exists (select from pgerase_log.held as held where held.entry_id = named.entry_id)
+
+        union all
+
+        select 'held-inserted', held.class, held.segment_id, held.entry_id, null
+        from pgerase_log.held as held
+        where not exists (select from named where named.entry_id = held.entry_id and named.is_held)
+            and not exists (
+                select
+                from pgerase_log.record as record
+                where record.kind = 'held'
+                    and record.body -> 'numbers' is null
+            )
+
+        union all
+
         select case when counted.kept < counted.recorded then 'held-missing' else 'held-inserted' end, null, null, null, null
         from (
             select
                 (select pg_catalog.count(*) from pgerase_log.held as held) as kept,
-                coalesce(
-                    pg_catalog.sum((record.body ->> 'entries')::bigint * case record.kind when 'held' then 1 else -1 end),
-                    0
-                ) as recorded
+                pg_catalog.sum((record.body ->> 'entries')::bigint * case record.kind when 'held' then 1 else -1 end)
+                    as recorded
             from pgerase_log.record as record
             where record.kind in ('held', 'unheld')
+            having pg_catalog.bool_or(record.kind = 'held' and record.body -> 'numbers' is null)
         ) as counted
         where counted.kept <> counted.recorded
     ) as found

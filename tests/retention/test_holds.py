@@ -56,7 +56,7 @@ def test_entries_of_held_people_outlive_their_partition(archive) -> None:
     assert (size, root(leaf, position, size, path)) == (5, sealed)
     assert archive.rows("select * from {l}.verify_held()") == []
     assert archive.rows("select body from {l}.record where kind = 'held'") == [
-        ({"table": "entry_1_20260101", "entries": 1, "proven": True},)
+        ({"table": "entry_1_20260101", "entries": 1, "numbers": [theirs], "proven": True},)
     ]
 
 
