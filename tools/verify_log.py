@@ -399,6 +399,11 @@ def moment(micros: Any) -> str:
         return str(micros)
 
 
+def micros(at: datetime) -> int:
+    """A time as the log has it."""
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
 def counted(number: int, what: str) -> str:
     """So many of something, in words."""
     plural = what[:-1] + "ies" if what.endswith("y") else what + "s"
@@ -441,6 +446,7 @@ class Verifier:
         self.entries()
         self.values()
         self.order()
+        self.times()
         self.check_held()
         self.open_ends()
         return self.report.bad == 0
@@ -773,6 +779,40 @@ class Verifier:
                     f"Order: entry {entry['number']} says {moment(fields[2])}, and was numbered after the seal of {moment(run.at)}."
                 )
         self.report.judge(faults, "Order: what was numbered after a seal did not happen before it.")
+
+    def times(self) -> None:
+        """Times that cannot be. Notes, as they prove no change: clocks are wrong at times, or were set so."""
+        sealed = {header.number: header.at for header in self.export.headers}
+        dated = [
+            (f"entry {one['number']}", json.loads(one["text"])[2], one["segment"])
+            for one in (*self.export.entries, *self.export.held)
+            if one["text"] is not None
+        ]
+        late = [(what, at, segment) for what, at, segment in dated if at > sealed.get(segment, at) + MINUTE]
+        for what, at, segment in late[:SHOWN]:
+            self.report.note(f"Times: {what} says {moment(at)}, and was sealed {moment(sealed[segment])}.")
+        by_size = sorted(self.told, key=lambda one: (one.size, one.time))
+        for one, after in pairwise(by_size):
+            if after.size > one.size and micros(after.time) < micros(one.time) - MINUTE:
+                self.report.note(
+                    f"Times: {after.size} headers were signed {after.at}, {one.size} of them {one.at}: the signer's clock was set back."
+                )
+        for header in self.export.headers:
+            first = min((micros(one.time) for one in self.told if one.size >= header.number), default=header.at)
+            if header.at > first + MINUTE:
+                self.report.note(
+                    f"Times: header {header.number} says {moment(header.at)}, and was signed {moment(first)} at the latest."
+                )
+        now = micros(datetime.now(UTC)) + MINUTE
+        dated += [(f"header {header.number}", header.at, None) for header in self.export.headers]
+        dated += [
+            (f"record {one[1]}", one[2], None) for one in (json.loads(one["text"]) for one in self.export.records)
+        ]
+        dated += [(f"the checkpoint of {one.size} headers", micros(one.time), None) for one in self.told]
+        future = [(what, at) for what, at, _ in dated if at > now]
+        if future:
+            what, at = max(future, key=lambda one: one[1])
+            self.report.note(f"Times: {len(future)} lie in the future, the last of them is {what}: {moment(at)}.")
 
     def check_held(self) -> None:
         """Entries under hold outlive their partition: their path leads to the root in the header."""

@@ -1,6 +1,12 @@
--- How many entries there are, and how many of them are not sealed, since when.
+-- How many entries there are, and how many of them are not sealed, since when; and what is dated latest, within what every client
+-- can read as a time.
 select
-    (select pg_catalog.count(*) from pgerase_log.entry as entry) as entries,
+    every.entries,
+    every.last as last_entry,
+    (
+        select pg_catalog.max(least(record.at, timestamptz '9999-01-01 00:00Z'))
+        from pgerase_log.record as record
+    ) as last_record,
     unsealed.entries as unsealed,
     unsealed.oldest,
     pg_catalog.clock_timestamp() as now
@@ -15,3 +21,7 @@ from (
             and leaf.entry_id = entry.entry_id
     )
 ) as unsealed
+    cross join (
+        select pg_catalog.count(*) as entries, pg_catalog.max(least(entry.at, timestamptz '9999-01-01 00:00Z')) as last
+        from pgerase_log.entry as entry
+    ) as every

@@ -1,7 +1,7 @@
 -- Does what has a later number say that it happened later? A number above the last one that a seal saw was drawn after that
 -- seal, unless by a transaction that was running then; an entry of such a number must not be older than the seal. A minute is
--- left for clocks that are corrected; where the next seal shows that the clock was set back, that is believed. Security definer
--- because the log is closed.
+-- left for clocks that are corrected; where the next seal shows that the clock was set back, that is believed. Nor can an entry
+-- have happened after it was sealed. Security definer because the log is closed.
 create or replace function pgerase_log.verify_order()
     returns table (code text, class text, segment_id bigint, entry_id bigint, part smallint)
     language sql
@@ -41,7 +41,7 @@ begin atomic
             from pgerase_log.entry as entry
         ) as thing
     )
-    select 'entry-backdated', numbered.class, run.segment_id, numbered.number, null::smallint
+    select 'entry-backdated' as code, numbered.class, run.segment_id, numbered.number as entry_id, null::smallint as part
     from numbered
         join run on run.place = numbered.after
     where not numbered.is_run
@@ -57,7 +57,22 @@ begin atomic
                     and numbered.at < earlier.at - interval '1 minute'
             )
         )
-    order by numbered.number;
+
+    union all
+
+    select 'entry-ahead', leaf.class, leaf.segment_id, leaf.entry_id, null
+    from (
+        select one.class, one.segment_id, one.entry_id, one.at
+        from pgerase_log.leaf as one
+
+        union all
+
+        select held.class, held.segment_id, held.entry_id, held.at
+        from pgerase_log.held as held
+    ) as leaf
+        join pgerase_log.segment as header on header.segment_id = leaf.segment_id
+    where leaf.at > header.at + interval '1 minute'
+    order by 4, 1;
 end;
 
 comment on function pgerase_log.verify_order() is 'Entries that say they happened before a seal after which their number was drawn.';

@@ -141,11 +141,11 @@ def test_sealing_again_notes_only_how_far_all_is_sealed_and_then_nothing(log):
 def test_sealing_in_batches_comes_to_the_same(log):
     for minute in range(7):
         log.write(f"2026-10-06 00:0{minute}Z", people=["1"])
-    assert [entries for *_, entries in log.seal("2026-10-06", limit=3)] == [3]
+    assert [entries for *_, entries in log.seal("2026-10-06 00:10Z", limit=3)] == [3]
     before = log.rows("select floor from {log}.segment order by segment_id desc limit 1")
     assert log.rows("select floor from {log}.segment where segment_id = 6") == before
-    assert [entries for *_, entries in log.seal("2026-10-06", limit=3)] == [3]
-    assert [entries for *_, entries in log.seal("2026-10-06", limit=3)] == [1]
+    assert [entries for *_, entries in log.seal("2026-10-06 00:10Z", limit=3)] == [3]
+    assert [entries for *_, entries in log.seal("2026-10-06 00:10Z", limit=3)] == [1]
     assert log.findings() == set()
 
 
@@ -298,6 +298,15 @@ def test_detects_an_insertion_in_the_past_with_a_new_number(log):
     assert log.findings() == {"entry-backdated"}
     log.seal("2026-10-06")
     assert log.findings() == {"entry-backdated"}
+
+
+def test_detects_an_entry_that_is_dated_after_the_seal_it_is_in(log):
+    """Threat: what happened is dated ahead, out of sight of who looks at the day; or the clock was ahead and is right again."""
+    ahead = log.write("2026-10-05 20:00Z")
+    log.write("2026-10-05 13:00:30Z")
+    log.seal("2026-10-05 13:00Z")
+    assert log.rows("select code, entry_id from {log}.verify_order()") == [("entry-ahead", ahead)]
+    assert log.findings() == {"entry-ahead"}
 
 
 def test_detects_an_insertion_in_the_past_that_claims_a_transaction_that_was_running_at_the_seal(log):

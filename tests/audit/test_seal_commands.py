@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -258,8 +259,7 @@ REWRITE = """
 def sealed_anew(log) -> None:
     """What an attacker does who owns the database: another history, whole in itself."""
     log.run(REWRITE)
-    for day in ("2026-09-10", "2026-09-11", "2026-10-05"):
-        log.seal(f"{day} 12:00Z")
+    log.seal("2026-10-05 12:00Z")
 
 
 def test_detects_a_rewritten_chain_that_nobody_signed(audit, key, log, anchors):
@@ -577,6 +577,39 @@ def test_detects_a_made_up_record_of_dropping_by_the_signer_s_clock(audit, key, 
     assert "drop-early" in codes(audit)
     code, said = judge("--anchors", str(anchors))
     assert (code, "before it was due" in said) == (1, True)
+
+
+def test_times_that_cannot_be_are_told(audit, key, log, anchors, judge):
+    """Threat: whoever may seal sets a clock ahead, for entries, headers and checkpoints alike."""
+    audit("seal")
+    assert codes(audit) == set()
+    code, said = judge("--anchors", str(anchors), "--strict")
+    assert (code, "Times" in said) == (0, False), said
+    log.write("2096-01-01 00:00Z")
+    log.seal("2096-01-02 00:00Z")
+    assert codes(audit) == {"time-ahead"}
+    audit("seal")
+    _, out, _ = audit("verify")
+    assert "header-ahead: headers say that they were sealed after they were signed" in out
+    assert "(1)\n    dated 2096-01-02 00:00 UTC, segment 8\n" in out
+    assert codes(audit) == {"header-ahead", "time-ahead"}
+    code, said = judge()
+    assert code == 0
+    assert "note    Times: header 8 says 2096-01-02 00:00 UTC, and was signed 20" in said
+    assert "note    Times: 2 lie in the future, the last of them is header 8: 2096-01-02 00:00 UTC." in said
+    assert judge("--anchors", str(anchors), "--strict")[0] == 1
+    # The signature is gone from the database; the anchor tells.
+    log.run("delete from {log}.checkpoint where size = 8")
+    assert "header-ahead" in codes(audit)
+    log.write("2026-10-07 01:00Z")
+    log.seal("2026-10-07 02:00Z")
+    own = SealKey.from_environment(VARIABLE)
+    assert own is not None
+    sign_log(SealDoor(log.database, log.names.prefix), own, now=datetime(2026, 1, 1, tzinfo=UTC))
+    found = codes(audit)
+    assert {"signer-set-back", "clock-set-back"} <= found
+    code, said = judge()
+    assert "the signer's clock was set back." in said
 
 
 def test_the_verifier_counts_months_as_the_server_does(log, verifier):

@@ -24,7 +24,7 @@ VERIFIER = Path(__file__).resolve().parents[2] / "tools" / "verify_log.py"
 DETECTED = [
     ("update {log}.held set actor = '8'", {"held-changed"}),
     ("update {log}.held set path = path[2:]", {"held-changed"}),
-    ("update {log}.held set segment_id = 2", {"held-changed"}),
+    ("update {log}.held set segment_id = 2", {"held-changed", "entry-ahead"}),
     ("delete from {log}.held where entry_id = 4", {"held-missing", "value-inserted"}),
     ("update {log}.held_value set new = null where part = 2", {"value-changed"}),
     ("delete from {log}.held_value where part = 2", {"value-missing", "salt-left"}),

@@ -31,6 +31,9 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         "entry-missing": _error("entries that were sealed are gone"),
         "entry-inserted": _error("entries were put in later, with a number of before"),
         "entry-backdated": _error("entries were numbered after a seal, and say that they happened before it"),
+        "entry-ahead": _warning(
+            "entries say that they happened after they were sealed: the clock was ahead, or set so"
+        ),
         "entry-doubled": _error("entries are there more than once"),
         "value-changed": _error("values of people are not as they were sealed"),
         "value-missing": _error("values of people are gone, and no record says that they were erased"),
@@ -62,6 +65,13 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         "header-unlinked": _error("headers do not name the one before"),
         "numbers-behind": _error("numbers of entries would be given out again"),
         "clock-set-back": _warning("headers are older than the one before: the clock was set back"),
+        "header-ahead": _warning(
+            "headers say that they were sealed after they were signed: the server's clock was ahead, or set so"
+        ),
+        "signer-set-back": _warning(
+            "checkpoints of more headers are older than those of fewer: the signer's clock was set back"
+        ),
+        "time-ahead": _warning("times lie in the future: the clock was ahead, or set so, or is behind now"),
         "checkpoint-forged": _error("checkpoints are not signed by the key they name"),
         "checkpoint-broken": _error("checkpoints are of another log, or of other headers than there are"),
         "checkpoint-unknown-key": _error("checkpoints are signed by keys that were not given"),

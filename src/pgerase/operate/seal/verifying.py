@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from pgerase.database import Row
@@ -105,6 +106,7 @@ def verify_log(
         elif one is not None:
             told.append(one)
     found += _early(drops, (*good, *told))
+    found += _ahead(headers, counts, (*good, *told))
     anchored = max((one.size for _, one in lines or () if one is not None), default=0)
     beyond = [one.size for one in read if one is not None and one.size > anchored]
     if lines is not None and beyond:
@@ -161,6 +163,45 @@ def _early(drops: Iterable[Row], signed: Sequence[Checkpoint]) -> list[SealFindi
             detail = f"record {row['record_id']}, signed {first:%Y-%m-%d %H:%M} UTC"
             found.append(SealFinding("drop-early", row["class"], row["segment_id"], detail=detail))
     return found
+
+
+def _ahead(headers: Sequence[Row], counts: Row, signed: Sequence[Checkpoint]) -> list[SealFinding]:
+    """Times that cannot be: sealed after it was signed, signed before what is shorter, or later than now."""
+    found: list[SealFinding] = []
+    by_size = sorted(signed, key=lambda one: (one.size, one.at))
+    for before, one in pairwise(by_size):
+        if one.size > before.size and one.at < before.at - SLACK:
+            detail = f"of {one.size} headers, signed {_minute(one.at)}, of {before.size}, {_minute(before.at)}"
+            found.append(SealFinding("signer-set-back", detail=detail))
+    # From the last header back, the earliest signature that covers it.
+    earliest: datetime | None = None
+    ahead: list[Row] = []
+    for row in reversed(headers):
+        while by_size and by_size[-1].size >= row["segment_id"]:
+            at = by_size.pop().at
+            earliest = at if earliest is None else min(earliest, at)
+        if earliest is not None and row["at"] > earliest + SLACK:
+            ahead.append(row)
+    found += [
+        SealFinding("header-ahead", segment=row["segment_id"], detail=f"dated {_minute(row['at'])}")
+        for row in reversed(ahead)
+    ]
+    latest = {
+        "headers": max((row["at"] for row in headers), default=None),
+        "entries": counts["last_entry"],
+        "records": counts["last_record"],
+        "checkpoints": max((one.at for one in signed), default=None),
+    }
+    found += [
+        SealFinding("time-ahead", detail=f"{what} up to {_minute(at)}")
+        for what, at in latest.items()
+        if at is not None and at > counts["now"] + SLACK
+    ]
+    return found
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _late(unsigned: Iterable[Row], counts: Row, every: timedelta) -> list[SealFinding]:
