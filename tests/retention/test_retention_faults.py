@@ -191,6 +191,55 @@ def test_what_somebody_detached_by_hand_is_found_and_kept_its_time(archive) -> N
     assert bounds == [("2026-02-10T00:00:00+00:00", "2026-02-10T00:00:00.000001+00:00")]
 
 
+@pytest.mark.parametrize("families", [("entry",), ("leaf", "value"), ("entry", "value", "leaf")])
+@pytest.mark.parametrize("how", ["detach partition", "dropped"])
+def test_an_open_partition_that_somebody_took_away_comes_back(archive, families, how: str) -> None:
+    """Threat: without it every run fails, with an error that names neither the table nor what to do, and so do writes some day."""
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    late = archive.write("2026-09-01") if how != "dropped" else None
+    before = archive.bounds()
+    for family in families:
+        archive.as_admin(
+            f"drop table {{l}}.{family}_1_tail"
+            if how == "dropped"
+            else f"alter table {{l}}.{family}_1 {how} {{l}}.{family}_1_tail"
+        )
+    run = archive.run("2026-01-16", clock_is_right=True)
+    assert (run.state, run.counts[Fate.MADE]) == (RunState.DONE, len(families))
+    assert archive.bounds() == before
+    assert archive.entries() == {late} - {None}
+    told = archive.rows("select body ->> 'table', body ->> 'from' from {l}.record where kind = 'attach' order by 1")
+    assert told == [(f"{family}_1_tail", "2026-04-01T00:00:00+00:00") for family in sorted(families)]
+    assert archive.write("2030-01-01") in archive.entries()
+
+
+def test_what_cannot_be_the_open_partition_again_is_named_with_what_to_do(archive) -> None:
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    archive.as_admin("alter table {l}.value_1 detach partition {l}.value_1_tail")
+    archive.as_admin(
+        "insert into {l}.value_1_tail (class, at, entry_id, part, subject) values ('default', '2026-01-20Z', 1, 1, 'x')"
+    )
+    with pytest.raises(
+        DatabaseFailed, match="value_1_tail cannot be it again: it has rows of another class or time"
+    ) as failure:
+        archive.run("2026-01-16")
+    assert (failure.value.sqlstate, failure.value.hint[:9]) == ("ZE222", "Rename it")
+    archive.as_admin("alter table {l}.value_1_tail rename to value_1_odd")
+    archive.as_admin("create table {l}.value_1_tail (x int)")
+    with pytest.raises(DatabaseFailed, match="value_1_tail, which has its name, is none") as failure:
+        archive.run("2026-01-17")
+    assert (failure.value.sqlstate, failure.value.hint[:17]) == ("ZE222", "Rename that table")
+    archive.as_admin("drop table {l}.value_1_tail")
+    assert archive.run("2026-01-18").state is RunState.DONE
+    assert archive.write("2030-01-01", person="1") in archive.entries()
+    # What was put aside is kept its time, like whatever somebody detached.
+    assert "value_1_odd" in archive.tables()
+    archive.run("2026-03-02", clock_is_right=True)
+    assert "value_1_odd" not in archive.tables()
+
+
 def test_writers_notice_nothing_of_partitions_that_come_and_go(archive) -> None:
     """Threat: a lock that queues writers, a deadlock between parent and partition, a row without a partition."""
     archive.define("default", "10 days", "day", "2026-01-15", ahead=1)

@@ -136,6 +136,7 @@ LOG_ROUTINES = {
     "refuse_change": False,
     "close_table": False,
     "make_table": False,
+    "attach_tails": False,
     "make_partitions": True,
     "define_class": True,
     # The seal.
