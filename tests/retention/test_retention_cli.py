@@ -107,6 +107,15 @@ def test_held_people_are_not_erased(shop, pgerase) -> None:  # noqa: F811
     dsn = shop.database.dsn()
     code, out, _ = pgerase(dsn, "subject", "hold", "person", "1", "2", "--reference", "case-7")
     assert (code, len(out.splitlines())) == (0, 2)
+    # Whoever plans is told before, and counts nothing as going that stays.
+    code, out, _ = pgerase(dsn, "subject", "erase", "person", "1", "3", "--dry-run")
+    told = [line for line in out.splitlines() if "legal hold" in line]
+    assert (code, len(told), told[0][-30:]) == (1, 1, " (case-7): would not be erased")
+    assert out.endswith("dry run, no request: 1 person would be erased, 1 would fail; nothing was changed\n")
+    code, out, _ = pgerase(dsn, "subject", "erase", "person", "1", "3", "--dry-run", "--format", "json")
+    assert [(one["key"], one["references"]) for one in json.loads(out)["held"]] == [("1", ["case-7"])]
+    _, _, err = pgerase(dsn, "subject", "erase", "person", "1", "3")
+    assert "person 1  under legal hold since" in err
     code, out, _ = pgerase(dsn, "subject", "erase", "person", "1", "3", "--yes", "--format", "json")
     data = json.loads(out)
     assert code == 1
@@ -133,6 +142,24 @@ def test_a_hold_on_nobody_is_a_mistake(shop, pgerase) -> None:  # noqa: F811
     code, _, err = pgerase(dsn, "subject", "hold", "person", "1", "--reference", "Erika Mustermann")
     assert (code, "Mustermann" in err) == (2, False)
     assert pgerase(dsn, "subject", "hold", "person", "999999", "--allow-missing", "--reference", "case-7")[0] == 0
+
+
+def test_uninstall_is_refused_while_holds_last(database, pgerase) -> None:
+    """Threat: evidence under legal hold goes with the log, by a command that is about something else."""
+    dsn, log = database.dsn(), identifier(f"{database.prefix}_log", "place_hold")
+    with Database.open(dsn) as connection:
+        install(connection, database.prefix)
+        for key in "12":
+            connection.rows(f"select {log}('person', %s, null, null, 'case/7')", [key])
+    command = ("uninstall", "--prefix", database.prefix, "--yes", "--allow-drop")
+    code, _, err = pgerase(dsn, *command)
+    assert (code, "2 legal holds last" in err, "--allow-held" in err) == (3, True, True)
+    with Database.open(dsn) as connection:
+        released = identifier(f"{database.prefix}_log", "release_holds")
+        assert connection.value(f"select {released}('person', '1', null)") == 1
+    code, _, err = pgerase(dsn, *command)
+    assert (code, "1 legal hold lasts" in err) == (3, True)
+    assert pgerase(dsn, *command, "--allow-held")[0] == 0
 
 
 def test_uninstall_takes_the_log_along_with_its_partitions(database) -> None:

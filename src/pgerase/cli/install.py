@@ -58,18 +58,24 @@ def upgrade(settings: Settings, prefix: str | None, yes: bool) -> None:
 @_prefix
 @_yes
 @click.option("--allow-drop", is_flag=True, help="Needed: the ledger goes, and with it what was recorded there.")
+@click.option("--allow-held", is_flag=True, help="Drop the log even though legal holds last.")
 @click.pass_obj
-def uninstall(settings: Settings, prefix: str | None, yes: bool, allow_drop: bool) -> None:
-    """Remove what install made: functions, ledger, schemas, roles. Tables stay exactly as they are."""
+def uninstall(settings: Settings, prefix: str | None, yes: bool, allow_drop: bool, allow_held: bool) -> None:
+    """Remove what install made: functions, ledger, schemas, roles. Tables stay exactly as they are.
+
+    Refused while legal holds last, as the log goes with what they keep.
+    """
     name = _chosen_prefix(prefix, settings.read_pack())
     with settings.open_database() as database:
-        steps = plan_uninstall(database, name)
+        steps = plan_uninstall(database, name, allow_held=allow_held)
         if steps and not allow_drop:
             _show_plan(steps)
             raise Refused(
                 "uninstall drops the ledger and the audit log, and nothing was changed", hint="add --allow-drop"
             )
-        _carry_out(settings, "uninstall", name, steps, lambda: run_uninstall(database, name), yes=yes)
+        _carry_out(
+            settings, "uninstall", name, steps, lambda: run_uninstall(database, name, allow_held=allow_held), yes=yes
+        )
 
 
 def _bring_up(

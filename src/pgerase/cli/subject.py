@@ -268,12 +268,17 @@ def _plan_lines(planned: DryRun) -> list[str]:
         *count_lines(planned.counts),
         *failure_lines(subject, planned.failures),
         *violation_lines(subject, planned.violations),
+        *(
+            f"{subject} {one.key}  under legal hold since {one.since:%Y-%m-%d} ({', '.join(one.references)}):"
+            " would not be erased"
+            for one in planned.held
+        ),
     ]
 
 
 def _print_dry_run(settings: Settings, planned: DryRun, *, kept: bool) -> ExitCode:
     what = f"request {planned.request.number}" if kept else "no request"
-    stuck = len({one.key for one in planned.violations})
+    stuck = len({one.key for one in (*planned.violations, *planned.held)})
     failing = f", {stuck} would fail" if stuck else ""
     lines = [
         *_plan_lines(planned),
@@ -281,8 +286,11 @@ def _print_dry_run(settings: Settings, planned: DryRun, *, kept: bool) -> ExitCo
     ]
     data = _data(planned, planned.counts, only_count=True)
     data["violations"] = [asdict(one) for one in planned.violations]
+    data["held"] = [
+        {"key": one.key, "references": list(one.references), "since": one.since.isoformat()} for one in planned.held
+    ]
     print_result(settings, lines, data if kept else data | {"request": None})
-    return ExitCode.NO if planned.failures or planned.violations else ExitCode.DONE
+    return ExitCode.NO if planned.failures or planned.violations or planned.held else ExitCode.DONE
 
 
 def _data(outcome: DryRun | Erasure, counts: Sequence[Count], *, only_count: bool) -> dict[str, object]:

@@ -24,7 +24,7 @@ from pgerase.install.steps import (
     refuse_others,
     uninstall_steps,
 )
-from pgerase.install.survey import Survey, read_routines, survey
+from pgerase.install.survey import Survey, read_holds, read_routines, survey
 from pgerase.rules.access import IdentityKind
 
 OLDEST_SERVER = 150000
@@ -82,24 +82,24 @@ def install(
     return Report(steps)
 
 
-def plan_uninstall(database: Database, prefix: str) -> tuple[Step, ...]:
+def plan_uninstall(database: Database, prefix: str, *, allow_held: bool = False) -> tuple[Step, ...]:
     """What `uninstall` would do now. Changes nothing. Raises what `uninstall` raises before it changes anything."""
     names = Names(prefix)
     with database.transaction(isolation="repeatable read", read_only=True):
-        return uninstall_steps(survey(database, names), names)
+        return _decide_removal(database, names, allow_held=allow_held)
 
 
-def uninstall(database: Database, prefix: str) -> Report:
+def uninstall(database: Database, prefix: str, *, allow_held: bool = False) -> Report:
     """Remove what `install` made, and nothing else; application tables are not touched.
 
     Roles that something still depends on, in this or another database, or that the current role may not drop, stay
     and are named in the report. Raises Refused while tables are governed, where others put objects into our schemas,
-    and where their objects depend on ours.
+    where their objects depend on ours, and, without `allow_held`, while legal holds last.
     """
     names = Names(prefix)
     with database.transaction(isolation="read committed"):
         _lock(database, names)
-        steps = uninstall_steps(survey(database, names), names)
+        steps = _decide_removal(database, names, allow_held=allow_held)
         inside = [step for step in steps if step.kind != ROLE]
         try:
             _carry_out(database, names, inside)
@@ -112,6 +112,17 @@ def uninstall(database: Database, prefix: str) -> Report:
             ) from error
         done, left = _drop_roles(database, [step for step in steps if step.kind == ROLE])
     return Report((*inside, *done), left)
+
+
+def _decide_removal(database: Database, names: Names, *, allow_held: bool) -> tuple[Step, ...]:
+    steps = uninstall_steps(survey(database, names), names)
+    holds = 0 if allow_held else read_holds(database, names)
+    if holds:
+        raise Refused(
+            f"{holds} legal hold{'s last' if holds > 1 else ' lasts'}, and uninstalling drops the log with what they keep",
+            hint="release them (`pgerase subject release`); or export the log first, and say --allow-held",
+        )
+    return steps
 
 
 def _decide(

@@ -217,6 +217,17 @@ def read_log_sequences(database: Database, names: Names) -> list[tuple[str, str,
     return [(row["name"], row["owner"], tuple(row["grants"])) for row in found]
 
 
+def read_holds(database: Database, names: Names) -> int:
+    """How many legal holds last, where there is a log. Nobody places one until the transaction ends. Raises DatabaseFailed."""
+    table = identifier(names.logs, "hold")
+    if database.value("select pg_catalog.to_regclass(%s) is null", [table]):
+        return 0
+    # As place_hold spells it.
+    lock = f"holds of {names.prefix}.log"
+    database.rows("select pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended(%s, 0))", [lock])
+    return int(database.value(f"select pg_catalog.count(*) from {table} as placed where placed.released_at is null"))
+
+
 def _read(database: Database, file: str, **parameters: object) -> list[Row]:
     return database.rows(resources.read_text("sql", "install", f"{file}.sql"), parameters)
 

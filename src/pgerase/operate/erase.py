@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from pgerase.errors import DatabaseFailed, UsageError
 from pgerase.operate.batches import Batches, Verdict
-from pgerase.operate.model import Count, DryRun, Erasure, Failure, Progress, Violation
+from pgerase.operate.model import Count, DryRun, Erasure, Failure, Held, Progress, Violation
 from pgerase.operate.register import Register
 from pgerase.operate.requests import open_request, read_request
 
@@ -39,6 +39,10 @@ def dry_run(
             _counts(register, "planned", number),
             _failures(register, number),
             tuple(Violation(**row) for row in register.rows("violations", number=number)),
+            tuple(
+                Held(row["key"], tuple(row["references"]), row["since"])
+                for row in register.rows("held_people", number=number)
+            ),
         )
 
 

@@ -92,13 +92,26 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody under legal hold: since when, and the references of all holds. Nobody erases him until they are released."""
+
+    key: str
+    references: tuple[str, ...]
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class DryRun:
-    """What erasing the pending people of a request would do. `failures` are those for whom counting failed already."""
+    """What erasing the pending people of a request would do. `failures` are those for whom counting failed already.
+
+    `held` are counted as well, and would not be erased.
+    """
 
     request: Request
     counts: tuple[Count, ...]
     failures: tuple[Failure, ...]
     violations: tuple[Violation, ...]
+    held: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
