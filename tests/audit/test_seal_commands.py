@@ -632,6 +632,48 @@ def test_the_verifier_counts_months_as_the_server_does(log, verifier):
         verifier.later(read, "P6M")
 
 
+REPLACED = {
+    "verify_entries": (
+        "create or replace function {log}.verify_entries() returns table (code text, class text, segment_id bigint,"
+        " entry_id bigint, part smallint) language sql stable parallel unsafe security definer begin atomic"
+        " select null::text, null::text, null::bigint, null::bigint, null::smallint where false; end"
+    ),
+    "text_hash": "alter function {log}.text_hash(text, bytea, bytea) volatile",
+    "merkle_root": "alter function {log}.merkle_root(bytea[]) set search_path = public",
+    "verify_values": "alter function {log}.verify_values() owner to current_user",
+    "verify_chain": ("create function {log}.verify_chain(p_all boolean) returns void language plpgsql as 'begin end'"),
+    "verify_held": "alter function {log}.verify_held() rename to verify_held_well",
+}
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_routines_that_somebody_replaced_are_told_before_they_are_believed(audit, key, log, name: str):
+    """Threat: whoever changes an entry lets the routine that looks for it find nothing, and the ledger say that it always was so."""
+    audit("seal")
+    log.run("update {log}.entry set actor = '8' where entry_id = 5")
+    log.run(REPLACED[name])
+    log.run(
+        "update {internal}.routine set deparsed = (select concat_ws(E'\\n', pg_get_functiondef(p.oid), 'owner ' ||"
+        " p.proowner::regrole, 'privileges ' || array_to_string(p.proacl, ' '), obj_description(p.oid))"
+        f" from pg_proc p where p.pronamespace = '{{log}}'::regnamespace and p.proname ~ '{name}' limit 1) where name = '{name}'"
+    )
+    door = SealDoor(log.database, log.names.prefix)
+    with Shared(log):
+        assert door.authentic().different == (name,)
+    code, out, _ = audit("verify")
+    assert code == 1
+    told = "error routine-changed: routines of the log are not those that this version installs, and what they say proves nothing"
+    assert out.startswith(f"{told} (1)\n    {name}\n")
+    # What is left of them is asked, and what was replaced is not.
+    assert ("entry-changed" in out) == (name != "verify_entries")
+
+
+def test_routines_that_cannot_be_compared_are_said_to_be_unchecked(audit, key, log):
+    audit("seal")
+    log.run(f'revoke temporary on database "{log.fresh.name}" from public')
+    assert codes(audit) == {"routines-unchecked"}
+
+
 def test_an_export_without_values_holds_nobody_s(audit, key, verifier, tmp_path, capfd):
     audit("seal")
     file = tmp_path / "without.jsonl"

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pgerase import resources
 from pgerase.database import Database, Row, identifier
 from pgerase.errors import DatabaseFailed, Refused
+from pgerase.install.authentic import Authentic, check_log_routines
 from pgerase.install.localize import localize
 from pgerase.install.names import Names
 
@@ -46,6 +47,11 @@ class SealDoor:
         places = ", ".join(["%s"] * len(arguments))
         with self._discreet():
             return self.database.rows(f"select * from {identifier(self.names.logs, routine)}({places})", arguments)
+
+    def authentic(self) -> Authentic:
+        """Whether the log's routines are those that this version installs. Raises DatabaseFailed without values."""
+        with self._discreet():
+            return check_log_routines(self.database, self.names)
 
     @contextmanager
     def snapshot(self) -> Generator[None]:

@@ -27,6 +27,13 @@ def _warning(sentence: str) -> Meaning:
 
 MEANINGS: Mapping[str, Meaning] = MappingProxyType(
     {
+        "routine-changed": _error(
+            "routines of the log are not those that this version installs, and what they say proves nothing"
+        ),
+        "routines-unchecked": _warning(
+            "routines of the log could not be compared with those that this version installs, since this session may not make"
+            " temporary ones"
+        ),
         "entry-changed": _error("entries are not as they were sealed"),
         "entry-missing": _error("entries that were sealed are gone"),
         "entry-inserted": _error("entries were put in later, with a number of before"),
