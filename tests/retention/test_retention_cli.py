@@ -15,7 +15,7 @@ from pgerase.install import install, uninstall
 from pgerase.operate.log_status import log_status
 from pgerase.operate.retention import maintain
 from pgerase.rules.pack import AcceptedDoor
-from tests.operate.conftest import shop  # noqa: F401 - the small application with people to hold
+from tests.operate.conftest import first_shop, shop  # noqa: F401 - the small application with people to hold
 from tests.retention.conftest import utc
 
 
