@@ -16,7 +16,7 @@ from pgerase.compile.erasure.parts import Part, key_name, key_names, key_text
 from pgerase.compile.erasure.people import ERASED_BEFORE
 from pgerase.compile.erasure.statement import Statement
 from pgerase.compile.naming import Naming
-from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, qualified, text_literal
+from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, plpgsql, qualified, regclass, text_literal
 
 _ARGUMENTS = "text[], text[], boolean[]"
 _HEAD = "p_keys text[], p_tokens text[], p_erased boolean[]"
@@ -449,6 +449,7 @@ def _function(
     settings: Mapping[str, str] = MappingProxyType({}),
 ) -> DesiredFunction:
     full = Name(naming.eraser, fit_name(name))
+    body = plpgsql(body)
     tag = dollar_tag(body)
     definition = (
         f"create or replace function {qualified(full)}({head})\n"
@@ -528,9 +529,9 @@ def _locks(written: Sequence[Table], read: Sequence[Name]) -> str:
 def _regclasses(tables: Sequence[Name], by: int = 4) -> str:
     """An array of tables, its closing bracket so far to the right."""
     if not tables:
-        return "array[]::regclass[]"
+        return "array[]::pg_catalog.regclass[]"
     inner = "\n" + " " * (by + 4)
-    listed = f",{inner}".join(f"{text_literal(qualified(name)).strip()}::regclass" for name in tables)
+    listed = f",{inner}".join(map(regclass, tables))
     return f"array[{inner}{listed}\n{' ' * by}]"
 
 

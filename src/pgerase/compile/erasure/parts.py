@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pgerase.catalog.model import Table
 from pgerase.compile.erasure.bound import CHANGE, Backward, BoundSubject, Forward, Verb
-from pgerase.compile.sql import fit_name, ident, indent
+from pgerase.compile.sql import fit_name, ident, indent, row_field
 
 STRENGTH = ("delete", "reassign", "ghost", "unlink", "change", "keep")
 """What a row is counted as where one person has it by several links: the first that applies."""
@@ -80,10 +80,10 @@ def identity(table: Table) -> tuple[str, ...]:
 
 
 def key_text(subject: BoundSubject, alias: str) -> str:
-    """A person's key as the ledger has it: its text, or a JSON array of texts."""
+    """A person's key as the ledger has it: its text, or a JSON array of texts. For a text that goes through `plpgsql`."""
     if len(subject.key) == 1:
-        return f"{alias}.{ident(subject.key[0].name)}::text"
-    listed = ", ".join(f"{alias}.{ident(column.name)}::text" for column in subject.key)
+        return f"{row_field(alias, subject.key[0].name)}::text"
+    listed = ", ".join(f"{row_field(alias, column.name)}::text" for column in subject.key)
     return f"jsonb_build_array({listed})::text"
 
 
