@@ -16,7 +16,7 @@ from pgerase.compile.erasure.parts import Part, key_name, key_names, key_text
 from pgerase.compile.erasure.people import ERASED_BEFORE
 from pgerase.compile.erasure.statement import Statement
 from pgerase.compile.naming import Naming
-from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, plpgsql, qualified, regclass, text_literal
+from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, qualified, regclass, text_literal
 
 _ARGUMENTS = "text[], text[], boolean[]"
 _HEAD = "p_keys text[], p_tokens text[], p_erased boolean[]"
@@ -449,7 +449,6 @@ def _function(
     settings: Mapping[str, str] = MappingProxyType({}),
 ) -> DesiredFunction:
     full = Name(naming.eraser, fit_name(name))
-    body = plpgsql(body)
     tag = dollar_tag(body)
     definition = (
         f"create or replace function {qualified(full)}({head})\n"

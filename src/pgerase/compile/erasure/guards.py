@@ -12,7 +12,7 @@ from pgerase.catalog.model import Column, Name, Table
 from pgerase.compile.desired import DesiredFunction, DesiredTrigger, partition_makers
 from pgerase.compile.erasure.bound import BoundLink, BoundMap, BoundSubject
 from pgerase.compile.erasure.fill import comparable
-from pgerase.compile.erasure.parts import key_text
+from pgerase.compile.erasure.parts import row_key_text
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, plpgsql, qualified, row_field, text_literal
 from pgerase.compile.types import type_of
@@ -40,7 +40,7 @@ def _state(subject: BoundSubject, alias: str, naming: Naming) -> str:
     if subject.lifecycle is not None:
         return f"{row_field(alias, subject.lifecycle.column)} = {subject.lifecycle.erased}"
     is_erased = qualified(Name(naming.internal, "is_erased"))
-    return f"{is_erased}({text_literal(subject.name).strip()}, {key_text(subject, alias)})"
+    return f"{is_erased}({text_literal(subject.name).strip()}, {row_key_text(subject, alias)})"
 
 
 def _self_guard(
@@ -49,7 +49,7 @@ def _self_guard(
     """What erasing left of a person stays so, and the key is not used again. Other columns go on working, for migrations."""
     table = subject.table
     is_erased = qualified(Name(naming.internal, "is_erased"))
-    again = f"{is_erased}({text_literal(subject.name).strip()}, {key_text(subject, 'new')})"
+    again = f"{is_erased}({text_literal(subject.name).strip()}, {row_key_text(subject, 'new')})"
     mapped = data_map.tables.get(table.name)
     kept = dict.fromkeys((*subject.key_columns, *(mapped.columns if mapped is not None else ())))
     if subject.lifecycle is not None:
@@ -185,7 +185,7 @@ def _by_identifier(
     """An erasure changes the identifier: whose it was has to be known before waiting for it."""
     keys = ", ".join(f"person.{ident(name)}" for name in subject.key_columns)
     same = " and ".join(f"person.{ident(name)} = {row_field('v_person', name)}" for name in subject.key_columns)
-    refused = _in_ledger(subject, key_text(subject, "v_person"), naming)
+    refused = _in_ledger(subject, row_key_text(subject, "v_person"), naming)
     if subject.lifecycle is not None:
         refused = f"""exists (
                 select
