@@ -1,5 +1,5 @@
--- Messages about support access that should have been delivered by now, and those that were refused for good; since when each. Those
--- to the person only where such were ever posted: without an address for them the application shows them, and nobody posts.
+-- Messages about support access that should have been delivered by now, and those that were refused for good; since when each.
+-- Those to the person only where such were ever posted: without an address for them the application shows them, and nobody posts.
 select
     pg_catalog.count(*) filter (where told.next_attempt_at is not null and told.created_at <= %(before)s::timestamptz) as waiting,
     pg_catalog.min(told.created_at) filter (where told.next_attempt_at is not null) as waiting_since,

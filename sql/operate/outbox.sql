@@ -1,5 +1,5 @@
--- What stands in the outbox for these kinds of messages: how many wait to be posted, of these how many were tried in vain, how many
--- were refused, the oldest of all and of those that were tried.
+-- What stands in the outbox for these kinds of messages: how many wait to be posted, of these how many were tried in vain,
+-- how many were refused, the oldest of all and of those that were tried.
 select
     pg_catalog.count(*) filter (where told.next_attempt_at is not null) as waiting,
     pg_catalog.count(*) filter (where tried.in_vain) as failing,

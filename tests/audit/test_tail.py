@@ -201,6 +201,27 @@ def test_what_cannot_be_in_the_log_is_a_slip_and_no_answer(log, run):
     assert run("tail", "--table", "support") == []
 
 
+@pytest.mark.parametrize(
+    "dsn", ["host=h password=s3cret user=u", "password = 's3 cr\\'et' host=h", "postgresql://u:s3cret@h/d"]
+)
+def test_threat_an_option_that_swallows_dsn_shows_no_password(capsys, dsn):
+    """--person takes two values: with one, the connection string is a word too many, and was printed whole."""
+    assert main(["audit", "tail", "--person", "70", "--dsn", dsn]) == 2
+    said = capsys.readouterr().err
+    assert "Got unexpected extra argument (" in said
+    assert "s3" not in said
+    assert "cr" not in said.partition("\n")[0]
+
+
+@pytest.mark.parametrize("group", ["audit", "support", "subject", "request", "retention", "key"])
+def test_a_group_alone_shows_its_commands_and_says_what_is_missing(capsys, group):
+    assert main([group]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"Usage: pgerase {group} ")
+    assert "error: Usage" not in said
+    assert said.endswith(f"\nerror: `pgerase {group}` needs a command\n")
+
+
 def test_threat_personal_values_are_not_even_fetched_unless_asked_for(log):
     number = log.write(parts=1)
     log.apart(number, 1, "u1", new={"email": "ann@example.org"})

@@ -107,7 +107,10 @@ def history(
     """
     pairs = [part.partition("=") for part in key]
     if not all(column and equals for column, equals, _ in pairs) or lines < 1:
-        raise UsageError("the key of a row is written COLUMN=VALUE")
+        raise UsageError(
+            "the key of a row is written COLUMN=VALUE",
+            hint="For example: pgerase audit history cs.company company_id=17",
+        )
     wanted = Wanted(table=table, key={column: value for column, _, value in pairs}, values=values)
     with _ending_well(), settings.open_database() as database:
         register = open_register(settings, database, prefix)
