@@ -29,6 +29,7 @@ declare
     v_is_allowed boolean;
     v_links text[];
     v_grant bigint;
+    v_wrong text;
 begin
     select terms.longest, terms.has_break_glass, terms.second_person, terms.review_within
     into strict v_terms
@@ -42,22 +43,22 @@ begin
         raise exception using
             errcode = 'ZE302',
             message = 'you may not open this kind of support access',
-            hint = 'Who may is said under support: in audit.yaml.';
+            hint = 'Who may is said under support: in audit.yaml; nobody may who is not active, or whose key is not there.';
     end if;
 
-    if (v_reason is null and p_ticket is null)
-        or pg_catalog.octet_length(v_reason) > 2000
-        or p_ticket !~ '^[A-Za-z0-9._/#-]{1,64}$'
-        or p_until is null
-        or p_until <= v_opened_at
-        or p_until > v_opened_at + v_terms.longest
-    then
+    v_wrong := case
+        when v_reason is null and p_ticket is null then 'support access needs a reason or a ticket'
+        when pg_catalog.octet_length(v_reason) > 2000 then 'the reason for support access has more than 2000 bytes'
+        when p_ticket !~ '^[A-Za-z0-9._/#-]{1,64}$' then 'this is no ticket'
+        when p_until is null or p_until <= v_opened_at then 'support access needs an end that is still to come'
+        when p_until > v_opened_at + v_terms.longest then
+            pg_catalog.format('support access ends within %s (hours:minutes:seconds) from now', v_terms.longest)
+    end;
+
+    if v_wrong is not null then
         raise exception using
             errcode = 'ZE304',
-            message = pg_catalog.format(
-                'support access needs a reason or a ticket, and an end within %s from now',
-                v_terms.longest
-            ),
+            message = v_wrong,
             hint = 'A ticket is up to 64 letters, digits and ._/#- and never a name; a reason is what the person will be told.';
     end if;
 

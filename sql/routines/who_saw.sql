@@ -22,6 +22,15 @@ create or replace function pgerase_internal.who_saw(p_subject text, p_person tex
 as $$
 #variable_conflict error
 begin
+    -- What the map no longer names may have been looked at all the same.
+    if not exists (
+        select
+        from pgerase_internal.support_grant as earlier
+        where earlier.subject = p_subject
+    ) then
+        perform pgerase_internal.assert_subject(p_subject => p_subject);
+    end if;
+
     return query
     select
         given.grant_id,

@@ -14,8 +14,10 @@ import pytest
 
 from pgerase.cli import deliver as command
 from pgerase.cli.main import main
+from pgerase.database import Database
 from pgerase.operate import Audience, deliver_due, outbox
 from pgerase.operate.deliver import Attempt, retry_refused, settle, take
+from pgerase.operate.log_status import log_status
 from pgerase.webhook import Answer, Failure, Webhook
 from tests.announce.conftest import Care, Hook
 
@@ -234,10 +236,46 @@ def test_what_fails_for_now_is_said_and_waits(care, hook, run):
     care.opened()
     hook.answers = [500, 200]
     code, out, _ = run()
-    assert (code, out) == (1, "0 delivered, 1 not, 1 waiting, 0 refused for good\n")
-    assert run()[0] == 0
+    assert (code, out.splitlines()[0]) == (1, "0 delivered, 1 not, 1 waiting, 0 refused for good")
+    # Nothing is due, and yet somebody was not told.
+    code, out, _ = run()
+    first, second = out.splitlines()
+    assert (code, first) == (1, "0 delivered, 0 not, 1 waiting, 0 refused for good")
+    ((since,),) = care.as_secret(
+        "select to_char(created_at, 'YYYY-MM-DD HH24:MI') from P_internal.outbox where kind = 'channel'"
+    )
+    assert second.startswith(f"1 of those that wait were tried in vain, the oldest is of {since}")
     care.later()
     assert run()[1] == "1 delivered, 0 not, 0 waiting, 0 refused for good\n"
+
+
+def test_audit_status_alarms_of_what_is_not_delivered(care, hook, run, capfd):
+    """S2, S4: who should have been told hours ago is nobody's secret, whether deliver fails or never runs."""
+
+    def alarms() -> tuple[str, ...]:
+        with Database.open(care.database.dsn()) as opened:
+            return tuple(one for one in log_status(opened, care.prefix).alarms if "message" in one)
+
+    care.opened()
+    assert alarms() == ()
+    care.as_secret("update P_internal.outbox set created_at = now() - interval '61 minutes'")
+    ((since,),) = care.as_secret("select to_char(min(created_at), 'YYYY-MM-DD HH24:MI') from P_internal.outbox")
+    # Nobody posts to persons here: they are told by the application.
+    (alarm,) = alarms()
+    assert alarm.startswith(f"1 message about support access not delivered, the oldest of {since}")
+    capfd.readouterr()
+    assert main(["audit", "status", "--dsn", care.database.dsn(), "--prefix", care.prefix]) == 1
+    assert f"ALARM: {alarm}" in capfd.readouterr().out
+    hook.answers = [404]
+    run()
+    (alarm,) = alarms()
+    assert "1 message about support access refused for good, since 2" in alarm
+    hook.answers = [200]
+    run("--retry")
+    assert alarms() == ()
+    # Where persons were ever posted to, they count as well.
+    care.as_secret("update P_internal.outbox set attempts = 1 where kind = 'person'")
+    assert len(alarms()) == 1
 
 
 def test_one_message_that_is_refused_stops_no_other(care, hook):

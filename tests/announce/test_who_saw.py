@@ -161,6 +161,34 @@ def test_officers_ask_about_anybody_and_see_what_the_person_sees(care, looked, c
     assert data["seen"][1]["returned"][0]["rows"] == 2
     assert main(["support", "who-saw", "person", "72", *options]) == 0
     assert capsys.readouterr().out == "nobody of the staff could look at person 72\n"
+    assert main(["support", "who-saw", "person", "999", *options]) == 0
+    assert capsys.readouterr().out == "nobody of the staff could look at person 999, and nobody has this key\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "hint"),
+    [
+        (["support", "who-saw", "persn", "70"], "has no such subject", "There is: person."),
+        (
+            ["support", "open", "persn", "70", "--as", "agent-1", "--reason", "x"],
+            "no such subject",
+            "There is: person.",
+        ),
+        (["subject", "history", "persn", "70"], "has no such subject", "There is: person."),
+        (["subject", "release", "persn", "70", "--yes"], "has no such subject", "There is: person."),
+        (["audit", "tail", "--no-follow", "--person", "persn", "70"], "has no such subject", "There is: person."),
+        (["audit", "tail", "--no-follow", "--table", "persn"], "persn is not captured", "Did you mean care.person?"),
+        (["audit", "tail", "--no-follow", "--table", "note"], "note is not captured", "Captured are: care.person."),
+        (["audit", "history", "person", "id=70"], "id is no column of the key of care.person", "The key is number."),
+    ],
+)
+def test_a_slip_of_the_pen_is_no_answer(care, capsys, words, said, hint):
+    """Exit code 2, and what there is: "nobody looked" must not be said of people who are not there."""
+    assert main([*words, "--dsn", care.database.dsn(), "--prefix", care.prefix]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert said in printed.err
+    assert hint in printed.err
 
 
 def test_s2_every_access_is_in_the_log_and_tail_shows_it_beside_what_was_done(care, capsys):
@@ -176,7 +204,7 @@ def test_s2_every_access_is_in_the_log_and_tail_shows_it_beside_what_was_done(ca
         return [line.partition("  ")[2] for line in capsys.readouterr().out.splitlines()]
 
     opened, changed = shown()
-    assert opened.startswith(f"support -  open  agent-1/{care.database.owner} #{grant}  until: ")
+    assert opened.startswith(f"support -  open  agent-1/{care.database.owner}  [support grant {grant}]  until: ")
     assert opened.endswith(", reason: (apart)")
     assert "ticket: T-1" in opened
     assert changed == f"care.person number=70  update  -/{login}  kind: customer → vip, name: (apart)"

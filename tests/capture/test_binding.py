@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -303,4 +304,53 @@ def test_the_command_says_what_nobody_audits(bench: Bench, capsys: pytest.Captur
     bench.apply()
     capsys.readouterr()
     assert main(arguments) == 0
-    assert capsys.readouterr().out == "4 table(s) captured, 0 gap(s)\n"
+    assert capsys.readouterr().out == "4 table(s) captured, 0 left out on purpose, 0 gap(s)\n"
+
+
+def test_what_is_left_out_on_purpose_is_no_gap(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """Issue 5, build 1, `audit coverage`: a reason in audit.yaml is shown, and what it does not name stays a gap."""
+    bench.write("  app.loan:\n")
+    bench.apply()
+    (bench.folder / "data_map.yaml").write_text(MAP)
+    arguments = ["--dsn", bench.database.dsn(), "--pack", str(bench.folder), "audit", "coverage"]
+    file = bench.folder / "audit.yaml"
+    loan = file.read_text()
+    file.write_text(loan + "uncaptured: {'app.pat*': so that\u202e a test has one, app.loan_: nobody}\n")
+    assert main(arguments) == 1
+    said = capsys.readouterr().out
+    assert "app.patient: left out on purpose: so that  a test has one\n" in said
+    assert "warning[not-captured]: app.visit is governed" in said
+    assert "uncaptured: {app.visit: " in said
+    assert said.endswith("1 table(s) captured, 1 left out on purpose, 2 gap(s)\n")
+    file.write_text(loan + "uncaptured: {app.patient: a test, 'app.*': another}\n")
+    assert main([*arguments, "--format", "json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["left_out"] == [
+        {"table": "app.counter", "reason": "another"},
+        {"table": "app.patient", "reason": "a test"},
+        {"table": "app.visit", "reason": "another"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("capture", "message"),
+    [
+        ("  app.loan:\n  loan:\n", "app.loan is named twice under capture:, with its schema and without"),
+        (
+            "  app.base:\n  app.other:\n",
+            "app.extra is below both app.base and app.other: what happens to its rows would be",
+        ),
+    ],
+)
+def test_what_is_captured_twice_says_how(bench: Bench, capture: str, message: str) -> None:
+    bench.owner.execute(
+        "create table if not exists app.other (id integer primary key); alter table app.extra inherit app.other"
+    )
+    try:
+        bench.write(capture)
+        with Database.open(bench.database.dsn()) as opened:
+            catalog, _ = read_state(opened, bench.prefix)
+        found = [one for one in compile_pack(read_pack(bench.folder), catalog).findings if one.code == "captured-twice"]
+    finally:
+        bench.owner.execute("alter table app.extra no inherit app.other")
+    assert [one.message[: len(message)] for one in found] == [message]

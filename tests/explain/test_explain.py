@@ -347,11 +347,12 @@ def test_a_question_that_cannot_be_asked_says_what_to_do(command: Command, line:
     assert hint in errors
 
 
-def test_a_role_that_is_none_is_not_asked_as(command: Command):
-    code, text, _ = command("read account 1 --role nobody_at_all")
-    assert code == 0
-    assert "not asked: there is no role nobody_at_all" in text
-    assert "warning[could-not-ask]" in text
+def test_a_role_that_is_none_is_a_slip(shop: Site, command: Command):
+    """ "Denied" would be true of it, and an answer to another question."""
+    code, text, errors = command(f"read account 1 --role {shop.roles['web']}b")
+    assert (code, text) == (2, "")
+    assert f"there is no role {shop.roles['web']}b" in errors
+    assert f"Did you mean {shop.roles['web']}?" in errors
 
 
 def test_keys_and_names_move_no_cursor(shop: Site, capsys: pytest.CaptureFixture[str]):

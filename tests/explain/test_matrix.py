@@ -55,6 +55,14 @@ def test_counts_are_what_plain_sql_says(shop: Site, command: Command):
     }
 
 
+def test_who_is_nobody_is_not_taken_for_somebody_without_rights(command: Command):
+    for key in ("99", "x"):
+        code, text, _ = command(f"--viewer {key} --viewer 3 --resource account --action read")
+        assert code == 0
+        assert f"warning[unknown-viewer]: nobody of shop.person has the key {key}" in text
+        assert text.count("unknown-viewer") == 1
+
+
 def test_the_sample_agrees_with_the_rules(command: Command):
     code, text, _ = command("--expected --format json")
     data = json.loads(text)

@@ -85,6 +85,21 @@ def test_explain_tells_why_a_grant_does_not_open_a_row(granted, resource, key, a
     assert [why in reason.says for reason in reasons] == [True]
 
 
+def test_explain_and_verify_know_who_moved_out_of_reach(granted):
+    """Point 50: what hangs on the person, on tables that ask for no tenant themselves, is not to be seen without him."""
+    granted.admin(f"update help.person set tenant = 2 where id = {CARA}")
+    try:
+        answer = ask(granted, ANN, "task", "1001")
+        report = granted.verify(statics=False)
+    finally:
+        granted.admin(f"update help.person set tenant = 1 where id = {CARA}")
+    assert not answer.allowed
+    assert answer.agrees
+    (reason,) = [reason for reason in walk(answer.reason) if reason.kind is Kind.SUPPORT_GRANT]
+    assert reason.says.endswith(": what is required of reading the person does not hold for the viewer")
+    assert report.counterexamples == ()
+
+
 def test_writing_knows_of_no_grant(granted):
     answer = ask(granted, ANN, "task", "1001", Action.UPDATE)
     assert not answer.allowed

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name, Table, Trigger
 from pgerase.errors import Finding, Severity
+from pgerase.rules.audit import Uncaptured
+from pgerase.rules.names import TableName
 
 _MARK = re.compile(r"\[pgerase capture=(\{[^\]]*\})\]\s*\Z")
 _FIRES = frozenset({"O", "A"})
@@ -44,15 +46,31 @@ def captured_tables(catalog: Catalog, prefix: str) -> Mapping[Name, Captured]:
     }
 
 
-def coverage(catalog: Catalog, prefix: str, wanted: Iterable[Name] = ()) -> tuple[Finding, ...]:
-    """What nobody writes down: of the `wanted` tables, of tables below captured ones, and of columns. Sorted by object."""
+def left_out(wanted: Iterable[Name], captured: Iterable[Name], uncaptured: Sequence[Uncaptured]) -> Mapping[Name, str]:
+    """Of the `wanted` tables that are not captured those that audit.yaml leaves out on purpose, with the reason; the first that fits."""
+    found = {
+        name: next((one.reason for one in uncaptured if one.tables.matches(TableName(name.name, name.schema))), None)
+        for name in sorted({*wanted} - {*captured})
+    }
+    return {name: reason for name, reason in found.items() if reason is not None}
+
+
+def coverage(
+    catalog: Catalog, prefix: str, wanted: Iterable[Name] = (), uncaptured: Sequence[Uncaptured] = ()
+) -> tuple[Finding, ...]:
+    """What nobody writes down: of the `wanted` tables, of tables below captured ones, and of columns. Sorted by object.
+
+    Tables that are `uncaptured` on purpose are none.
+    """
     captured = captured_tables(catalog, prefix)
+    wanted = tuple(wanted)
     found = [finding for one in captured.values() for finding in _gaps(catalog, prefix, one)]
     covered = {name for top in captured for name in (top, *catalog.leaves(top))}
+    on_purpose = left_out(wanted, covered, uncaptured)
     for name in dict.fromkeys(wanted):
-        if name not in covered:
+        if name not in covered and name not in on_purpose:
             message = f"{name} is governed, and nobody writes down what happens to it"
-            hint = "Name it under capture: in audit.yaml and apply."
+            hint = f'In audit.yaml name it under capture:, and apply; or say why not: uncaptured: {{{name}: "…"}}.'
             found.append(Finding("not-captured", Severity.WARNING, str(name), message, hint))
     return tuple(sorted(found, key=lambda finding: (finding.subject, finding.code, finding.message)))
 

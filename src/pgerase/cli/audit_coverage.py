@@ -6,13 +6,14 @@ import click
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.catalog.read import read_catalog
-from pgerase.check.coverage import captured_tables
+from pgerase.check.coverage import captured_tables, left_out
 from pgerase.check.coverage import coverage as find_gaps
 from pgerase.cli.output import finding_data, findings_text, print_result
 from pgerase.cli.settings import Settings, common_options
 from pgerase.compile import compile_pack
 from pgerase.compile.surroundings import matches
 from pgerase.errors import ExitCode, UsageError
+from pgerase.report import printable
 from pgerase.rules.pack import Pack
 
 
@@ -22,7 +23,8 @@ from pgerase.rules.pack import Pack
 def coverage(settings: Settings) -> int:
     """Find tables of --pack that nobody audits, partitions without triggers, and columns that came later.
 
-    Governed tables and those of the data map are to be audited. Exit code 1 where something is not.
+    Governed tables and those of the data map are to be audited, but for those that audit.yaml leaves out on purpose (uncaptured:).
+    Exit code 1 where something is not.
     """
     pack = settings.read_pack()
     if pack is None:
@@ -30,16 +32,23 @@ def coverage(settings: Settings) -> int:
     with settings.open_database() as database:
         catalog = read_catalog(database)
     prefix = pack.settings.prefix
-    findings = find_gaps(catalog, prefix, _wanted(pack, catalog))
+    wanted = _wanted(pack, catalog)
+    uncaptured = pack.audit.uncaptured if pack.audit is not None else ()
+    findings = find_gaps(catalog, prefix, wanted, uncaptured)
     captured = captured_tables(catalog, prefix)
-    summary = f"{len(captured)} table(s) captured, {len(findings)} gap(s)"
+    covered = {name for top in captured for name in (top, *catalog.leaves(top))}
+    on_purpose = left_out(wanted, covered, uncaptured)
+    lines = [findings_text(findings)] if findings else []
+    lines += [f"{printable(str(name))}: left out on purpose: {printable(why)}" for name, why in on_purpose.items()]
+    summary = f"{len(captured)} table(s) captured, {len(on_purpose)} left out on purpose, {len(findings)} gap(s)"
     data = {
         "command": "audit coverage",
         "prefix": prefix,
         "captured": [{"table": str(name), "columns": dict(one.columns)} for name, one in captured.items()],
+        "left_out": [{"table": str(name), "reason": why} for name, why in on_purpose.items()],
         "findings": [finding_data(finding) for finding in findings],
     }
-    print_result(settings, [findings_text(findings), summary] if findings else [summary], data)
+    print_result(settings, [*lines, summary], data)
     return ExitCode.NO if findings else ExitCode.DONE
 
 

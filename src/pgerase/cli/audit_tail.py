@@ -16,7 +16,7 @@ from pgerase.cli.output import progress
 from pgerase.cli.people import open_register, prefix_option
 from pgerase.cli.settings import Settings, common_options
 from pgerase.errors import UsageError
-from pgerase.operate.tail import Entry, Tail, Wanted
+from pgerase.operate.tail import Entry, Tail, Wanted, assert_known
 from pgerase.report.entries import Kind, entry_json, entry_line
 
 _COLOURS = {Kind.TIME: "bright_black", Kind.TABLE: "cyan", Kind.WHO: "magenta"}
@@ -79,9 +79,12 @@ def tail(
         values=values,
     )
     with _ending_well(), settings.open_database() as database:
-        looking = Tail(open_register(settings, database, prefix), wanted)
-        if not _show(settings, looking.last(lines), values=values) and lines:
-            progress(_NOTHING)
+        register = open_register(settings, database, prefix)
+        looking = Tail(register, wanted)
+        if not _show(settings, looking.last(lines), values=values):
+            assert_known(register, wanted)
+            if lines:
+                progress(_NOTHING)
         waiting = Event()
         while follow and not waiting.wait(every):
             _show(settings, looking.new(), values=values)
@@ -104,10 +107,15 @@ def history(
     """
     pairs = [part.partition("=") for part in key]
     if not all(column and equals for column, equals, _ in pairs) or lines < 1:
-        raise UsageError("the key of a row is written COLUMN=VALUE")
+        raise UsageError(
+            "the key of a row is written COLUMN=VALUE",
+            hint="For example: pgerase audit history cs.company company_id=17",
+        )
     wanted = Wanted(table=table, key={column: value for column, _, value in pairs}, values=values)
     with _ending_well(), settings.open_database() as database:
-        if not _show(settings, Tail(open_register(settings, database, prefix), wanted).last(lines), values=values):
+        register = open_register(settings, database, prefix)
+        if not _show(settings, Tail(register, wanted).last(lines), values=values):
+            assert_known(register, wanted)
             progress(_NOTHING)
 
 

@@ -50,8 +50,8 @@ def deliver(
 ) -> int:
     """Post what is announced about support access, and notice what expired or should have been reviewed.
 
-    Addresses are read from environment variables. Exit code 1 where something that was due could not be delivered, or was refused
-    for good, now or earlier.
+    Addresses are read from environment variables. Exit code 1 where something was tried in vain and waits, or was refused for good,
+    now or earlier.
     """
     if not 0.1 <= every <= 3600:
         raise UsageError("--every takes 0.1 to 3600 seconds")
@@ -67,7 +67,7 @@ def deliver(
         left = outbox(register, tuple(webhooks))
     print_result(settings, _lines(attempts, left, webhooks), _data(attempts, left, noted))
     undelivered = any(not attempt.answer.accepted for attempt in attempts)
-    return ExitCode.NO if undelivered or left.refused else ExitCode.DONE
+    return ExitCode.NO if undelivered or left.failing or left.refused else ExitCode.DONE
 
 
 def _webhooks(register: Register, webhook_env: str | None, person_env: str | None) -> Mapping[Audience, Webhook]:
@@ -104,6 +104,10 @@ def _lines(attempts: tuple[Attempt, ...], left: Outbox, webhooks: Mapping[Audien
         return ["nothing is posted: neither audit.yaml nor an option names a webhook"]
     counts = Counter(attempt.answer.accepted for attempt in attempts)
     lines = [f"{counts[True]} delivered, {counts[False]} not, {left.waiting} waiting, {left.refused} refused for good"]
+    if left.failing_since is not None:
+        lines.append(
+            f"{left.failing} of those that wait were tried in vain, the oldest is of {left.failing_since:%Y-%m-%d %H:%M %Z}"
+        )
     if left.refused:
         lines.append("refused ones stay until `pgerase deliver --retry`, once the webhook is put right")
     return lines
@@ -127,6 +131,8 @@ def _data(attempts: tuple[Attempt, ...], left: Outbox, noted: int) -> dict[str, 
             for attempt in attempts
         ],
         "waiting": left.waiting,
+        "failing": left.failing,
+        "failing_since": left.failing_since.isoformat() if left.failing_since is not None else None,
         "refused": left.refused,
         "oldest": left.oldest.isoformat() if left.oldest is not None else None,
     }

@@ -12,6 +12,7 @@ from pgerase.cli.settings import Settings, common_options
 from pgerase.errors import ExitCode
 from pgerase.operate.holds import OwnRow, place_holds, release_holds
 from pgerase.operate.log import Log
+from pgerase.operate.people import status
 
 
 @click.command("hold")
@@ -80,6 +81,9 @@ def release(
     with settings.open_database() as database:
         register = open_register(settings, database, prefix)
         released = release_holds(Log(database, register.names.prefix), subject, people, reference=reference)
+        if not released:
+            # A slip is not to be taken for an answer.
+            status(register, subject, ())
     print_result(
         settings,
         [f"released: {released}"],

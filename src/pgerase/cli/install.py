@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pgerase.cli.output import confirm, print_result, progress
+from pgerase.cli.output import confirm, print_result, print_script, progress
 from pgerase.cli.settings import DEFAULT_PREFIX, Settings, common_options
 from pgerase.errors import Refused
 from pgerase.install import Mark, Names, Report, Step, plan_install, plan_uninstall, roles_sql
@@ -37,7 +37,10 @@ def install(settings: Settings, prefix: str | None, yes: bool, roles_only: bool)
     if roles_only:
         with settings.open_database() as database:
             script = roles_sql(database, name)
-        print_result(settings, [script.rstrip("\n")], {"command": "install", "roles_sql": script})
+        if settings.json:
+            print_result(settings, (), {"command": "install", "roles_sql": script})
+        else:
+            print_script(script.rstrip("\n"))
         return
     _bring_up(settings, "install", name, pack, yes=yes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -56,6 +57,10 @@ COMMANDS = {
     "key": Entry("pgerase.cli.key:key", "Keys to sign tokens with: add, rotate, retire, list."),
     "backup-check": Entry("pgerase.cli.plan:backup_check", "Are dumps whole?"),
 }
+
+
+_PASSWORD = re.compile(r"(password\s*=\s*|password%3D|://[^\s/:@]*:)('(?:[^'\\]|\\.)*'|[^\s@&)]+)", re.IGNORECASE)
+"""Passwords in connection strings, of both kinds."""
 
 
 class Commands(click.Group):
@@ -133,10 +138,18 @@ def perform(settings: Settings, arguments: Sequence[str]) -> int:
 def _explain(settings: Settings, error: Exception) -> int:
     """Print what went wrong and return the exit code that says so."""
     match error:
+        case click.exceptions.NoArgsIsHelpError():
+            if not settings.json:
+                click.echo(f"{error.ctx.get_help()}\n", err=True)
+            message = f"`{error.ctx.command_path}` needs a command"
+            print_error(settings, kind="UsageError", message=message, code=ExitCode.USAGE)
+            return ExitCode.USAGE
         case click.ClickException():
             where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "pgerase"
             hint = f"see `{where} --help`"
-            print_error(settings, kind="UsageError", message=error.format_message(), hint=hint, code=ExitCode.USAGE)
+            # An option that lacks a value may have swallowed --dsn, and then the next word is one too many.
+            message = _PASSWORD.sub(r"\1…", error.format_message())
+            print_error(settings, kind="UsageError", message=message, hint=hint, code=ExitCode.USAGE)
             return ExitCode.USAGE
         case PgeraseError() if error.exit_code is not ExitCode.BUG:
             print_error(settings, kind=type(error).__name__, error=error, code=error.exit_code)

@@ -24,12 +24,27 @@ def print_result(settings: Settings, lines: Sequence[str], data: Mapping[str, An
         click.echo(json.dumps({"format": FORMAT, **data}, indent=2, ensure_ascii=False))
     else:
         for line in lines:
-            click.echo(line)
+            click.echo(_harmless(line))
+
+
+def print_script(text: str) -> None:
+    """A script, to the letter."""
+    click.echo(text)
 
 
 def progress(message: str) -> None:
     """Say what is going on, on standard error."""
-    click.echo(message, err=True)
+    click.echo(_harmless(message), err=True)
+
+
+# What moves the cursor, recolours a terminal or turns text around: tables may be called so. Lines and tabs are ours.
+_HARMFUL = dict.fromkeys(
+    [*range(9), *range(11, 32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A)], " "
+)
+
+
+def _harmless(text: str) -> str:
+    return text.translate(_HARMFUL)
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -69,10 +84,10 @@ def print_error(
         click.echo(json.dumps({"format": FORMAT, "error": what}, indent=2, ensure_ascii=False))
         return
     if findings:
-        click.echo(findings_text(findings), err=True)
-    click.echo(f"error: {message}", err=True)
+        click.echo(_harmless(findings_text(findings)), err=True)
+    click.echo(_harmless(f"error: {message}"), err=True)
     if hint:
-        click.echo(f"hint: {hint}", err=True)
+        click.echo(_harmless(f"hint: {hint}"), err=True)
 
 
 def finding_data(finding: Finding) -> dict[str, Any]:

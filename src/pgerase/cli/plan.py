@@ -17,7 +17,7 @@ from pgerase.apply.locks import Patience
 from pgerase.apply.prepare import Prepared, prepare
 from pgerase.catalog.model import Catalog, Name
 from pgerase.check.spelling import nearest, spell
-from pgerase.cli.output import confirm, finding_data, findings_text, print_result, progress
+from pgerase.cli.output import confirm, finding_data, findings_text, print_result, print_script, progress
 from pgerase.cli.settings import Settings, common_options
 from pgerase.compare.model import compared_data
 from pgerase.database import Database
@@ -65,7 +65,7 @@ def plan(settings: Settings, exit_code: bool, output: Path | None, as_sql: bool,
     if output is not None:
         output.write_text(made.to_json(), encoding="utf-8")
     if as_sql and not settings.json:
-        print_result(settings, [script(made).rstrip("\n")], {})
+        print_script(script(made).rstrip("\n"))
     else:
         text = [*lines(made, same=same), *gains_lines(made.compared)]
         if made.findings and not settings.json:

@@ -221,6 +221,8 @@ def _status_data(found: LogStatus) -> dict[str, Any]:
         "detached": found.detached,
         "holds": found.holds,
         "held": found.held,
+        "late_messages": found.late_messages,
+        "refused_messages": found.refused_messages,
         "alarms": list(found.alarms),
     }
 

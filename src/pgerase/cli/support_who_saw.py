@@ -11,7 +11,7 @@ import click
 from pgerase.cli.output import print_result
 from pgerase.cli.people import open_register, people_options, read_keys
 from pgerase.cli.settings import Settings, common_options
-from pgerase.operate import Sight
+from pgerase.operate import Sight, State, status
 from pgerase.operate import who_saw as read_sights
 from pgerase.report import printable
 
@@ -29,9 +29,13 @@ def who_saw(settings: Settings, subject: str, keys: tuple[str, ...], file: TextI
     with settings.open_database() as database:
         register = open_register(settings, database, prefix)
         found = [(key, read_sights(register, subject, key)) for key in people]
+        unseen = [key for key, sights in found if not sights]
+        nobody: set[str] = (
+            {one.key for one in status(register, subject, unseen) if one.state is State.MISSING} if unseen else set()
+        )
     print_result(
         settings,
-        [line for key, sights in found for line in _lines(subject, key, sights)],
+        [line for key, sights in found for line in _lines(subject, key, sights, is_there=key not in nobody)],
         {
             "command": "support who-saw",
             "seen": [_data(subject, key, sight) for key, sights in found for sight in sights],
@@ -39,9 +43,9 @@ def who_saw(settings: Settings, subject: str, keys: tuple[str, ...], file: TextI
     )
 
 
-def _lines(subject: str, key: str, sights: tuple[Sight, ...]) -> Iterator[str]:
+def _lines(subject: str, key: str, sights: tuple[Sight, ...], *, is_there: bool) -> Iterator[str]:
     if not sights:
-        yield f"nobody of the staff could look at {subject} {key}"
+        yield f"nobody of the staff could look at {subject} {key}" + ("" if is_there else ", and nobody has this key")
         return
     yield f"{subject} {key}"
     for sight in sights:

@@ -16,7 +16,7 @@ from pgerase.compile.decisions import DecisionEmitter
 from pgerase.compile.desired import DesiredFunction, DesiredGrant, DesiredObject, DesiredPolicy, DesiredView
 from pgerase.compile.emit import Env, row_env
 from pgerase.compile.naming import Naming
-from pgerase.compile.sql import dollar_tag, formula_text, ident, qualified, text_literal
+from pgerase.compile.sql import dollar_tag, formula_text, ident, qualified, regclass, text_literal
 from pgerase.compile.views import ViewBuilder, texts
 from pgerase.errors import Finding, Severity
 from pgerase.rules.conditions import Action
@@ -106,7 +106,7 @@ def _function(
     to = f"${len(parameters)}"
     key = views.facts.person(people.key.name)
     active = sql.exists(sql.select("", [f"{views.person} p"], [f"p.{key} = {to}", *in_force]))
-    relation = f"{text_literal(qualified(table)).strip()}::pg_catalog.regclass"
+    relation = regclass(table)
     conditions = [
         *(f"t.{ident(one.name)} = ${number}" for number, one in enumerate(handed.keys, start=1)),
         active,

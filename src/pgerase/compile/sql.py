@@ -16,6 +16,7 @@ from pglast import parser
 from pglast.keywords import COL_NAME_KEYWORDS, RESERVED_KEYWORDS, TYPE_FUNC_NAME_KEYWORDS
 
 from pgerase.catalog.model import Name
+from pgerase.catalog.quoting import quote_identifier
 from pgerase.errors import InternalError
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
@@ -72,6 +73,12 @@ def text_literal(value: str) -> str:
         # Line breaks are spelt out: fragments are moved right line by line, and no line may begin inside a literal.
         return " E" + quoted.replace("\\", "\\\\").replace("\n", "\\n")
     return quoted
+
+
+def regclass(name: Name) -> str:
+    """A table as the constant of type regclass, whose input knows no U&"…"."""
+    spelt = ".".join(quote_identifier(part) for part in (name.schema, name.name))
+    return f"{text_literal(spelt).strip()}::pg_catalog.regclass"
 
 
 def unbroken(expression: str) -> str:

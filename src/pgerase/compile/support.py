@@ -211,11 +211,31 @@ class SupportAccess:
         )
         listed = ", ".join(f"s.{ident(name)}" for name in columns)
         me = qualified(self._naming.view("me"))
+        required = self._required_of(subject)
+        if required:
+            table = qualified(subject.table.name)
         query = sql.select(
-            f"{listed}, g.grant_id", [f"{me} p", grants, f"{table} s"], [*_same_person(subject, "s", "g.person"), may]
+            f"{listed}, g.grant_id",
+            [f"{me} p", grants, f"{table} s"],
+            [*_same_person(subject, "s", "g.person"), may, *required],
         )
         comment = f"Whom of {subject.name} the viewer may look at, by open support grants ({support.terms.at}). {_MARK}"
         return self._views.view(self._view(subject.name), query, comment)
+
+    def _required_of(self, subject: BoundSubject) -> list[str]:
+        """What is required of reading the person's own row: whoever moved out of its reach has lost what hangs on it, too."""
+        resource = next((one for one in self._rules.resources if one.table.name == subject.table.name), None)
+        if resource is None:
+            return []
+        env = row_env("s", as_set=True)
+        held = conjunction(
+            self._decisions.requirement(resource, one, env) for one in self._decisions.required(resource, Action.READ)
+        )
+        people = self._known_people()
+        if subject.table.name != people.table.name:
+            return texts([held])
+        own = Atom(f"s.{ident(people.key.name)} = p.{self._emitter.facts.person(people.key.name)}")
+        return [] if not texts([held]) else texts([disjunction([own, held])])
 
     def _held(self, who: BoundCondition, env: Env) -> list[str]:
         return [text for text in self._emitter.conjuncts(who, env, positive=True) if text != "true"]

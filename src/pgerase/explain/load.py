@@ -65,9 +65,13 @@ class Loader:
             self._found[name] = self._whole(name)
         if viewer is not None and viewer[0] not in self._needs.whole:
             self._found[viewer[0]] = self._person(viewer[0], {viewer[1]: viewer[2]})
+        leading: list[tuple[Name, Values]] = []
         for name, person in people:
             if name not in self._needs.whole:
-                self._found.setdefault(name, {}).update(self._person(name, person))
+                found = self._person(name, person)
+                self._found.setdefault(name, {}).update(found)
+                # What is required of reading the person may lead on.
+                leading += [(name, values) for values in found.values()]
         row: SeenRow | None = None
         if key is not None:
             try:
@@ -81,7 +85,7 @@ class Loader:
         waiting = [(table.name, one) for one in (None if row is None else row.values, made) if one is not None]
         if row is not None and table.name not in self._needs.whole:
             self._found.setdefault(table.name, {})[row.id] = row.values
-        self._follow(waiting)
+        self._follow([*waiting, *leading])
         data = {name: tuple(rows.values()) for name, rows in self._found.items()}
         for name in {*self._needs.columns, table.name}:
             data.setdefault(name, ())

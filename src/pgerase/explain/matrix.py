@@ -8,7 +8,7 @@ counts, where it is wanted, beside the others.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -44,6 +44,8 @@ from pgerase.verify.support import read_grants, support_rules
 from pgerase.verify.viewers import Population, Viewer, sample_viewers
 
 _WAIT = "5s"
+_NO_VALUE = "22"
+"""SQLSTATE class: a text is no value of the type."""
 _COUNTED = (Action.READ, Action.UPDATE)
 _NOBODIES = {"unknown key", "garbage"}
 """Strata of verify's that see nothing by definition: a line of zeros tells nothing."""
@@ -122,6 +124,7 @@ class _Counting:
             needs = find_needs(self._access, self._catalog, {one.table.name for one in governed}, support=self._support)
             data, now = self._read(blind, needs, governed)
             rows = self._rows(data, now, governed, needs)
+            self._findings += self._unknown(blind)
             self._identity = prepare_identity(self._database, self._names, kind, self._pack.claim)
         meaning = None
         if self._question.expected:
@@ -202,6 +205,24 @@ class _Counting:
             else:
                 rows += self._sampled(population, governed, needs)
         return rows
+
+    def _unknown(self, blind: Blind) -> Iterator[Finding]:
+        """Named viewers who are nobody: zeros are not to be taken for the rights of somebody."""
+        viewers = self._access.viewers
+        if viewers is None:
+            return
+        people = named_table(self._catalog, viewers.table).name
+        for key in dict.fromkeys(self._question.viewers):
+            try:
+                with self._database.transaction():
+                    found = blind.look_up(people, (), {viewers.key: key})
+            except DatabaseFailed as error:
+                if not error.sqlstate.startswith(_NO_VALUE):
+                    raise
+                found = None
+            if found is None or (isinstance(found, Rows) and not found.rows):
+                message = f"nobody of {people} has the key {key}: counted is what a stranger may do"
+                yield Finding("unknown-viewer", Severity.WARNING, key, message, f"Keys are values of {viewers.key}.")
 
     def _sampled(self, population: Population | None, governed: Sequence[_Governed], needs: Needs) -> list[_Row]:
         sample = Sample(seed=self._question.seed, viewers=self._question.sample)

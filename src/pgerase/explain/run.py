@@ -81,6 +81,9 @@ class _Explaining:
         self._names = Names(pack.settings.prefix)
         self._catalog = read_catalog(database)
         self._resource = resource_named(access, question.resource)
+        if question.role is not None and question.role not in self._catalog.roles:
+            ours = [name for name in self._catalog.roles if not name.startswith("pg_")]
+            raise UsageError(f"there is no role {question.role}", hint=nearest(question.role, ours))
         self._table = named_table(self._catalog, self._resource.table)
         if not self._table.has_row_security and question.action is not Action.READ:
             message = f"{self._table.name} is {KINDS[self._table.kind]}: it is read through its secured view, and nobody writes it"

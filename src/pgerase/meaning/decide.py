@@ -293,7 +293,12 @@ class Meaning:
     def _supported(self, asker: _Asker, action: Action, row: Row) -> tuple[Grant, ...]:
         if self._support is None or action is not Action.READ or not isinstance(asker, Row):
             return ()
-        return self._support.opens(asker, row)
+        return self._support.opens(asker, row, self._in_sight)
+
+    def _in_sight(self, viewer: Row, person: Row) -> bool:
+        """What is required of reading the person's own row: whom one may not see is nobody to be looked into (point 50)."""
+        resource = self._structure.found(person.table)
+        return resource is None or self._requirements_hold(_Question(viewer, resource, Action.READ, person))
 
     # -- decisions on old and new rows (points 20 to 22) ---------------------------------------------------------------
 

@@ -181,13 +181,22 @@ class Explainer:
             return ()
         told: list[Reason] = []
         for grant in self._support.of(viewer):
-            why_not = self._support.why_not(grant, viewer, question.row)
+            why_not = self._support.why_not(grant, viewer, question.row, self._in_sight)
             ticket = f", ticket {grant.ticket}" if grant.ticket else ""
             kind = "break-glass" if grant.is_break_glass else "support"
             says = f"{kind} grant {grant.number} until {grant.until:%Y-%m-%d %H:%M %Z}, for {grant.subject} {grant.person}{ticket}"
             says += f": {why_not}" if why_not else ""
             told.append(Reason(Kind.SUPPORT_GRANT, not why_not, says=says, at=self._support.at, key=str(grant.number)))
         return (some(Kind.SUPPORT, tuple(told), at=self._support.at),) if told else ()
+
+    def _in_sight(self, viewer: Row, person: Row) -> bool:
+        """Whether what is required of reading the person's own row holds for the viewer."""
+        resource = self._structure.found(person.table)
+        return resource is None or all(
+            self._requirement(Asker(viewer, ""), one, resource, person).truth is True
+            for one in self._structure.requirements(resource)
+            if Action.READ in one.can
+        )
 
     def _combined(self, question: _Question, entries: Sequence[Combine]) -> Reason:
         """The first entry of `combine` that fits, and what comes after it where that is not known; at the end the union."""

@@ -81,6 +81,10 @@ class Structure:
             raise PgeraseError(f"{table.name} is asked for a decision and is no resource")
         return self._by_table[table.name]
 
+    def found(self, table: Table) -> Resource | None:
+        """The resource of a table; None where it is none."""
+        return self._by_table.get(table.name)
+
     # -- parents -------------------------------------------------------------------------------------------------------
 
     def parents(self, resource: Resource) -> tuple[Parent, ...]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from pgerase.catalog.model import Name, Table
 from pgerase.errors import PgeraseError, Position
@@ -46,6 +47,10 @@ class Grant:
     ticket: str = ""
 
 
+InSight: TypeAlias = Callable[[Row, Row], bool]
+"""Whether what is required of reading a person's row leaves it to a viewer: the viewer first."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Way:
     """Rows of `table` are a person's where the first columns of each pair equal the second of the person's own row."""
@@ -80,11 +85,11 @@ class SupportAccess:
         key = self._people.key(viewer).value
         return tuple(grant for grant in self._grants if key is not None and grant.holder == str(key))
 
-    def opens(self, viewer: Row, row: Row) -> tuple[Grant, ...]:
-        """The grants by which the viewer may read that row, requirements apart."""
-        return tuple(grant for grant in self.of(viewer) if not self.why_not(grant, viewer, row))
+    def opens(self, viewer: Row, row: Row, in_sight: InSight) -> tuple[Grant, ...]:
+        """The grants by which the viewer may read that row, its own requirements apart."""
+        return tuple(grant for grant in self.of(viewer) if not self.why_not(grant, viewer, row, in_sight))
 
-    def why_not(self, grant: Grant, viewer: Row, row: Row) -> str:
+    def why_not(self, grant: Grant, viewer: Row, row: Row, in_sight: InSight) -> str:
         """Why a grant of the viewer does not open the row; empty where it does."""
         terms = self._rules.support
         approved = grant.is_approved and not grant.approved_here
@@ -109,6 +114,8 @@ class SupportAccess:
             return "the viewer is not of those who may"
         elif not self._allows(grant.subject, person):
             return "the person does not allow it"
+        if person != viewer and not in_sight(viewer, person):
+            return "what is required of reading the person does not hold for the viewer"
         if not any(self._leads(way, row, person) for way in self._ways if way.subject == grant.subject):
             return "the row is not that person's, by a link that is opened"
         return ""

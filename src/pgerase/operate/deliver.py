@@ -51,11 +51,16 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """What is left in the outbox: `waiting` to be posted, now or later, and `refused` for good; the oldest of both."""
+    """What is left in the outbox: `waiting` to be posted, now or later, and `refused` for good; the oldest of both.
+
+    `failing` of those that wait were tried in vain, the oldest of them since `failing_since`.
+    """
 
     waiting: int
     refused: int
     oldest: datetime | None
+    failing: int
+    failing_since: datetime | None
 
 
 def webhook_variable(register: Register) -> str | None:
@@ -118,7 +123,7 @@ def settle(register: Register, attempt: Attempt) -> None:
 def outbox(register: Register, audiences: tuple[Audience, ...] = tuple(Audience)) -> Outbox:
     """What is left for these audiences. Raises DatabaseFailed."""
     row = register.rows("outbox", kinds=[audience.value for audience in audiences])[0]
-    return Outbox(row["waiting"], row["refused"], row["oldest"])
+    return Outbox(row["waiting"], row["refused"], row["oldest"], row["failing"], row["failing_since"])
 
 
 def body(message: Message) -> dict[str, Any]:

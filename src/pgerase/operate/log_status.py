@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pgerase.catalog.read import read_parameter_grants, read_session_settings
 from pgerase.check.muted import settings_doors
-from pgerase.database import Database
+from pgerase.database import Database, Row
 from pgerase.errors import Severity
 from pgerase.operate.log import Log
 from pgerase.operate.retention_model import RunState
@@ -16,6 +16,10 @@ from pgerase.rules.pack import AcceptedDoor
 
 MISSED_AFTER = timedelta(days=1, hours=2)
 """A run a day is what it takes; the two hours are for schedulers that are late."""
+
+
+LATE_AFTER = timedelta(hours=1)
+"""How long a message about support access may wait: the longest that delivering pauses between two attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class LogStatus:
     holds: int
     held: int
     last_seal: datetime | None
+    late_messages: int
+    refused_messages: int
     alarms: tuple[str, ...]
 
 
@@ -83,6 +89,7 @@ def log_status(
         for row in log.rows("log_status", now=clock)
     )
     found = log.rows("log_runs")[0]
+    told = log.rows("log_messages", before=clock - LATE_AFTER)[0]
     status = LogStatus(
         now=clock,
         classes=classes,
@@ -94,10 +101,11 @@ def log_status(
         holds=found["holds"],
         held=found["held"],
         last_seal=_last_seal(log),
+        late_messages=told["waiting"],
+        refused_messages=told["refused"],
         alarms=(),
     )
-    status = _with_alarms(status, missed_after)
-    return replace(status, alarms=(*status.alarms, *_silenced(database, accepted)))
+    return _with_alarms(status, missed_after, (*_of_messages(told), *_silenced(database, accepted)))
 
 
 def _silenced(database: Database, accepted: Collection[AcceptedDoor]) -> list[str]:
@@ -116,7 +124,27 @@ def _last_seal(log: Log) -> datetime | None:
     return log.database.value(f"select pg_catalog.max(segment.at) from {log.table('segment')} as segment")
 
 
-def _with_alarms(status: LogStatus, missed_after: timedelta) -> LogStatus:
+def _of_messages(told: Row) -> Iterator[str]:
+    """What should have been told of support access, and was not."""
+    if told["waiting"]:
+        since = f"{told['waiting_since']:%Y-%m-%d %H:%M %Z}"
+        yield (
+            f"{told['waiting']} {_messages(told['waiting'])} about support access not delivered, the oldest of {since}:"
+            " `pgerase deliver` says why, or does not run"
+        )
+    if told["refused"]:
+        since = f"{told['refused_since']:%Y-%m-%d %H:%M %Z}"
+        yield (
+            f"{told['refused']} {_messages(told['refused'])} about support access refused for good, since {since}:"
+            " put the webhook right, then `pgerase deliver --retry`"
+        )
+
+
+def _messages(count: int) -> str:
+    return "message" if count == 1 else "messages"
+
+
+def _with_alarms(status: LogStatus, missed_after: timedelta, further: Iterable[str]) -> LogStatus:
     alarms: list[str] = []
     if status.classes:
         if status.last_done is None:
@@ -140,4 +168,4 @@ def _with_alarms(status: LogStatus, missed_after: timedelta) -> LogStatus:
             alarms.append(f"{one.name}: entries dated before every partition, found {one.early_since:%Y-%m-%d}")
     if status.detached:
         alarms.append(f"{status.detached} detached, and there still")
-    return replace(status, alarms=tuple(alarms))
+    return replace(status, alarms=(*alarms, *further))

@@ -33,8 +33,11 @@ def set_state(register: Register, subject: str, keys: Sequence[str], state: Stat
 
 
 def history(register: Register, subject: str, keys: Sequence[str]) -> tuple[Event, ...]:
-    """Everything the ledger knows about these people, oldest first for each. Raises DatabaseFailed."""
+    """Everything the ledger knows about these people, oldest first for each. Raises UsageError for an unknown subject, DatabaseFailed."""
     rows = register.rows("history", subject=subject, keys=list(keys))
+    if not rows:
+        # Of a kind that the map names no longer there may be something; of one that it never named not.
+        status(register, subject, ())
     return tuple(
         Event(
             key=row["key"],

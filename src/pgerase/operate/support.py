@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pgerase.database import Row, identifier
 from pgerase.errors import DatabaseFailed, Refused
+from pgerase.operate.people import status
 from pgerase.operate.register import Register
 
 
@@ -45,6 +46,8 @@ def open_access(
 ) -> Access:
     """Open support access for a viewer. Raises Refused as the rules say, UsageError for terms that are none, DatabaseFailed."""
     kind = "break_glass" if break_glass else "normal"
+    # Whoever may open the register may know what people are called; of the people themselves only the routine speaks.
+    status(register, subject, ())
     with register.answering():
         rows = register.call("open_grant", kind, holder, subject, person, reason or None, ticket or None, until)
     return read_access(register, rows[0]["open_grant"])

@@ -6,6 +6,7 @@ told by snapshots: those whose transaction had not ended in the snapshot of the 
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections import deque
 from collections.abc import Generator, Mapping
@@ -14,11 +15,14 @@ from datetime import datetime
 from typing import Any
 
 from pgerase.database import Row
-from pgerase.errors import Refused
+from pgerase.errors import Refused, UsageError
+from pgerase.operate.people import status
 from pgerase.operate.register import Register
 
 WINDOW = 1_000_000
 """How many numbers before the beginning an entry may have that was being written when tailing began."""
+SUPPORT = "support"
+"""What entries about support access have for a table."""
 _SLACK = 1_000
 """A number may be drawn shortly before its transaction gets one of its own."""
 _PAGE = 1_000
@@ -73,6 +77,28 @@ class Wanted:
     since: datetime | None = None
     key: Mapping[str, str] | None = None
     values: bool = False
+
+
+def assert_known(register: Register, wanted: Wanted) -> None:
+    """Whether what is asked for can be in the log at all; for whom found nothing, so as not to take a slip for an answer.
+
+    Raises UsageError for a table that is not captured, columns that are not its key, and an unknown subject; DatabaseFailed.
+    """
+    if wanted.table is not None:
+        captured = {row["relation"]: row["key"] for row in register.rows("log_relations")}
+        known = {*captured, SUPPORT}
+        named = [name for name in known if name == wanted.table or name.endswith(f".{wanted.table}")]
+        if not named:
+            near = difflib.get_close_matches(wanted.table, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Captured are: {', '.join(sorted(captured)) or 'none'}."
+            raise UsageError(f"{wanted.table} is not captured, and nothing of it in the log is like this", hint=hint)
+        for column in wanted.key or ():
+            if all(name in captured and column not in captured[name] for name in named):
+                keys = " or ".join(", ".join(captured[name]) for name in named)
+                raise UsageError(f"{column} is no column of the key of {named[0]}", hint=f"The key is {keys}.")
+    if wanted.person is not None:
+        with register.answering():
+            status(register, wanted.person[0], [])
 
 
 class Tail:

@@ -175,7 +175,8 @@ def _grant_key(wanted: DesiredGrant) -> Key:
     return Key(Kind.GRANT, (wanted.kind, schema, name, detail, privilege, wanted.grantee))
 
 
-_NAME = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^\s".,()]+))\s*')
+_NAME = re.compile(r'\s*(?:(U&)?"((?:[^"]|"")+)"|([^\s".,()]+))\s*')
+_ESCAPED = re.compile(r"\\(?:(\\)|([0-9A-Fa-f]{4}))")
 
 
 def _names(text: str, separator: str) -> list[str]:
@@ -186,7 +187,10 @@ def _names(text: str, separator: str) -> list[str]:
         match = _NAME.match(text, position)
         if match is None:
             raise InternalError(f"not a list of names: {text}")
-        names.append(match.group(1).replace('""', '"') if match.group(1) else match.group(2).lower())
+        escaped, quoted, bare = match.groups()
+        name = quoted.replace('""', '"') if quoted else bare.lower()
+        # Line breaks are spelt out: the compiler moves text about line by line.
+        names.append(_ESCAPED.sub(lambda one: one[1] or chr(int(one[2], 16)), name) if escaped else name)
         position = match.end()
         if position == len(text):
             return names

@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
 
 def entry_line(entry: Entry, *, values: bool) -> Iterator[tuple[Kind, str]]:
-    """An entry as the pieces of one line: time, table, key, action, actor and login, what changed. Long values are cut.
+    """An entry as the pieces of one line: time, table, key, action, actor and login, what for, what changed. Long values are cut.
 
     Without `values`, what is somebody's is named only.
     """
@@ -39,6 +39,8 @@ def entry_line(entry: Entry, *, values: bool) -> Iterator[tuple[Kind, str]]:
     yield Kind.ACTION, printable(entry.action)
     yield Kind.TEXT, "  "
     yield Kind.WHO, _who(entry)
+    if why := ", ".join(_why(entry)):
+        yield Kind.TEXT, f"  [{why}]"
     changed = ", ".join(_changed(entry, values=values))
     if changed:
         yield Kind.TEXT, f"  {changed}"
@@ -81,8 +83,17 @@ def _key(entry: Entry) -> str:
 
 def _who(entry: Entry) -> str:
     actor = "-" if entry.actor is None else _cut(printable(entry.actor))
-    under = "" if entry.grant is None else f" #{entry.grant}"
-    return f"{actor}/{printable(entry.login)}{under}"
+    return f"{actor}/{printable(entry.login)}"
+
+
+def _why(entry: Entry) -> Iterator[str]:
+    """What the client said it was for, and the support grant under which it was done."""
+    if entry.request is not None:
+        yield f"request {_cut(printable(entry.request))}"
+    if entry.purpose is not None:
+        yield f"purpose {_cut(printable(entry.purpose))}"
+    if entry.grant is not None:
+        yield f"support grant {entry.grant}"
 
 
 def _changed(entry: Entry, *, values: bool) -> Iterator[str]:

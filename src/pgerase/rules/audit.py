@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pgerase.errors import Position
 from pgerase.rules.conditions import Condition, Span
+from pgerase.rules.data_map import TablePattern
 from pgerase.rules.names import TableColumns, TableName
 
 
@@ -83,6 +84,15 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
+class Uncaptured:
+    """Tables that nobody captures, on purpose, and why."""
+
+    tables: TablePattern
+    reason: str
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
 class BreakGlass:
     """Access without the person's consent: who may, and what makes up for it. At least one of the last two is given."""
 
@@ -139,3 +149,4 @@ class AuditRules:
     support: Support | None
     seal: Seal | None
     at: Position
+    uncaptured: tuple[Uncaptured, ...] = ()

@@ -18,6 +18,8 @@ from pgerase.rules.reading import Reading, nearest
 _SHORTEST = {Period.DAY: 1, Period.WEEK: 7, Period.MONTH: 28}
 _LONGEST = {Period.DAY: "a day", Period.WEEK: "a week", Period.MONTH: "a month"}
 _PROOF_AGAINST_FORGING = (IdentityKind.TOKEN, IdentityKind.ROLE)
+_LONGEST_ACCESS = 7
+"""Days of access to one person's data that one reason may give before it is worth a thought."""
 # 36 months, with a leap day.
 _MOST_DAYS = 1096
 _AVERAGE_MONTH = 30.4375
@@ -49,7 +51,14 @@ def check_repeated(links: Iterable[tuple[TableColumns, Position]], reading: Read
 
 
 def check(rules: AuditRules, reading: Reading) -> None:
-    """Nothing is to be gone before the partition that it is in."""
+    """Nothing is to be gone before the partition that it is in; a table is captured, or left out on purpose."""
+    captured = {capture.table: capture.at for capture in rules.captures}
+    for one in rules.uncaptured:
+        exact = next((table for table in captured if str(table) == str(one.tables)), None)
+        if exact is not None:
+            message = f"{exact} is captured, and left out on purpose as well"
+            with reading.within("uncaptured"):
+                reading.error("duplicate-name", message, one.at, f"it is captured at {captured[exact]}")
     period = rules.log.partition
     for part, keep in _keeps(rules):
         for about, span, at in _lengths(keep):
@@ -58,6 +67,22 @@ def check(rules: AuditRules, reading: Reading) -> None:
                     message = f"{about} are kept for less than {_LONGEST[period]}, which a partition covers"
                     hint = "entries go with their partition: choose a shorter partition (log.partition), or keep longer"
                     reading.error("keep-too-short", message, at, hint)
+    _check_access_ends(rules, reading)
+
+
+def _check_access_ends(rules: AuditRules, reading: Reading) -> None:
+    """What there was of support access is known for as long as entries are kept: it has to be over, and reviewed, by then."""
+    support = rules.support
+    if support is None:
+        return
+    review = support.break_glass.review_within if support.break_glass is not None else None
+    keep = _days(rules.log.keep.default, _SHORTEST[Period.MONTH])
+    whole = _days(support.longest, _AVERAGE_MONTH) + (0 if review is None else _days(review, _AVERAGE_MONTH))
+    if whole > keep:
+        message = "support access may go on, or wait for its review, for longer than what the log says of it is kept (log.keep)"
+        hint = "shorten longest: (4 hours is the default) and review_within:, or keep entries longer"
+        with reading.within("support"):
+            reading.error("access-too-long", message, support.at, hint)
 
 
 def check_beside_access(rules: AuditRules, access: AccessRules | None, reading: Reading) -> None:
@@ -153,11 +178,10 @@ def _links(data_map: DataMap) -> Iterator[TableColumns]:
 def advice(rules: AuditRules) -> tuple[Finding, ...]:
     """What can be done, and should be thought about."""
     found: list[Finding] = []
-    if not rules.captures and rules.support is None:
+    if not rules.captures and not rules.uncaptured and rules.support is None:
         message = "audit.yaml names no table: nothing is captured"
-        found.append(
-            _advice("nothing-captured", Severity.WARNING, "capture", message, "name tables under capture:", rules.at)
-        )
+        hint = 'name tables under capture:, or say why none is: uncaptured: {"cs.*": "…"}'
+        found.append(_advice("nothing-captured", Severity.WARNING, "capture", message, hint, rules.at))
     for part, keep in _keeps(rules):
         for about, span, at in _lengths(keep):
             if _days(span, _AVERAGE_MONTH) > _MOST_DAYS:
@@ -169,6 +193,10 @@ def advice(rules: AuditRules) -> tuple[Finding, ...]:
         message = "support access is announced to no team: it is in the log and the outbox only"
         hint = "announce: {notify: true} or {webhook_env: SUPPORT_WEBHOOK_URL}"
         found.append(_advice("unannounced", Severity.NOTE, "support.announce", message, hint, support.announce.at))
+    if support is not None and _days(support.longest, _AVERAGE_MONTH) > _LONGEST_ACCESS:
+        message = f"one reason opens a person's data for more than {_LONGEST_ACCESS} days"
+        hint = "longest: 4 hours is the default; who needs more opens access again, and says why"
+        found.append(_advice("long-access", Severity.WARNING, "support.longest", message, hint, support.at))
     seal = rules.seal
     if seal is not None and seal.anchor_file is None and seal.anchor_webhook_env is None:
         message = "checkpoints stay in the database: whoever can cut off the end of the log can cut them off too"

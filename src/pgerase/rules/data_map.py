@@ -520,12 +520,15 @@ class MappedTable:
 
 
 @dataclass(frozen=True, slots=True)
-class NothingPersonal:
-    """`none: […]`: tables looked at, nothing personal. `pieces` is the name, split at each `*`."""
+class TablePattern:
+    """Tables by their name, in which `*` is any characters; `pieces` is the name, split at each `*`."""
 
     schema: str | None
     pieces: tuple[str, ...]
     at: Position
+
+    def __str__(self) -> str:
+        return str(TableName("*".join(self.pieces), self.schema))
 
     def matches(self, table: TableName) -> bool:
         """Whether a table is meant. A name without schema means the table in whatever schema."""
@@ -648,7 +651,7 @@ class DataMap:
     application: Application | None
     subjects: tuple[Subject, ...]
     tables: tuple[MappedTable, ...]
-    none: tuple[NothingPersonal, ...]
+    none: tuple[TablePattern, ...]
     recipients: tuple[Recipient, ...]
     retention: tuple[RetentionRule, ...]
     profiles: tuple[Profile, ...]

@@ -225,8 +225,15 @@ def _step(part: _Token) -> Step:
     return Step((part.text,))
 
 
+def span_hint(number: str) -> str:
+    """What to write instead of a number alone."""
+    return f"say of what: {number} hours, {number} days or {number} months"
+
+
 def parse_span(text: str) -> Span:
     """A length of time such as `90 days` or `1 year 6 months`. Raises NameProblem."""
+    if text.strip().isdigit():
+        raise NameProblem(f"'{text}' has no unit", span_hint(text.strip()))
     months = days = seconds = 0
     rest = text
     while rest or text.endswith(" "):

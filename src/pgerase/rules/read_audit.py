@@ -20,6 +20,7 @@ from pgerase.rules.audit import (
     ProfileKeep,
     Seal,
     Support,
+    Uncaptured,
 )
 from pgerase.rules.basics import NAME, SPAN, TABLE, TABLE_COLUMNS, VERSION
 from pgerase.rules.conditions import Condition, Span
@@ -51,9 +52,10 @@ from pgerase.rules.shapes import (
     optional,
     required,
 )
+from pgerase.rules.templates import TABLE_PATTERN
 from pgerase.rules.yaml_nodes import MappingNode, Node, ScalarNode
 
-MERGEABLE = frozenset({"capture", "conditions"})
+MERGEABLE = frozenset({"capture", "uncaptured", "conditions"})
 
 _DEFAULT_KEEP = Span(months=6, days=0, seconds=0)
 _MOST_AHEAD = 100
@@ -98,6 +100,24 @@ def _unseen(at: Position) -> Position:
 
 
 _WEBHOOK = _Variable("a webhook's address")
+
+
+class _FileShape(Text):
+    """The path of a file. An address may hold a secret, and is never repeated."""
+
+    def __init__(self) -> None:
+        super().__init__("the path of a file")
+
+    def read(self, node: Node, reading: Reading) -> str:
+        text = super().read(node, reading)
+        if "://" in text:
+            message = f"this is an address, and {self.what} is expected"
+            hint = (
+                "to post checkpoints put the address into the environment, and write webhook_env: the variable's name"
+            )
+            reading.fail("secret-in-file", message, _unseen(node.at), hint)
+        return text
+
 
 # The log
 
@@ -313,7 +333,7 @@ def _support(fields: Fields) -> Support:
 
 # The seal
 
-_FILE = optional("file", Text("the path of a file"), "The file that checkpoints are appended to.")
+_FILE = optional("file", _FileShape(), "The file that checkpoints are appended to.")
 _ANCHOR_WEBHOOK = optional("webhook_env", _WEBHOOK, "The environment variable with the address they are posted to.")
 
 
@@ -349,6 +369,12 @@ _CAPTURE = defaulted(
     (),
     "Which tables' changes are captured; nothing more said: every column.",
 )
+_UNCAPTURED = defaulted(
+    "uncaptured",
+    MappingOf(TABLE_PATTERN, Text("the reason"), what="a mapping from tables to why they are not captured"),
+    (),
+    "Tables that are left out on purpose, * being any characters, and why; audit coverage shows them apart.",
+)
 _SUPPORT = optional(
     "support",
     Record(
@@ -371,12 +397,13 @@ def _audit(fields: Fields) -> AuditRules:
         support=fields[_SUPPORT],
         seal=fields[_SEAL],
         at=at,
+        uncaptured=tuple(Uncaptured(entry.key, entry.value, entry.at) for entry in fields[_UNCAPTURED]),
     )
     check_audit.check(rules, fields.reading)
     return rules
 
 
-AUDIT = Record("audit.yaml", (VERSION, INCLUDE, _CONDITIONS, _LOG, _CAPTURE, _SUPPORT, _SEAL), _audit)
+AUDIT = Record("audit.yaml", (VERSION, INCLUDE, _CONDITIONS, _LOG, _CAPTURE, _UNCAPTURED, _SUPPORT, _SEAL), _audit)
 
 
 def read_audit(text: str, file: str = "audit.yaml", *, prefix: str = DEFAULT_PREFIX) -> AuditRules:

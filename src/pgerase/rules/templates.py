@@ -12,8 +12,8 @@ from pgerase.rules.data_map import (
     JsonStep,
     LinkTemplate,
     Member,
-    NothingPersonal,
     Placeholder,
+    TablePattern,
     Template,
     VersionBound,
 )
@@ -135,12 +135,12 @@ def parse_versions(text: str) -> tuple[VersionBound, ...]:
     return tuple(bounds)
 
 
-def parse_pattern(text: str, at: Position) -> NothingPersonal:
+def parse_pattern(text: str, at: Position) -> TablePattern:
     """A table, whose name may hold `*` for any characters. Raises NameProblem."""
     table = parse_table(text)
     if table.schema is not None and "*" in table.schema:
         raise NameProblem(f"'{shorten(text)}' has a * in the schema", "name the schema")
-    return NothingPersonal(table.schema, tuple(table.name.split("*")), at)
+    return TablePattern(table.schema, tuple(table.name.split("*")), at)
 
 
 TEMPLATE = Placed("text with {placeholders}", parse_template)

@@ -194,6 +194,8 @@ class _Reader:
                 self._take(table, columns, decides=False)
             if has_people:
                 self._facts.add(table)
+                # What is required of reading the person binds whoever looks by a grant.
+                self._waiting += [one for one in self._access.resources if self._structure.table(one).name == table]
 
     # -- conditions ----------------------------------------------------------------------------------------------------
 

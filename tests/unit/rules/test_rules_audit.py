@@ -202,7 +202,7 @@ CASES: dict[str, tuple[str, list[str], str]] = {
     "ahead as text": (line("log: {ahead: '3'}"), ["2:14 wrong-shape"], "whole number"),
     "context": (line("log: {context: require}"), ["2:16 unknown-word"], "did you mean required?"),
     "keep nothing": (line("log: {keep: 0 months}"), ["2:13 malformed"], "no length of time"),
-    "keep a number": (line("log: {keep: 6}"), ["2:13 wrong-shape"], "quotes"),
+    "keep a number": (line("log: {keep: 6}"), ["2:13 wrong-shape"], "say of what"),
     "keep without default": (line("log: {keep: {profiles: {us: 1 year}}}"), ["2:13 missing-key"], "default"),
     "keep of no profile": (line("log: {keep: {default: 1 year, profiles: {}}}"), ["2:41 too-few"], "profiles"),
     "keep nothing of a profile": (
@@ -276,6 +276,33 @@ CASES: dict[str, tuple[str, list[str], str]] = {
         line("seal: {key_env: K, anchor: {webhook_env: 'http://a.example'}}"),
         ["2:42 secret-in-file"],
         "an address",
+    ),
+    "anchor in a file at an address": (
+        line("seal: {key_env: K, anchor: {file: 'https://a.example/T0'}}"),
+        ["2:35 secret-in-file"],
+        "webhook_env",
+    ),
+    "a number alone": (line("log: {keep: 5}"), ["2:13 wrong-shape"], "say of what: 5 hours, 5 days or 5 months"),
+    "a number in quotes": (line("log: {keep: '5'}"), ["2:13 malformed"], "'5' has no unit | say of what: 5 hours"),
+    "access longer than the log": (
+        line("log: {keep: 3 months}\nsupport: {who: everyone, longest: 400 days}"),
+        ["3:10 access-too-long"],
+        "for longer than what the log says of it is kept (log.keep) | shorten longest:",
+    ),
+    "reviewed after the log": (
+        line("support: {who: everyone, break_glass: {review_within: 6 months}}"),
+        ["2:10 access-too-long"],
+        "review_within",
+    ),
+    "captured, and not on purpose": (
+        line("capture: {cs.t: {}}\nuncaptured: {cs.t: why, cs.u: ''}"),
+        ["3:31 blank-text"],
+        "the reason",
+    ),
+    "captured, and left out on purpose": (
+        line("capture: {cs.t: {}}\nuncaptured: {cs.t: why, 'cs.*': no}"),
+        ["3:14 duplicate-name"],
+        "it is captured at audit.yaml:2:11",
     ),
     "several at once": (
         line("log: {ahead: 0}\ncapture: {t: {mask: a}}\nsupport: {}"),
@@ -491,12 +518,17 @@ ADVICE: dict[str, tuple[str, list[tuple[str, Severity, str]]]] = {
         [("long-keep", Severity.WARNING, "2:42")],
     ),
     "nothing": ("log: {}", [("nothing-captured", Severity.WARNING, "1:1")]),
+    "nothing, on purpose": ("uncaptured: {'cs.*': the warehouse does it}", []),
     "told to nobody": ("support: {who: everyone}", [("unannounced", Severity.NOTE, "2:10")]),
     "told to the person alone": (
         "support: {who: everyone, announce: {person: true}}",
         [("unannounced", Severity.NOTE, "2:36")],
     ),
     "told to the team": ("support: {who: everyone, announce: {notify: true}}", []),
+    "access for ten days": (
+        "support: {who: everyone, longest: 10 days, announce: {notify: true}}",
+        [("long-access", Severity.WARNING, "2:10")],
+    ),
     "anchored nowhere": ("capture: {t: {}}\nseal: {key_env: K}", [("no-anchor", Severity.NOTE, "3:7")]),
 }
 

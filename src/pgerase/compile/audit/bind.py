@@ -102,8 +102,13 @@ class _CaptureBinder(NameBinder):
                 )
         for one in (table, *leaves):
             if one.name in self._taken:
-                message = f"{one.name} is captured twice: below {self._taken[one.name]} and {name}"
-                raise self.fail("captured-twice", str(one.name), message, at)
+                earlier = self._taken[one.name]
+                if earlier == table.name:
+                    message = f"{name} is named twice under capture:, with its schema and without"
+                    raise self.fail("captured-twice", name, message, at, "Name it once.")
+                message = f"{one.name} is below both {earlier} and {name}: what happens to its rows would be written down twice"
+                hint = f"Capture one of them only, and say of the other why not: uncaptured: {{{name}: …}}."
+                raise self.fail("captured-twice", str(one.name), message, at, hint)
             self._taken[one.name] = table.name
             if one.persistence == "u":
                 message = f"{one.name} is unlogged: after a crash it is empty, and the log does not say so"

@@ -16,7 +16,7 @@ from pgerase.compile.erasure.parts import Part, key_name, key_names, key_text
 from pgerase.compile.erasure.people import ERASED_BEFORE
 from pgerase.compile.erasure.statement import Statement
 from pgerase.compile.naming import Naming
-from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, qualified, text_literal
+from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, qualified, regclass, text_literal
 
 _ARGUMENTS = "text[], text[], boolean[]"
 _HEAD = "p_keys text[], p_tokens text[], p_erased boolean[]"
@@ -83,7 +83,7 @@ def erase_function(
         f"    perform pg_advisory_xact_lock(hashtextextended({text_literal(naming.eraser).strip()}, 0));\n"
         "    -- Nobody changes a table's policies or triggers from here on.\n"
         f"{_locks(written, read)}"
-        f"    perform {naming_of(naming, 'assert_blind')}(array[\n        {_regclasses(tables)}\n    ]);\n"
+        f"    perform {naming_of(naming, 'assert_blind')}({_regclasses(tables)});\n"
         f"{_code_is_known(statement, naming, code)}"
         f"{_people_locked(statement, super_admin)}"
         f"{_erased_before(statement)}"
@@ -103,11 +103,8 @@ def erase_function(
 
 
 def _code_is_known(statement: Statement, naming: Naming, code: UserCode) -> str:
-    tables = _regclasses([one.name for one in statement.work], 12)
-    return (
-        f"    perform {naming_of(naming, 'assert_user_code')}(\n"
-        f"        array[\n            {tables}\n        ],\n        '{code.hash}'\n    );\n"
-    )
+    tables = _regclasses([one.name for one in statement.work], 8)
+    return f"    perform {naming_of(naming, 'assert_user_code')}(\n        {tables},\n        '{code.hash}'\n    );\n"
 
 
 def _variables(statement: Statement, *, code: bool) -> list[str]:
@@ -528,8 +525,13 @@ def _locks(written: Sequence[Table], read: Sequence[Name]) -> str:
     return text
 
 
-def _regclasses(tables: Iterable[Name], by: int = 8) -> str:
-    return (",\n" + " " * by).join(f"{text_literal(qualified(name)).strip()}::regclass" for name in tables)
+def _regclasses(tables: Sequence[Name], by: int = 4) -> str:
+    """An array of tables, its closing bracket so far to the right."""
+    if not tables:
+        return "array[]::pg_catalog.regclass[]"
+    inner = "\n" + " " * (by + 4)
+    listed = f",{inner}".join(map(regclass, tables))
+    return f"array[{inner}{listed}\n{' ' * by}]"
 
 
 def _people_locked(statement: Statement, super_admin: BoundCondition | None) -> str:

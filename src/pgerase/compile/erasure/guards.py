@@ -12,9 +12,9 @@ from pgerase.catalog.model import Column, Name, Table
 from pgerase.compile.desired import DesiredFunction, DesiredTrigger, partition_makers
 from pgerase.compile.erasure.bound import BoundLink, BoundMap, BoundSubject
 from pgerase.compile.erasure.fill import comparable
-from pgerase.compile.erasure.parts import key_text
+from pgerase.compile.erasure.parts import row_key_text
 from pgerase.compile.naming import Naming
-from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, qualified, text_literal
+from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, plpgsql, qualified, row_field, text_literal
 from pgerase.compile.types import type_of
 
 
@@ -38,9 +38,9 @@ def erased_guards(data_map: BoundMap, naming: Naming) -> tuple[tuple[DesiredFunc
 def _state(subject: BoundSubject, alias: str, naming: Naming) -> str:
     """Whether a person's row is that of somebody erased."""
     if subject.lifecycle is not None:
-        return f"{alias}.{ident(subject.lifecycle.column)} = {subject.lifecycle.erased}"
+        return f"{row_field(alias, subject.lifecycle.column)} = {subject.lifecycle.erased}"
     is_erased = qualified(Name(naming.internal, "is_erased"))
-    return f"{is_erased}({text_literal(subject.name).strip()}, {key_text(subject, alias)})"
+    return f"{is_erased}({text_literal(subject.name).strip()}, {row_key_text(subject, alias)})"
 
 
 def _self_guard(
@@ -49,17 +49,19 @@ def _self_guard(
     """What erasing left of a person stays so, and the key is not used again. Other columns go on working, for migrations."""
     table = subject.table
     is_erased = qualified(Name(naming.internal, "is_erased"))
-    again = f"{is_erased}({text_literal(subject.name).strip()}, {key_text(subject, 'new')})"
+    again = f"{is_erased}({text_literal(subject.name).strip()}, {row_key_text(subject, 'new')})"
     mapped = data_map.tables.get(table.name)
     kept = dict.fromkeys((*subject.key_columns, *(mapped.columns if mapped is not None else ())))
     if subject.lifecycle is not None:
         kept[subject.lifecycle.column] = None
     columns = [column for name in kept if (column := table.column(name)) is not None]
     changed = "\n            or ".join(
-        f"new.{ident(one.name)}{comparable(one)} is distinct from old.{ident(one.name)}{comparable(one)}"
+        f"{row_field('new', one.name)}{comparable(one)} is distinct from {row_field('old', one.name)}{comparable(one)}"
         for one in columns
     )
-    moved = " or ".join(f"new.{ident(name)} is distinct from old.{ident(name)}" for name in subject.key_columns)
+    moved = " or ".join(
+        f"{row_field('new', name)} is distinct from {row_field('old', name)}" for name in subject.key_columns
+    )
     body = f"""
 begin
     if tg_op = 'INSERT' or {moved} then
@@ -90,7 +92,7 @@ end;
 """
     when = ""
     if subject.lifecycle is not None:
-        when = f" and (old.{ident(subject.lifecycle.column)} = {subject.lifecycle.erased} or {moved})"
+        when = f" and ({row_field('old', subject.lifecycle.column)} = {subject.lifecycle.erased} or {moved})"
     what = f"Erased {subject.name}s stay erased: what erasing wrote is not overwritten, keys are not used again ({subject.at})."
     return _guard(table, "erased", f"guard_erased_{subject.name}", body, ("", when), what, naming)
 
@@ -108,8 +110,10 @@ def _link_guard(
         )
         pairs = list(zip(link.path.columns, wanted, strict=True))
         columns.update(dict.fromkeys(link.path.columns))
-        changed = " or ".join(f"new.{ident(mine)} is distinct from old.{ident(mine)}" for mine, _ in pairs)
-        found = " and ".join(f"person.{ident(theirs)} = new.{ident(mine)}" for mine, theirs in pairs)
+        changed = " or ".join(
+            f"{row_field('new', mine)} is distinct from {row_field('old', mine)}" for mine, _ in pairs
+        )
+        found = " and ".join(f"person.{ident(theirs)} = {row_field('new', mine)}" for mine, theirs in pairs)
         if link.path.identifier is None:
             constrained = _is_constrained(link, subject, table, data_map)
             checks.append(_by_key(table, link, subject, changed, found, naming, constrained=constrained))
@@ -118,8 +122,8 @@ def _link_guard(
     loops = any(link.path.identifier is not None for link in links)
     declared = "declare\n    v_person record;\n" if loops else ""
     body = f"\n{declared}begin\n{''.join(checks)}    return null;\nend;\n"
-    set_one = " or ".join(f"new.{ident(name)} is not null" for name in columns)
-    changed_one = " or ".join(f"new.{ident(name)} is distinct from old.{ident(name)}" for name in columns)
+    set_one = " or ".join(f"{row_field('new', name)} is not null" for name in columns)
+    changed_one = " or ".join(f"{row_field('new', name)} is distinct from {row_field('old', name)}" for name in columns)
     name = f"guard_links_{table.name.schema}_{table.name.name}"
     what = f"No new links from {table.name} to people who are erased or being erased."
     return _guard(table, "links", name, body, (f" and ({set_one})", f" and ({changed_one})"), what, naming)
@@ -148,7 +152,7 @@ def _by_key(
     if not constrained:
         # The row of somebody erased may be gone, and then the ledger alone knows the key.
         held = zip(link.path.columns, subject.key, strict=True)
-        keys = ", ".join(f"new.{ident(mine)}{_as_key(table.column(mine), key)}" for mine, key in held)
+        keys = ", ".join(f"{row_field('new', mine)}{_as_key(table.column(mine), key)}" for mine, key in held)
         text = keys if len(subject.key) == 1 else f"jsonb_build_array({keys})::text"
         refused += f"\n            or {_in_ledger(subject, text, naming)}"
     return f"""    if tg_op = 'INSERT' or {changed} then
@@ -180,8 +184,8 @@ def _by_identifier(
 ) -> str:
     """An erasure changes the identifier: whose it was has to be known before waiting for it."""
     keys = ", ".join(f"person.{ident(name)}" for name in subject.key_columns)
-    same = " and ".join(f"person.{ident(name)} = v_person.{ident(name)}" for name in subject.key_columns)
-    refused = _in_ledger(subject, key_text(subject, "v_person"), naming)
+    same = " and ".join(f"person.{ident(name)} = {row_field('v_person', name)}" for name in subject.key_columns)
+    refused = _in_ledger(subject, row_key_text(subject, "v_person"), naming)
     if subject.lifecycle is not None:
         refused = f"""exists (
                 select
@@ -234,6 +238,7 @@ def _guard(
     In the function, which runs as its owner, nobody could tell who is writing.
     """
     full = Name(naming.eraser, fit_name(name))
+    body = plpgsql(body)
     tag = dollar_tag(body)
     definition = (
         f"create or replace function {qualified(full)}()\n"
@@ -250,7 +255,7 @@ def _guard(
     triggers: list[DesiredTrigger] = []
     for event, condition in zip(("insert", "update"), when, strict=True):
         trigger_name = naming.policy("guard", label, event)
-        trigger = (
+        trigger = plpgsql(
             f"create trigger {ident(trigger_name)}\n"
             f"    after {event} on {qualified(table.name)}\n"
             "    for each row\n"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pgerase.catalog.model import Table
 from pgerase.compile.erasure.bound import CHANGE, Backward, BoundSubject, Forward, Verb
-from pgerase.compile.sql import fit_name, ident, indent
+from pgerase.compile.sql import fit_name, ident, indent, row_field
 
 STRENGTH = ("delete", "reassign", "ghost", "unlink", "change", "keep")
 """What a row is counted as where one person has it by several links: the first that applies."""
@@ -81,9 +81,18 @@ def identity(table: Table) -> tuple[str, ...]:
 
 def key_text(subject: BoundSubject, alias: str) -> str:
     """A person's key as the ledger has it: its text, or a JSON array of texts."""
+    return _key_text(subject, [f"{alias}.{ident(column.name)}" for column in subject.key])
+
+
+def row_key_text(subject: BoundSubject, row: str) -> str:
+    """The same of a PL/pgSQL row, in a body that goes through `plpgsql`."""
+    return _key_text(subject, [row_field(row, column.name) for column in subject.key])
+
+
+def _key_text(subject: BoundSubject, columns: Sequence[str]) -> str:
     if len(subject.key) == 1:
-        return f"{alias}.{ident(subject.key[0].name)}::text"
-    listed = ", ".join(f"{alias}.{ident(column.name)}::text" for column in subject.key)
+        return f"{columns[0]}::text"
+    listed = ", ".join(f"{column}::text" for column in columns)
     return f"jsonb_build_array({listed})::text"
 
 

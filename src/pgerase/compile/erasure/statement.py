@@ -90,6 +90,9 @@ class Statement(Circles):
 
         `done`: of tables changed without a look before, what was returned.
         """
+        if not self.work:
+            nothing = "-- The map keeps everything as it is.\nselect person.person, null::text, null::text, 0::bigint\n"
+            return f"{nothing}from person\nwhere false"
         each = [self.count_of(one, done=done) for one in self.work]
         if not done and (violations := self.violations()):
             each.append(violations)
