@@ -18,7 +18,7 @@ import pytest
 
 from pgerase.cli.main import main
 from pgerase.cli.settings import Settings
-from pgerase.operate.seal.door import SealDoor
+from pgerase.operate.log import Log
 from pgerase.operate.seal.exporting import export_log
 from pgerase.operate.seal.keys import SealKey
 from pgerase.operate.seal.sealing import sign_log
@@ -64,7 +64,7 @@ def anchors(folder) -> Path:
 def audit(log, folder, capfd, monkeypatch):
     """Run `pgerase audit …` inside the test's transaction, which is taken back; (exit code, stdout, stderr)."""
     monkeypatch.setattr(Settings, "open_database", lambda self: Shared(log))
-    monkeypatch.setattr(SealDoor, "snapshot", lambda self: nullcontext())
+    monkeypatch.setattr(Log, "snapshot", lambda self: nullcontext())
     monkeypatch.delenv(VARIABLE, raising=False)
 
     def run(*arguments: str) -> tuple[int, str, str]:
@@ -517,7 +517,7 @@ TAMPERED = {
 def test_the_verifier_detects(log, verifier, tmp_path, monkeypatch, capfd, threat: str):
     key = SealKey.new()
     key.write(tmp_path / "k.pem")
-    door = SealDoor(log.database, log.names.prefix)
+    door = Log(log.database, log.names.prefix)
     # One transaction is open, which is taken back.
     monkeypatch.setattr(door, "snapshot", nullcontext)
     assert sign_log(door, key) is not None
@@ -605,7 +605,7 @@ def test_times_that_cannot_be_are_told(audit, key, log, anchors, judge):
     log.seal("2026-10-07 02:00Z")
     own = SealKey.from_environment(VARIABLE)
     assert own is not None
-    sign_log(SealDoor(log.database, log.names.prefix), own, now=datetime(2026, 1, 1, tzinfo=UTC))
+    sign_log(Log(log.database, log.names.prefix), own, now=datetime(2026, 1, 1, tzinfo=UTC))
     found = codes(audit)
     assert {"signer-set-back", "clock-set-back"} <= found
     code, said = judge()
@@ -657,7 +657,7 @@ def test_routines_that_somebody_replaced_are_told_before_they_are_believed(audit
         " p.proowner::regrole, 'privileges ' || array_to_string(p.proacl, ' '), obj_description(p.oid))"
         f" from pg_proc p where p.pronamespace = '{{log}}'::regnamespace and p.proname ~ '{name}' limit 1) where name = '{name}'"
     )
-    door = SealDoor(log.database, log.names.prefix)
+    door = Log(log.database, log.names.prefix)
     with Shared(log):
         assert door.authentic().different == (name,)
     code, out, _ = audit("verify")

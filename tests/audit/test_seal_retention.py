@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pgerase.database import Database
+from pgerase.operate.log import Log
 from pgerase.operate.retention import maintain
-from pgerase.operate.seal.door import SealDoor
 from pgerase.operate.seal.exporting import export_log
 from pgerase.operate.seal.keys import SealKey
 from pgerase.operate.seal.sealing import sign_log
@@ -73,7 +73,7 @@ def test_survives_retention_with_holds(expired, tmp_path, capfd):
     key = SealKey.new()
     key.write(tmp_path / "k.pem")
     with Database.open(expired.dsn) as database:
-        door = SealDoor(database, expired.names.prefix)
+        door = Log(database, expired.names.prefix)
         sign_log(door, key, now=datetime(2027, 4, 2, 2, tzinfo=UTC))
         export_log(door, tmp_path / "export.jsonl")
     spec = importlib.util.spec_from_file_location("verify_log", VERIFIER)
@@ -97,7 +97,7 @@ def test_survives_retention_with_holds(expired, tmp_path, capfd):
     ):
         with expired.database.transaction(undo=True):
             expired.run(statement)
-            door = SealDoor(expired.database, expired.names.prefix)
+            door = Log(expired.database, expired.names.prefix)
             file = tmp_path / f"{len(list(tmp_path.iterdir()))}.jsonl"
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(door, "snapshot", expired.database.transaction)

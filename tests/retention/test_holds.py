@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Callable
 from hashlib import sha256
 
+import psycopg
 import pytest
 
+from pgerase.errors import DatabaseFailed, PgeraseError
+from pgerase.operate.holds import list_holds, release_holds
+from pgerase.operate.log import Log
 from pgerase.operate.retention_model import Fate, RunState
 
 
@@ -256,3 +262,57 @@ def test_a_reference_is_opaque(archive, reference) -> None:
     assert failure.value.sqlstate == "ZE111"
     # What was given is in no error, and so in no log.
     assert not reference or reference not in str(failure.value)
+
+
+JANE = "jane@example.org"
+
+
+def said(act: Callable[..., object], *arguments: object) -> tuple[PgeraseError, str]:
+    """How something fails, and everything an operator or a log of errors could show of it."""
+    with pytest.raises(PgeraseError) as failure:
+        act(*arguments)
+    error = failure.value
+    return error, "\n".join([error.message, error.hint, *traceback.format_exception(error)])
+
+
+def test_no_error_of_the_log_shows_anybodys_values(archive) -> None:
+    """Threat: PostgreSQL's own words name keys (DETAIL of a constraint), rows, or what was given, and end up in tickets (S5)."""
+    begun(archive)
+    archive.write("2026-01-20", person=JANE)
+    hold(archive, JANE)
+    log = Log(archive.owner, archive.prefix)
+    place = ("place_hold", "person", JANE, None, None)
+
+    def expire() -> None:
+        archive.run("2026-03-01", clock_is_right=True)
+
+    archive.as_admin("create unique index once on {l}.hold (person)")
+    archive.as_admin(f"alter table {{l}}.held_value add constraint nobody check (person <> '{JANE}')")
+    archive.as_admin(f"alter table {{l}}.hold add constraint lasts check (released_at is null or person <> '{JANE}')")
+    try:
+        # The server does say it, with every one of them.
+        with pytest.raises(psycopg.errors.UniqueViolation, match=rf"\(person\)=\({JANE}\)"):
+            archive.rows("select {l}.place_hold('person', %s, null, null, 'case-2')", JANE)
+        with pytest.raises(psycopg.errors.InvalidTextRepresentation, match=JANE):
+            archive.rows("select {l}.place_hold('person', '1', 'app.person', %s, 'case-2')", f'"{JANE}')
+        with pytest.raises(psycopg.errors.CheckViolation, match=JANE):
+            archive.rows("select {l}.release_holds('person', %s, null)", JANE)
+        table = f"table {archive.names.logs}.hold"
+        for (error, shown), named in (
+            (said(log.call, *place, "case-2"), ("23505", table, "constraint once")),
+            (said(log.call, "place_hold", "person", "1", "app.person", f'"{JANE}', "case-2"), ("22P02",)),
+            (said(release_holds, log, "person", [JANE]), ("23514", table, "constraint lasts")),
+            (said(expire), ("23514", f"table {archive.names.logs}.held_value", "constraint nobody")),
+        ):
+            assert isinstance(error, DatabaseFailed)
+            assert (error.message, JANE in shown) == (f"PostgreSQL refused with SQLSTATE {', '.join(named)}", False)
+            assert error.__cause__ is None
+        # What our routines refuse is told as they say it.
+        error, shown = said(log.call, *place, f"case of {JANE}")
+        assert (error.message.startswith("a reference is opaque"), JANE in shown) == (True, False)
+    finally:
+        archive.as_admin("drop index {l}.once")
+        archive.as_admin("alter table {l}.held_value drop constraint nobody")
+        archive.as_admin("alter table {l}.hold drop constraint lasts")
+    assert archive.run("2026-03-02").state is RunState.DONE
+    assert [one.person for one in list_holds(log)] == [JANE]

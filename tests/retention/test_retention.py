@@ -297,5 +297,5 @@ def test_a_run_makes_its_own_transactions(archive) -> None:
 
 
 def test_it_says_where_there_is_no_log(archive) -> None:
-    with pytest.raises(Refused, match="there is no log here"):
+    with pytest.raises(Refused, match="not installed here for the prefix nothing"):
         maintain(archive.owner, "nothing")

@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from pgerase import resources
-from pgerase.cli.audit_options import open_seal
 from pgerase.cli.output import print_result, progress
-from pgerase.cli.people import prefix_option
+from pgerase.cli.people import open_log, prefix_option
 from pgerase.cli.settings import Settings, common_options
 from pgerase.operate.seal.exporting import export_log
 
@@ -26,8 +25,8 @@ def export(settings: Settings, prefix: str | None, file: Path, *, no_values: boo
     The file holds what the log holds, people's values too: only this account may read it.
     """
     with settings.open_database() as database:
-        door = open_seal(settings, database, prefix)
-        done = export_log(door, file, values=not no_values, progress=_told)
+        log = open_log(settings, database, prefix)
+        done = export_log(log, file, values=not no_values, progress=_told)
     verifier = resources.folder("tools") / "verify_log.py"
     lines = [
         (

@@ -1,4 +1,4 @@
-"""What the commands about the seal share: the log they are about, and what audit.yaml says of sealing it."""
+"""What the commands about the seal share: the keys they trust, and what audit.yaml says of sealing."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from pathlib import Path
 
 import click
 
-from pgerase.apply.ledger import find_prefix
 from pgerase.cli.settings import Settings
-from pgerase.database import Database
-from pgerase.operate.seal.door import SealDoor
 from pgerase.operate.seal.keys import PublicKey
 from pgerase.operate.seal.sealing import Anchor
 from pgerase.rules.audit import Seal
@@ -25,14 +22,6 @@ public_key_option = click.option(
     metavar="FILE",
     help="A public key to trust, as PEM; more than one where keys were changed. By default that of the key in the environment.",
 )
-
-
-def open_seal(settings: Settings, database: Database, prefix: str | None) -> SealDoor:
-    """The log of the prefix given, else of the pack's, else of the one installed. Raises Refused, UsageError."""
-    if prefix is None:
-        pack = settings.read_pack()
-        prefix = pack.settings.prefix if pack is not None else find_prefix(database)
-    return SealDoor(database, prefix)
 
 
 def seal_rules(settings: Settings) -> Seal | None:

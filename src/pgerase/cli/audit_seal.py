@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from pgerase.cli.audit_options import anchor_of, open_seal, seal_rules
+from pgerase.cli.audit_options import anchor_of, seal_rules
 from pgerase.cli.output import print_result, progress
-from pgerase.cli.people import prefix_option
+from pgerase.cli.people import open_log, prefix_option
 from pgerase.cli.settings import Settings, common_options
 from pgerase.errors import ExitCode, UsageError
 from pgerase.operate.seal.checkpoint import Checkpoint
@@ -36,12 +36,12 @@ def seal(settings: Settings, prefix: str | None, *, unsigned: bool, again: bool)
     key = None if unsigned or rules is None else SealKey.from_environment(rules.key_env)
     to = None if unsigned or rules is None else anchor_of(settings, rules)
     with settings.open_database() as database:
-        door = open_seal(settings, database, prefix)
-        done = seal_log(door, progress=_told)
-        signed = sign_log(door, key, anchors=to.file if to else None) if key is not None else None
+        log = open_log(settings, database, prefix)
+        done = seal_log(log, progress=_told)
+        signed = sign_log(log, key, anchors=to.file if to else None) if key is not None else None
         last = signed
         if signed is None and key is not None and to is not None and (again or to.file is not None):
-            mine = [one for one in kept_checkpoints(door) if one.key_id == key.public.key_id]
+            mine = [one for one in kept_checkpoints(log) if one.key_id == key.public.key_id]
             last = mine[-1] if mine else None
     if last is not None and to is not None:
         # A file is looked at whether it has it; an address is sent it once, and again only where somebody says so.

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from pgerase.cli.audit_options import every_of, open_seal, public_key_option, seal_rules, trusted
+from pgerase.cli.audit_options import every_of, public_key_option, seal_rules, trusted
 from pgerase.cli.output import print_result, progress
-from pgerase.cli.people import prefix_option
+from pgerase.cli.people import open_log, prefix_option
 from pgerase.cli.settings import Settings, common_options
 from pgerase.errors import ExitCode
 from pgerase.operate.seal.findings import MEANINGS, SealFinding
@@ -47,9 +47,9 @@ def verify(
     if anchors is None and rules is not None and rules.anchor_file is not None:
         anchors = (settings.pack or Path()) / rules.anchor_file
     with settings.open_database() as database:
-        door = open_seal(settings, database, prefix)
+        log = open_log(settings, database, prefix)
         report = verify_log(
-            door,
+            log,
             keys=keys,
             anchors=anchors,
             every=every_of(rules),

@@ -8,11 +8,9 @@ from typing import Any
 
 import click
 
-from pgerase.apply.ledger import find_prefix
 from pgerase.cli.output import confirm, print_result
-from pgerase.cli.people import prefix_option, yes_option
+from pgerase.cli.people import prefix_option, which_prefix, yes_option
 from pgerase.cli.settings import Settings, common_options
-from pgerase.database import Database
 from pgerase.operate import KnownKey, add_key, import_key, list_keys, retire_key
 from pgerase.tokens import SigningKey
 
@@ -47,7 +45,7 @@ def add(settings: Settings, prefix: str | None, out: Path | None, source: Path |
     if (out is None) == (source is None):
         raise click.UsageError("one of --out and --from is needed")
     with settings.open_database() as database:
-        name = _prefix(settings, database, prefix)
+        name = which_prefix(settings, database, prefix)
         if out is not None:
             added = add_key(database, name, out)
         else:
@@ -73,7 +71,7 @@ def rotate(settings: Settings, prefix: str | None, out: Path | None, overlap: fl
     if out is None:
         raise click.UsageError("--out is needed")
     with settings.open_database() as database:
-        added = add_key(database, _prefix(settings, database, prefix), out, overlap=timedelta(hours=overlap))
+        added = add_key(database, which_prefix(settings, database, prefix), out, overlap=timedelta(hours=overlap))
     _tell(settings, "rotate", added, out)
 
 
@@ -87,7 +85,7 @@ def retire(settings: Settings, key_id: str, prefix: str | None, yes: bool) -> No
     """Make a key invalid at once, and whatever it signed: for one that others may have got hold of."""
     confirm(f"retire the key {key_id}? Whatever it signed sees nothing from then on.", yes=yes)
     with settings.open_database() as database:
-        retire_key(database, _prefix(settings, database, prefix), key_id)
+        retire_key(database, which_prefix(settings, database, prefix), key_id)
     print_result(settings, [f"key {key_id}: retired"], {"command": "key retire", "key_id": key_id})
 
 
@@ -98,17 +96,9 @@ def retire(settings: Settings, key_id: str, prefix: str | None, yes: bool) -> No
 def list_all(settings: Settings, prefix: str | None) -> None:
     """Every key and how it stands, without what is secret."""
     with settings.open_database() as database:
-        keys = list_keys(database, _prefix(settings, database, prefix))
+        keys = list_keys(database, which_prefix(settings, database, prefix))
     lines = [_line(known) for known in keys] or ["no key: `pgerase key add` makes one"]
     print_result(settings, lines, {"command": "key list", "keys": [_data(known) for known in keys]})
-
-
-def _prefix(settings: Settings, database: Database, prefix: str | None) -> str:
-    """The prefix given, else the pack's, else the one installed. Raises Refused."""
-    if prefix is not None:
-        return prefix
-    pack = settings.read_pack()
-    return pack.settings.prefix if pack is not None else find_prefix(database)
 
 
 def _tell(settings: Settings, command: str, added: SigningKey, out: Path | None) -> None:

@@ -14,6 +14,7 @@ from pgerase.cli.settings import Settings
 from pgerase.database import Database
 from pgerase.errors import UsageError
 from pgerase.operate import Count, Failure, Register, Request, Violation
+from pgerase.operate.log import Log
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -50,12 +51,22 @@ def read_keys(keys: Sequence[str], file: TextIO | None) -> list[str]:
     return found
 
 
+def which_prefix(settings: Settings, database: Database, prefix: str | None) -> str:
+    """The prefix given, else the pack's, else the one installed. Raises Refused."""
+    if prefix is not None:
+        return prefix
+    pack = settings.read_pack()
+    return pack.settings.prefix if pack is not None else find_prefix(database)
+
+
 def open_register(settings: Settings, database: Database, prefix: str | None) -> Register:
-    """The register of the prefix given, else of the pack's, else of the one installed. Raises Refused, UsageError."""
-    if prefix is None:
-        pack = settings.read_pack()
-        prefix = pack.settings.prefix if pack is not None else find_prefix(database)
-    return Register(database, prefix)
+    """The register of that prefix (`which_prefix`). Raises Refused, UsageError."""
+    return Register(database, which_prefix(settings, database, prefix))
+
+
+def open_log(settings: Settings, database: Database, prefix: str | None) -> Log:
+    """The log of that prefix (`which_prefix`). Raises Refused, UsageError."""
+    return Log(database, which_prefix(settings, database, prefix))
 
 
 def is_overdue(request: Request) -> bool:

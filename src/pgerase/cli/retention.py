@@ -8,11 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-from pgerase.apply.ledger import find_prefix
 from pgerase.cli.output import print_result, progress
-from pgerase.cli.people import prefix_option
+from pgerase.cli.people import prefix_option, which_prefix
 from pgerase.cli.settings import Settings, common_options
-from pgerase.database import Database
 from pgerase.errors import ExitCode
 from pgerase.operate.log_status import MISSED_AFTER, ClassStatus, LogStatus, log_status
 from pgerase.operate.retention import maintain as run_maintenance
@@ -76,7 +74,7 @@ def run(settings: Settings, prefix: str | None, allow_drop: bool, clock_is_right
 @_run_options
 @click.pass_obj
 def maintain(settings: Settings, prefix: str | None, allow_drop: bool, clock_is_right: bool, patience: int) -> ExitCode:
-    """All that the log needs once a day: partitions ahead, the seal where there is one, and what `retention run` does."""
+    """All that the log needs once a day: partitions ahead, the seal, and what `retention run` does."""
     return _run(
         settings,
         "audit maintain",
@@ -106,7 +104,7 @@ def status(settings: Settings, prefix: str | None, missed_after: float) -> ExitC
     with settings.open_database() as database:
         found = log_status(
             database,
-            _prefix(settings, database, prefix),
+            which_prefix(settings, database, prefix),
             missed_after=timedelta(hours=missed_after),
             accepted=pack.settings.accepted if pack is not None else (),
         )
@@ -116,21 +114,13 @@ def status(settings: Settings, prefix: str | None, missed_after: float) -> ExitC
 
 def _run(settings: Settings, command: str, prefix: str | None, *, make: bool, **options: Any) -> ExitCode:
     with settings.open_database() as database:
-        done = run_maintenance(database, _prefix(settings, database, prefix), make=make, **options)
+        done = run_maintenance(database, which_prefix(settings, database, prefix), make=make, **options)
     print_result(settings, _run_lines(done), {"command": command, **_run_data(done)})
     if done.refused:
         if done.refusal:
             progress("hint: set the clock; if it is right, say so once: --clock-is-right")
         return ExitCode.REFUSED
     return ExitCode.DONE if done.state is RunState.DONE else ExitCode.NO
-
-
-def _prefix(settings: Settings, database: Database, prefix: str | None) -> str:
-    """The prefix given, else the pack's, else the one installed. Raises Refused."""
-    if prefix is not None:
-        return prefix
-    pack = settings.read_pack()
-    return pack.settings.prefix if pack is not None else find_prefix(database)
 
 
 def _run_lines(done: Run) -> list[str]:

@@ -72,7 +72,7 @@ def place_holds(
 
 def release_holds(log: Log, subject: str, keys: Sequence[str], *, reference: str = "") -> int:
     """Release the holds on these people, all or those with a reference; how many. Raises DatabaseFailed."""
-    with log.database.transaction(isolation="read committed"):
+    with log.answering(), log.database.transaction(isolation="read committed"):
         return sum(
             log.call("release_holds", subject, key, reference or None)[0]["release_holds"] for key in sorted(set(keys))
         )
@@ -82,10 +82,7 @@ def list_holds(log: Log) -> tuple[Hold, ...]:
     """The holds on people that last, the oldest first. Raises DatabaseFailed."""
     return tuple(
         Hold(row["hold_id"], row["subject"], row["person"], row["reference"], row["placed_at"])
-        for row in log.database.rows(
-            f"select hold_id, subject, person, reference, placed_at from {log.table('hold')}"
-            " where released_at is null and subject is not null order by hold_id"
-        )
+        for row in log.rows("log_holds")
     )
 
 

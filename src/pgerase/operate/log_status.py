@@ -100,7 +100,7 @@ def log_status(
         detached=found["detached"],
         holds=found["holds"],
         held=found["held"],
-        last_seal=_last_seal(log),
+        last_seal=found["last_seal"],
         late_messages=told["waiting"],
         refused_messages=told["refused"],
         alarms=(),
@@ -113,15 +113,6 @@ def _silenced(database: Database, accepted: Collection[AcceptedDoor]) -> list[st
     known = {(one.kind, one.name) for one in accepted}
     found = settings_doors(read_session_settings(database), read_parameter_grants(database), lambda _: Severity.ERROR)
     return [f"{door.message} {door.fix}" for door in found if (door.kind, door.name) not in known]
-
-
-def _last_seal(log: Log) -> datetime | None:
-    """When the newest segment was sealed, where there is a seal."""
-    if not log.sealed or not log.database.value(
-        "select pg_catalog.to_regclass(%s) is not null", [log.table("segment")]
-    ):
-        return None
-    return log.database.value(f"select pg_catalog.max(segment.at) from {log.table('segment')} as segment")
 
 
 def _of_messages(told: Row) -> Iterator[str]:

@@ -1,96 +1,14 @@
-"""The door to the ledger of requests: runs its queries and routines, and lets no value of anybody's row out with an error.
-
-An error of PostgreSQL may show rows, in its message as in its DETAIL. Whatever is no error of ours is therefore told by
-SQLSTATE, table and constraint alone, and the original is not chained to it.
-"""
+"""The ledger of requests, of the lifecycle of people, and of support access."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-
-from pgerase import resources
-from pgerase.database import Database, Row, identifier
-from pgerase.errors import DatabaseFailed, Refused, UsageError
-from pgerase.install.localize import localize
-from pgerase.install.names import Names
-
-_OURS = ("ZE1", "ZE3")
-_USAGE = frozenset({"ZE110", "ZE111", "ZE304"})
-_NOT_ALLOWED = "42501"
-_WENT_AWAY = ("08", "57P0")
-"""Beginnings of the SQLSTATEs of a connection or a server that is going; 57P03 refuses new ones."""
+from pgerase.database import Database
+from pgerase.install.names import Home
+from pgerase.operate.door import Door
 
 
-class Register:
+class Register(Door):
     """The ledger of one prefix through one connection. Raises Refused where it is not there, or closed to the current role."""
 
     def __init__(self, database: Database, prefix: str) -> None:
-        self.database = database
-        self.names = Names(prefix)
-        found = self.rows("installed")
-        if not found:
-            raise Refused(
-                f"pgerase is not installed here for the prefix {prefix}, or in an older version",
-                hint="run `pgerase install`, or `pgerase upgrade` where an older version was installed",
-            )
-        if not all(row["allowed"] for row in found):
-            raise Refused(
-                f"the ledger in schema {self.names.internal} is closed to the current role",
-                hint="connect as the role that installed it, or as a superuser",
-            )
-
-    def rows(self, file: str, **parameters: object) -> list[Row]:
-        """The rows of a query in `sql/operate`. Raises DatabaseFailed without values."""
-        query = localize(resources.read_text("sql", "operate", f"{file}.sql"), self.names)
-        with self.discreet():
-            return self.database.rows(query, parameters)
-
-    def call(self, routine: str, *arguments: object) -> list[Row]:
-        """The rows that a routine of the ledger returns. Raises DatabaseFailed without values."""
-        places = ", ".join(["%s"] * len(arguments))
-        with self.discreet():
-            return self.database.rows(f"select * from {identifier(self.names.internal, routine)}({places})", arguments)
-
-    @contextmanager
-    def discreet(self) -> Generator[None]:
-        """Let out of the block only errors that hold no value of anybody's row."""
-        try:
-            yield
-        except DatabaseFailed as error:
-            # From None: a traceback shows the chain, and the driver's error in it shows values.
-            raise self._without_values(error) from None
-
-    @contextmanager
-    def answering(self) -> Generator[None]:
-        """Like `discreet`, for a whole command: what our routines refuse is Refused or UsageError, as they meant it."""
-        try:
-            with self.discreet():
-                yield
-        except DatabaseFailed as error:
-            if not error.sqlstate.startswith(_OURS):
-                raise
-            kind = UsageError if error.sqlstate in _USAGE else Refused
-            raise kind(error.message, hint=error.hint) from None
-
-    def is_lost(self, error: DatabaseFailed) -> bool:
-        """Whether the connection, and not the statement, is what failed."""
-        return self.database.closed or not error.sqlstate or error.sqlstate.startswith(_WENT_AWAY)
-
-    def _without_values(self, error: DatabaseFailed) -> DatabaseFailed:
-        if error.sqlstate.startswith(_OURS):
-            # Raised anew as well: the driver's error behind it says more than ours does.
-            message, hint = error.message, error.hint
-        elif self.is_lost(error):
-            message = "the connection to PostgreSQL is lost"
-            hint = "what was not committed never happened; erasing again for the same request resumes"
-        else:
-            named = [f"table {error.relation}"] if error.relation else []
-            named += [f"constraint {error.constraint}"] if error.constraint else []
-            message = ", ".join([f"PostgreSQL refused with SQLSTATE {error.sqlstate}", *named])
-            hint = "its own words are not shown, since they could hold personal data"
-            if error.sqlstate == _NOT_ALLOWED:
-                hint = f"connect as the role that installed pgerase; {hint}"
-        return DatabaseFailed(
-            message, sqlstate=error.sqlstate, hint=hint, relation=error.relation, constraint=error.constraint
-        )
+        super().__init__(database, prefix, Home.INTERNAL, routine="erase_people")

@@ -49,16 +49,16 @@ def maintain(
     clock_is_right: bool = False,
     patience: float = _PATIENCE,
 ) -> Run:
-    """Make partitions ahead (with `make`), seal where there is a seal, and expire what is due.
+    """Make partitions ahead (with `make`), seal, and expire what is due.
 
     `now` None is the server's clock. `clock_is_right` trusts it however far it is from the last run; `allow_drop` drops more
     than missed runs explain, and what could not be sealed. Raises Refused where another run is under way, or the current role may
-    not do it; UsageError inside a transaction; DatabaseFailed for whatever else went wrong, after all else was done.
+    not do it; UsageError inside a transaction; DatabaseFailed, without values, for whatever else went wrong, after all else was done.
     """
     if database.in_transaction:
         raise UsageError("a run of retention makes transactions of its own, and one is open already")
     log = Log(database, prefix)
-    with _alone(log):
+    with log.discreet(), _alone(log):
         take_back(database, log.names.keeper)
         clock = now or log.now
         begun = log.call("begin_run", clock, clock_is_right)[0]
@@ -156,9 +156,7 @@ class _Steps:
                 self._detach(row, "finalize")
 
     def _seal(self) -> None:
-        """Seal all there is, where there is a seal; what is not sealed in the end is found by whoever asks."""
-        if not self._log.sealed:
-            return
+        """Seal all there is; what is not sealed in the end is found by whoever asks."""
         try:
             while sum(row["entries"] for row in self._log.call("seal", self._clock)) >= _SEALED_AT_ONCE:
                 pass
@@ -191,12 +189,12 @@ class _Steps:
                     self._each([group], Fate.DETACHED)
 
     def _is_ready(self, group: Sequence[Row]) -> bool:
-        """Whether a partition may go: it is sealed, where there is a seal, and what is held is kept."""
+        """Whether a partition may go: it is sealed, and what is held is kept."""
         tables = {row["family"]: row["relation"] for row in group}
         if set(tables) != {"entry", "value", "leaf"}:
             # Some are detached already, after that.
             return True
-        if self._log.sealed and not self._allow_drop:
+        if not self._allow_drop:
             # Up to the floor all is sealed for good: of a month of entries, only those above it are looked at.
             unsealed = self._log.database.value(
                 f"select exists (select from {self._log.table(tables['entry'])} as entry where entry.entry_id > coalesce("

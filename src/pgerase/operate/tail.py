@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from pgerase.database import Row
-from pgerase.errors import Refused, UsageError
+from pgerase.errors import UsageError
 from pgerase.operate.people import status
 from pgerase.operate.register import Register
 
@@ -102,16 +102,11 @@ def assert_known(register: Register, wanted: Wanted) -> None:
 
 
 class Tail:
-    """Looks at the log again and again. Raises Refused where there is none, DatabaseFailed."""
+    """Looks at the log again and again. Raises DatabaseFailed."""
 
     def __init__(self, register: Register, wanted: Wanted) -> None:
         self._register = register
         self._wanted = wanted
-        if not register.rows("log_readable"):
-            raise Refused(
-                f"the log of {register.names.prefix} is not there, or closed to the current role",
-                hint="Connect as the role that installed pgerase; `pgerase upgrade` makes the log where an older version was.",
-            )
         self._known = self._drawn = self._numbers()[0]
         # In this order: what is not drawn yet is drawn by a transaction that has no number yet either.
         self._mark = register.rows("log_mark")[0]

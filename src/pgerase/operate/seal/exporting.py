@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from pgerase.operate.log import Log
 from pgerase.operate.seal.checkpoint import origin_of
-from pgerase.operate.seal.door import SealDoor
 from pgerase.operate.seal.sealing import kept_checkpoints
 
 FORMAT = 1
@@ -33,42 +33,42 @@ class Exported:
     held: int
 
 
-def export_log(door: SealDoor, path: Path, *, values: bool = True, progress: Watch | None = None) -> Exported:
+def export_log(log: Log, path: Path, *, values: bool = True, progress: Watch | None = None) -> Exported:
     """Write a log to a new file that only this account may read: without `values`, nothing that is somebody's is in it.
 
     Raises FileExistsError, OSError, DatabaseFailed.
     """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file, door.snapshot():
-        return _write(door, file, values=values, progress=progress or _unwatched)
+    with os.fdopen(handle, "w", encoding="utf-8") as file, log.snapshot():
+        return _write(log, file, values=values, progress=progress or _unwatched)
 
 
-def _write(door: SealDoor, file: IO[str], *, values: bool, progress: Watch) -> Exported:
-    head = door.rows("seal_head")[0]
-    bounds = door.rows("seal_bounds")[0]
+def _write(log: Log, file: IO[str], *, values: bool, progress: Watch) -> Exported:
+    head = log.rows("seal_head")[0]
+    bounds = log.rows("seal_bounds")[0]
     origin = origin_of(head["first"]) if head["first"] else None
     at = bounds["now"].isoformat()
     _line(file, {"type": "log", "format": FORMAT, "origin": origin, "exported_at": at, "values": values})
-    headers = _lines(file, _chunks(door, "header", 1, head["size"], values=values))
-    checkpoints = kept_checkpoints(door)
+    headers = _lines(file, _chunks(log, "header", 1, head["size"], values=values))
+    checkpoints = kept_checkpoints(log)
     for one in checkpoints:
         _line(file, {"type": "checkpoint", **json.loads(one.line())})
-    records = _lines(file, _chunks(door, "record", bounds["first_record"], bounds["last_record"], values=values))
-    held = _lines(file, _chunks(door, "held", bounds["first_held"], bounds["last_held"], values=values))
+    records = _lines(file, _chunks(log, "record", bounds["first_record"], bounds["last_record"], values=values))
+    held = _lines(file, _chunks(log, "held", bounds["first_held"], bounds["last_held"], values=values))
     entries = 0
     first, last = bounds["first_entry"], bounds["last_entry"]
-    for chunk in _chunks(door, "entry", first, last, values=values):
+    for chunk in _chunks(log, "entry", first, last, values=values):
         entries += _lines(file, iter([chunk]))
         progress(min(first + entries, last), last)
     return Exported(headers, len(checkpoints), records, entries, held)
 
 
-def _chunks(door: SealDoor, kind: str, first: int | None, last: int | None, *, values: bool) -> Iterator[list[str]]:
+def _chunks(log: Log, kind: str, first: int | None, last: int | None, *, values: bool) -> Iterator[list[str]]:
     """The database's lines of one type, so many numbers at a time."""
     if first is None or last is None:
         return
     for begin in range(first, last + 1, _CHUNK):
-        rows = door.call("export_lines", kind, begin, min(begin + _CHUNK - 1, last), values)
+        rows = log.call("export_lines", kind, begin, min(begin + _CHUNK - 1, last), values)
         yield [row["export_lines"] for row in rows]
 
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pgerase.errors import Refused
+from pgerase.operate.log import Log
 from pgerase.operate.seal.anchors import append_anchor, post_anchor, read_anchors
 from pgerase.operate.seal.checkpoint import Checkpoint, origin_of
-from pgerase.operate.seal.door import SealDoor
 from pgerase.operate.seal.keys import SealKey
 from pgerase.webhook import Webhook
 
@@ -40,15 +40,15 @@ class Sealed:
     records: int
 
 
-def seal_log(door: SealDoor, *, batch: int = DEFAULT_BATCH, progress: Watch | None = None) -> Sealed:
+def seal_log(log: Log, *, batch: int = DEFAULT_BATCH, progress: Watch | None = None) -> Sealed:
     """Seal whatever is committed, in batches of one transaction each.
 
     Raises Refused where another session is sealing, DatabaseFailed. What was sealed before it failed stays sealed.
     """
     segments = entries = records = 0
     while True:
-        with door.database.transaction(isolation="read committed"):
-            made = door.rows("seal", batch=batch)
+        with log.answering(), log.database.transaction(isolation="read committed"):
+            made = log.rows("seal", batch=batch)
         done = {kind: sum(row["entries"] for row in made if row["kind"] == kind) for kind in ("entry", "record")}
         segments += len(made)
         entries += done["entry"]
@@ -60,15 +60,13 @@ def seal_log(door: SealDoor, *, batch: int = DEFAULT_BATCH, progress: Watch | No
             return Sealed(segments, entries, records)
 
 
-def sign_log(
-    door: SealDoor, key: SealKey, *, anchors: Path | None = None, now: datetime | None = None
-) -> Checkpoint | None:
+def sign_log(log: Log, key: SealKey, *, anchors: Path | None = None, now: datetime | None = None) -> Checkpoint | None:
     """Sign all headers there are and keep the checkpoint; None where the last one covers them, or there are none.
 
     Raises Refused where the headers do not continue what this key signed before, as the database and the anchor file have it;
     DatabaseFailed, OSError.
     """
-    head = door.rows("seal_head")[0]
+    head = log.rows("seal_head")[0]
     size = head["size"]
     if size == 0:
         if anchors is not None and anchors.exists() and read_anchors(anchors):
@@ -76,13 +74,13 @@ def sign_log(
         return None
     origin = origin_of(head["first"])
     last: list[Checkpoint] = []
-    for before in (kept_checkpoints(door), _anchored(anchors) if anchors is not None else ()):
+    for before in (kept_checkpoints(log), _anchored(anchors) if anchors is not None else ()):
         mine = [one for one in before if one.key_id == key.public.key_id]
         last += [max(mine, key=lambda one: one.size)] if mine else []
     for one in last:
         if not key.public.signed(one.text, one.signature):
             raise Refused(f"the checkpoint of {one.size} headers is not what was signed: not signed again")
-        if one.origin != origin or _root(door, one.size) != one.root:
+        if one.origin != origin or _root(log, one.size) != one.root:
             raise Refused(
                 f"the log is not the one that was signed at {one.at:%Y-%m-%d %H:%M} UTC with {one.size} headers: not signed",
                 hint="`pgerase audit verify` says what happened; a backup that was restored goes on with a new key",
@@ -90,8 +88,9 @@ def sign_log(
     if any(one.size == size for one in last):
         return None
     at = datetime.now(UTC) if now is None else now
-    made = Checkpoint.sign(key, origin=origin, size=size, root=_root(door, size) or b"", at=at)
-    door.call("keep_checkpoint", made.size, made.key_id, made.root, made.at, made.text, made.signature)
+    made = Checkpoint.sign(key, origin=origin, size=size, root=_root(log, size) or b"", at=at)
+    with log.answering():
+        log.call("keep_checkpoint", made.size, made.key_id, made.root, made.at, made.text, made.signature)
     return made
 
 
@@ -103,10 +102,10 @@ def anchor(checkpoint: Checkpoint, to: Anchor) -> None:
         post_anchor(to.webhook, checkpoint)
 
 
-def kept_checkpoints(door: SealDoor) -> tuple[Checkpoint, ...]:
+def kept_checkpoints(log: Log) -> tuple[Checkpoint, ...]:
     """The checkpoints that the database keeps, in order of size. Raises Refused for one that is none, DatabaseFailed."""
     found: list[Checkpoint] = []
-    for row in door.rows("seal_checkpoints"):
+    for row in log.rows("seal_checkpoints"):
         read = Checkpoint.read(row["text"], row["key_id"], row["signature"])
         if read is None:
             raise Refused(f"what is kept as the checkpoint of {row['size']} headers is none")
@@ -118,6 +117,6 @@ def _anchored(path: Path) -> tuple[Checkpoint, ...]:
     return tuple(one for _, one in read_anchors(path) if one is not None) if path.exists() else ()
 
 
-def _root(door: SealDoor, size: int) -> bytes | None:
+def _root(log: Log, size: int) -> bytes | None:
     """The root over the first headers, None where there are not so many. Raises DatabaseFailed."""
-    return door.call("headers_root", size)[0]["headers_root"]
+    return log.call("headers_root", size)[0]["headers_root"]

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pgerase.database import Row
 from pgerase.errors import Severity
+from pgerase.operate.log import Log
 from pgerase.operate.seal.anchors import read_anchors
 from pgerase.operate.seal.checkpoint import Checkpoint, origin_of
-from pgerase.operate.seal.door import SealDoor
 from pgerase.operate.seal.findings import SealFinding
 from pgerase.operate.seal.keys import PublicKey
 from pgerase.operate.seal.merkle import roots
@@ -49,7 +49,7 @@ class SealReport:
 
 
 def verify_log(
-    door: SealDoor,
+    log: Log,
     *,
     keys: Sequence[PublicKey] = (),
     anchors: Path | None = None,
@@ -65,23 +65,22 @@ def verify_log(
     watch = progress or _unwatched
     lines = None if anchors is None else read_anchors(anchors) if anchors.exists() else ()
     watch("routines")
-    found = _routines(door)
+    found = _routines(log)
     replaced = {one.detail for one in found if one.code == "routine-changed"}
-    with door.snapshot():
+    with log.snapshot():
         # What somebody else wrote is not even asked.
         for check in (one for one in CHECKS if f"verify_{one}" not in replaced):
             watch(check)
-            found += [_finding(row) for row in door.call(f"verify_{check}")]
+            found += [_finding(row) for row in log.call(f"verify_{check}")]
         watch("requests")
         found += [
-            SealFinding("erasure-unrequested", detail=f"record {row['record_id']}")
-            for row in door.rows("seal_requests")
+            SealFinding("erasure-unrequested", detail=f"record {row['record_id']}") for row in log.rows("seal_requests")
         ]
-        drops = door.rows("seal_drops")
+        drops = log.rows("seal_drops")
         watch("signatures")
-        headers = door.rows("seal_headers")
-        kept = door.rows("seal_checkpoints")
-        counts = door.rows("seal_counts")[0]
+        headers = log.rows("seal_headers")
+        kept = log.rows("seal_checkpoints")
+        counts = log.rows("seal_counts")[0]
     # A header that is gone leaves a gap, and nothing after it can be signed for.
     hashes = [row["hash"] for number, row in enumerate(headers, 1) if row["segment_id"] == number]
     named = {key.key_id: key for key in keys}
@@ -153,9 +152,9 @@ class _Judge:
         return None
 
 
-def _routines(door: SealDoor) -> list[SealFinding]:
+def _routines(log: Log) -> list[SealFinding]:
     """Whoever can write the log can replace what looks at it."""
-    authentic = door.authentic()
+    authentic = log.authentic()
     found = [SealFinding("routine-changed", detail=name) for name in authentic.different]
     return [*found, SealFinding("routines-unchecked", detail=authentic.unchecked)] if authentic.unchecked else found
 
