@@ -15,7 +15,7 @@ from pgerase.catalog.model import Name
 from pgerase.check.coverage import captured_tables, coverage
 from pgerase.cli.main import main
 from pgerase.compile import compile_pack
-from pgerase.compile.desired import DesiredLogClass, DesiredTrigger
+from pgerase.compile.desired import DesiredFunction, DesiredLogClass, DesiredTrigger
 from pgerase.database import Database
 from pgerase.errors import Severity
 from pgerase.install import install
@@ -163,6 +163,36 @@ def test_profiles_have_to_be_told_from_the_rows_of_whoever_decides(shared: Bench
     # A counter is somebody's own row in this map, and has no country; nobody's is app.form.
     assert shared.findings(f"  app.counter: {{{keep}}}\n") == [("unknown-column", "app.counter.country")]
     assert shared.findings(f"  app.form: {{{keep}}}\n") == []
+
+
+def test_functions_of_a_wide_table_read_as_if_somebody_had_written_them(shared: Bench) -> None:
+    """Issue 5: generated SQL is reviewed by people. Sixty columns, names as long as they may be, parts of several people."""
+    names = [
+        f"{'a column, case when ' * (number % 2)}nr_{number:02}".ljust(60 + number % 4, "_") for number in range(60)
+    ]
+    types = ("text", "integer", "numeric", "jsonb", "text[]", "timestamptz", "date", "point")
+    listed = ", ".join(f'"{name}" {types[number % len(types)]}' for number, name in enumerate(names))
+    shared.owner.execute(
+        f"create table app.wide (id integer, place integer, patient_id integer, {listed},"
+        " primary key (id, place)) partition by list (place)".encode()
+    )
+    shared.owner.execute(b"create table app.wide_one partition of app.wide for values in (1)")
+    apart = ", ".join(f'"{name}": {{patient: patient_id}}' for name in names[:16:2])
+    shared.write(
+        f'  app.wide: {{personal: {{{apart}}}, mask: ["{names[20]}"], keep: {{default: 1 year, profiles: {{us: 2 years}}}}}}\n',
+        "log: {keep: 6 months, context: required}\n",
+    )
+    with Database.open(shared.database.dsn()) as opened:
+        catalog, _ = read_state(opened, shared.prefix)
+    compiled = compile_pack(read_pack(shared.folder), catalog)
+    assert [one.message for one in compiled.findings if one.severity is Severity.ERROR] == []
+    functions = [one for one in compiled.objects if isinstance(one, DesiredFunction) and "Captures" in one.comment]
+    assert len(functions) == 4
+    for one in functions:
+        lines = one.definition.split("\n")
+        assert [line for line in lines if len(line) > 120 or line != line.rstrip()] == []
+        assert lines[lines.index("#variable_conflict error") - 1].startswith("-- app.wide (audit.yaml:4:3): an entry")
+    shared.owner.execute(b"drop table app.wide")
 
 
 def test_classes_are_the_log_s_and_those_of_tables_with_a_length_of_their_own(shared: Bench) -> None:

@@ -9,19 +9,8 @@ from pgerase.catalog.model import Catalog, Name
 from pgerase.compile.audit.bind import bind_captures
 from pgerase.compile.audit.bound import BoundCapture
 from pgerase.compile.audit.classes import log_classes
-from pgerase.compile.audit.functions import (
-    DELETE,
-    EVENTS,
-    INSERT,
-    NEW,
-    OLD,
-    ROWS,
-    TRUNCATE,
-    UPDATE,
-    Terms,
-    capture_function,
-    function_name,
-)
+from pgerase.compile.audit.functions import capture_function, function_name
+from pgerase.compile.audit.pieces import DELETE, EVENTS, INSERT, NEW, OLD, ROWS, TRUNCATE, UPDATE, Terms
 from pgerase.compile.desired import DesiredGrant, DesiredObject, DesiredTrigger
 from pgerase.compile.erasure import Erasure
 from pgerase.compile.naming import Naming

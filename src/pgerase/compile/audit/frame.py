@@ -1,0 +1,156 @@
+"""What stands around the statement that writes entries: who writes and for what, and whether it may be written at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pgerase.catalog.model import Name
+from pgerase.compile.audit import values
+from pgerase.compile.audit.pieces import NEW, OLD, ROWS, Writer, fields, quoted
+from pgerase.compile.sql import fit_name, indent, qualified
+
+
+class Frame(Writer):
+    """The body of a function, from its variables to its end, around a statement."""
+
+    def one_side(self, side: str, write: str) -> str:
+        """Of inserted or deleted rows."""
+        if self._looks_first:
+            return self._body(
+                [*self._profiles_declared(), *self._known_declared()],
+                self._seen(ROWS[side]) + self._context() + self._answered() + self._profiles([side]) + write,
+            )
+        return self._body([], self._context() + write + self._written(ROWS[side]) + self._answered("found and "))
+
+    def both_sides(self, write: str) -> str:
+        """Of updated rows."""
+        declared = [*self._profiles_declared(), *self._known_declared()]
+        if not self._capture.moves:
+            seen = self._seen(ROWS[NEW])
+        else:
+            declared += ["v_old bigint;", "v_new bigint;"]
+            seen = self._counted()
+        return self._body(declared, seen + self._context() + self._answered() + self._profiles([NEW, OLD]) + write)
+
+    def emptied(self, write: str) -> str:
+        """Of a table that was emptied."""
+        return self._body([], self._context() + self._answered() + write)
+
+    def _body(self, declared: Iterable[str], statements: str) -> str:
+        lines = [
+            "v_at timestamptz;",
+            "v_actor text;",
+            "v_role text;",
+            "v_request text;",
+            "v_purpose text;",
+            *(["v_grant bigint;"] if self._granted else []),
+            *declared,
+        ]
+        return (
+            "#variable_conflict error\ndeclare\n"
+            + "".join(f"    {line}\n" for line in lines)
+            + f"begin\n{statements}    return null;\nend;\n"
+        )
+
+    # Before anything is written -----------------------------------------------------------------------------------
+
+    def _known_declared(self) -> list[str]:
+        return [] if values.known_types(self._capture.read, "t") is None else ["v_is_known boolean;"]
+
+    def _seen(self, rows: str) -> str:
+        """Nothing where the statement touched no row; an error where columns have got types of others."""
+        known = values.known_types(self._capture.read, "t")
+        if known is None:
+            return f"    if not exists (select from {rows}) then\n        return null;\n    end if;\n\n"
+        return (
+            "    -- A type that is not the server's own could bring code along, to run with our rights.\n"
+            f"    select {indent(known)}\n    into v_is_known\n    from {rows} as t\n    limit 1;\n"
+            "    if not found then\n        return null;\n    end if;\n" + self._refuse_types()
+        )
+
+    def _written(self, rows: str) -> str:
+        """An error where rows were touched whose types kept them out."""
+        if not self._where_known():
+            return "\n"
+        return (
+            "\n    -- A type that is not the server's own could bring code along, to run with our rights.\n"
+            f"    if not found and exists (select from {rows}) then\n{self._refusal()}\n    end if;\n\n"
+        )
+
+    def _refuse_types(self) -> str:
+        return f"    if v_is_known is not true then\n{self._refusal()}\n    end if;\n\n"
+
+    def _refusal(self) -> str:
+        return (
+            "        raise exception using\n            errcode = 'ZE202',\n"
+            f"            message = {quoted(f'{self._capture.table.name}: a captured column has another type than at the last apply')},\n"
+            "            hint = 'Run pgerase apply in the transaction that changes the table.',\n"
+            "            schema = tg_table_schema,\n            table = tg_table_name;"
+        )
+
+    def _counted(self) -> str:
+        """How many rows there were and are: of a moved row the new one may be missing."""
+        known = values.known_types(self._capture.read, "t")
+        seen = (
+            f"    v_old := (select count(*) from {ROWS[OLD]});\n    v_new := (select count(*) from {ROWS[NEW]});\n"
+            "    if v_old = 0 and v_new = 0 then\n        return null;\n    end if;\n\n"
+        )
+        if known is None:
+            return seen
+        return (
+            f"{seen}    -- A type that is not the server's own could bring code along, to run with our rights.\n"
+            f"    select {indent(known)}\n    into v_is_known\n    from {ROWS[OLD]} as t\n    limit 1;\n"
+            + self._refuse_types()
+        )
+
+    def _context(self) -> str:
+        """Who writes, and for what: once a statement."""
+        annotation = qualified(Name(self._naming.log, "annotation"))
+        text = (
+            "    v_at := clock_timestamp();\n"
+            f"    v_actor := {qualified(Name(self._naming.api, 'current_viewer'))}();\n"
+            "    v_role := nullif(current_setting('role'), 'none');\n"
+            f"    v_request := {annotation}(p_setting => {quoted(f'{self._naming.prefix}.request')});\n"
+            f"    v_purpose := {annotation}(p_setting => {quoted(f'{self._naming.prefix}.purpose')});\n"
+        )
+        if self._granted:
+            # Asked for last, and for those alone who may hold one: it is a look into a table.
+            held = qualified(Name(self._naming.api, "held_grant"))
+            text += f"    if v_actor is not null then\n        v_grant := {held}(p_holder => v_actor);\n    end if;\n"
+        return text + "\n"
+
+    def _answered(self, if_also: str = "") -> str:
+        """An error where somebody has to answer for a write and nobody does."""
+        text = ""
+        if self._required:
+            text += (
+                f"    if {if_also}v_actor is null and v_request is null and v_purpose is null then\n"
+                "        raise exception using\n            errcode = 'ZE201',\n"
+                f"            message = {quoted(f'{self._capture.table.name}: nobody answers for this write')},\n"
+                "            hint = "
+                + quoted(
+                    f"Present a viewer ({self._naming.api}.become), or a request or purpose ({self._naming.api}.annotate)."
+                )
+                + ",\n            schema = tg_table_schema,\n            table = tg_table_name;\n    end if;\n\n"
+            )
+        return text
+
+    def _profiles_declared(self) -> list[str]:
+        return ["v_profiles jsonb;"] if self._profiled else []
+
+    def _profiles(self, sides: Sequence[str]) -> str:
+        """The profiles of the people whose rows these are, asked for once."""
+        person = self._capture.keep.person
+        if person is None:
+            return ""
+        listed = "\nunion\n".join(
+            f"select {values.key_text(person.columns, fields('t', person.columns))} from {ROWS[side]} as t"
+            for side in sides
+        )
+        function = qualified(Name(self._naming.eraser, fit_name(f"profile_{person.subject}")))
+        return (
+            "    -- How long entries are kept depends on the people whose rows these are.\n"
+            "    select jsonb_object_agg(known.person, known.profile)\n    into v_profiles\n"
+            f"    from {function}(\n"
+            f"        p_keys => array(\n            {indent(listed, 12)}\n        )\n    ) as known;\n\n"
+        )
