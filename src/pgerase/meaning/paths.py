@@ -54,6 +54,7 @@ class Facts:
             self._rows[name] = tuple(Row(table, row) for row in rows)
         self._stored = frozenset(row for rows in self._rows.values() for row in rows)
         self._indexes: dict[tuple[Lookup, Name], dict[tuple[object, ...], list[Row]]] = {}
+        self._read: dict[tuple[Row, str], Found] = {}
 
     def table(self, name: TableName) -> Table:
         """The table written so. Raises PgeraseError unless exactly one matches."""
@@ -90,10 +91,16 @@ class Facts:
 
     def read(self, row: Row, name: str) -> Found:
         """The value of one of the row's columns. Raises PgeraseError where the table or the row given lacks it."""
-        column = self.column(row.table, name)
-        if name not in row.values:
-            raise PgeraseError(f"a row of {row.table.name} was given without its column {name}")
-        return column_value(column, row.values[name])
+        found = self._read.get((row, name))
+        if found is None:
+            column = self.column(row.table, name)
+            if name not in row.values:
+                raise PgeraseError(f"a row of {row.table.name} was given without its column {name}")
+            found = column_value(column, row.values[name])
+            if self.is_stored(row):
+                # The same rows are asked about for every viewer.
+                self._read[row, name] = found
+        return found
 
     def single(self, row: Row, name: str) -> One:
         """The value of a column that holds one value. Raises PgeraseError where it is an array."""

@@ -60,6 +60,7 @@ _FAMILIES = {
     "time without time zone": Family.TIME,
 }
 _WHOLE = frozenset({"smallint", "integer", "bigint", "oid"})
+_FLOATING = frozenset({"real", "double precision"})
 _PADDED = frozenset({"character", "bpchar"})
 _BLANK_AGAINST = [{padded, "character varying"} for padded in _PADDED]
 """PostgreSQL compares varchar with char(n) as char(n), unlike text with char(n)."""
@@ -352,8 +353,9 @@ def stand_in(value: object, kind: Kind, other: Kind) -> Hashable:
 
     Raises PgeraseError where the two kinds have no equality, or none that DESIGN.md allows.
     """
-    if any(each.family is Family.TEXT and not each.deterministic for each in (kind, other)):
-        raise PgeraseError("eq and in need a deterministic collation")
+    for each in (kind, other):
+        if each.family is Family.TEXT and not each.deterministic:
+            raise PgeraseError("eq and in need a deterministic collation")
     aligned, _ = _aligned(value, kind, None, other)
     if _is_nan(aligned):
         return "NaN"  # PostgreSQL's equals itself
@@ -396,20 +398,18 @@ def _text_pairs(
 
 def _aligned(left: object, left_kind: Kind, right: object, right_kind: Kind) -> tuple[object, object]:
     """Both values in the type PostgreSQL would compare them in; a None stays None."""
-    families = {left_kind.family, right_kind.family}
-    if families == {Family.NUMBER}:
-        if any(kind.name in ("real", "double precision") for kind in (left_kind, right_kind)):
-            return _as_float(left), _as_float(right)
-        return left, right
-    if families == {Family.TEXT}:
-        if left_kind.ignores_case and right_kind.ignores_case:
-            return _folded(left), _folded(right)
-        if {left_kind.name, right_kind.name} in _BLANK_AGAINST:
-            return _unpadded(left), _unpadded(right)
-        return left, right
-    if families == _BY_CALENDAR:
-        return _as_midnight(left), _as_midnight(right)
-    if len(families) == 1 and (Family.OTHER not in families or left_kind.name == right_kind.name):
+    family, names = left_kind.family, (left_kind.name, right_kind.name)
+    if family is not right_kind.family:
+        if {family, right_kind.family} == _BY_CALENDAR:
+            return _as_midnight(left), _as_midnight(right)
+    elif family is Family.NUMBER:
+        floating = names[0] in _FLOATING or names[1] in _FLOATING
+        return (_as_float(left), _as_float(right)) if floating else (left, right)
+    elif names[0] == names[1]:
+        return (_folded(left), _folded(right)) if left_kind.ignores_case else (left, right)
+    elif family is Family.TEXT:
+        return (_unpadded(left), _unpadded(right)) if set(names) in _BLANK_AGAINST else (left, right)
+    elif family is not Family.OTHER:
         return left, right
     raise PgeraseError(f"{left_kind} and {right_kind} cannot be compared")
 
@@ -431,4 +431,4 @@ def _as_midnight(value: object) -> object:
 
 
 def _is_nan(value: object) -> bool:
-    return isinstance(value, float | Decimal) and math.isnan(value)
+    return isinstance(value, (float, Decimal)) and math.isnan(value)

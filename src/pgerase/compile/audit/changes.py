@@ -50,8 +50,7 @@ class Changes(Entries):
         paired = comment(said) + "paired as (\n    " + indent(query(selected, joined)) + "\n)"
         changed = self._changed()
         columns = self._head(self._action(event), "changed.entry_id" if capture.apart else "", "changed.class")
-        source = "\nfrom changed"
-        columns, source = self._both_rows(columns, source)
+        columns += self._both_rows()
         if capture.apart:
             counts = [f"changed.parts_{number}" for number in range(1, len(capture.apart) + 1)]
             columns.append(("parts", " + ".join(counts)))
@@ -60,7 +59,7 @@ class Changes(Entries):
             )
         else:
             apart = ""
-        return self._with(changed, apart, before=paired) + self._insert_entry(columns, source)
+        return self._with(changed, apart, before=paired) + self._insert_entry(columns, "\nfrom changed")
 
     @property
     def _place(self) -> str:
@@ -117,22 +116,20 @@ class Changes(Entries):
         both = "2" if not self._capture.moves else "paired.was::integer + paired.remains::integer"
         return f"case\n    when {one} then {touched}\n    else {both}\nend"
 
-    def _both_rows(self, columns: list[tuple[str, str]], source: str) -> tuple[list[tuple[str, str]], str]:
+    def _both_rows(self) -> list[tuple[str, str]]:
+        """The entry's key, as it was, and what changed of its row."""
         capture = self._capture
-        made = [*columns]
+        made: list[tuple[str, str]] = []
         if capture.entry_key:
-            key = "to_jsonb(key.*)"
-            source += lateral(self._shown(capture.entry_key, "changed", f"{OLD}_"), "key")
+            key, new = (self._object(capture.entry_key, "changed", f"{side}_") for side in (OLD, NEW))
             if capture.moves:
-                source += lateral(self._shown(capture.entry_key, "changed", f"{NEW}_"), "new_key")
-                key = "case when changed.was then to_jsonb(key.*) else to_jsonb(new_key.*) end"
+                key = f"case\n    when changed.was then {indent(key)}\n    else {indent(new)}\nend"
             made.append(("key", key))
         if self._plain:
             for side, there in ((OLD, "was"), (NEW, "remains")):
-                row = f"to_jsonb({side}_row.*) - changed.unchanged"
-                made.append((side, f"case when changed.{there} then {row} end" if capture.moves else row))
-                source += lateral(self._shown(self._plain, "changed", f"{side}_", "same_"), f"{side}_row")
-        return made, source
+                row = f"{self._object(self._plain, 'changed', f'{side}_', 'same_')} - changed.unchanged"
+                made.append((side, f"case\n    when changed.{there} then {indent(row)}\nend" if capture.moves else row))
+        return made
 
     def _parts(self) -> tuple[str, str]:
         """What of each pair is somebody's: the sources, and the rows of VALUES."""
@@ -170,13 +167,11 @@ class Changes(Entries):
             before += f"{parts} + "
         return sources, ",\n".join(rows)
 
-    def _shown(self, of: Sequence[Column], source: str, prefix: str, kept: str = "") -> str:
-        """The list of a lateral SELECT: values of columns under their own names; null where `kept` says it is the same."""
+    def _shown(self, of: Sequence[Column], source: str, prefix: str) -> str:
+        """The list of a lateral SELECT: values of columns under their own names."""
         items: list[str] = []
         for column in of:
             made = self._value(column, f"{source}.{ident(fit_name(prefix + column.name))}")
-            if kept:
-                made = f"case when {source}.{ident(fit_name(kept + column.name))} then null else {made} end"
             bare = made == f"{source}.{ident(column.name)}"
             items.append(made if bare else f"{made} as {ident(column.name)}")
         return ",\n    ".join(indent(item) for item in items)

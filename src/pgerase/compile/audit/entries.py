@@ -58,6 +58,25 @@ class Entries(Writer):
     def _value(self, column: Column, source: str) -> str:
         return values.MASKED if column in self._capture.masked else values.value(column, source)
 
+    def _object(self, of: Sequence[Column], source: str, prefix: str, kept: str = "") -> str:
+        """The values of columns as a jsonb object: from its parts, which costs a third less than from a row.
+
+        Null where a column that begins with `kept` says that it is the same, so that nothing large is read to be left out.
+        """
+        pairs: list[str] = []
+        for column in of:
+            value = self._value(column, f"{source}.{ident(fit_name(prefix + column.name))}")
+            if kept:
+                value = f"case when {source}.{ident(fit_name(kept + column.name))} then null else {value} end"
+            pairs.append(f"{quoted(column.name)}, {value}")
+        objects = [
+            f"jsonb_build_object({pair})"
+            if len(some) == 1 and "\n" not in (pair := some[0])
+            else call("jsonb_build_object", some)
+            for some in (pairs[first : first + _MOST_PAIRS] for first in range(0, len(pairs), _MOST_PAIRS))
+        ]
+        return objects[0] if len(objects) == 1 else f"({' || '.join(objects)})"
+
     def _next_number(self) -> str:
         return f"nextval({quoted(qualified(Name(self._naming.log, 'entry_entry_id_seq')))})"
 
@@ -153,16 +172,3 @@ class OneSide(Entries):
         """The entry's key and its row, each where something of it is nobody's own."""
         made = [("key", self._object(self._capture.entry_key, row, prefix))] if self._capture.entry_key else []
         return [*made, *([(side, self._object(self._plain, row, prefix))] if self._plain else [])]
-
-    def _object(self, of: Sequence[Column], source: str, prefix: str) -> str:
-        """The values of columns as a jsonb object: from its parts, which costs a third less than from a row."""
-        pairs = [
-            f"{quoted(column.name)}, {self._value(column, f'{source}.{ident(fit_name(prefix + column.name))}')}"
-            for column in of
-        ]
-        return " || ".join(
-            f"jsonb_build_object({pair})"
-            if len(some) == 1 and "\n" not in (pair := some[0])
-            else call("jsonb_build_object", some)
-            for some in (pairs[first : first + _MOST_PAIRS] for first in range(0, len(pairs), _MOST_PAIRS))
-        )
