@@ -2,9 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/setup-done
-# At most four workers: each loads the real databases for itself. WORKERS=0 runs in this process (for a debugger).
+# At most four workers: each loads the real databases for itself. Neighbours stay together, since they share deployments, until
+# somebody has nothing left to do. WORKERS=0 runs in this process (for a debugger).
 WORKERS ?= auto
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=4
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses=4 --dist worksteal
 
 .PHONY: setup fmt lint type contracts sql check test test-matrix test-long demo bench clean
 

@@ -35,7 +35,7 @@ SAME_EVERYWHERE = (
     *(f"tests/infra/test_{name}.py" for name in ("contracts", "dependencies", "resources", "run", "server", "wheel")),
 )
 """Tests that use no server, or one of their own whatever the version; `make test` runs them."""
-WORKERS = ("-n", "2")
+WORKERS = ("-n", "2", "--dist", "worksteal")
 AT_BOTH_ENDS = ("tests/judges", "tests/property", "tests/real")
 """Long tests of meaning, run on the oldest version here and on the newest by `make test`."""
 

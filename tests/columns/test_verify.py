@@ -114,7 +114,7 @@ def test_a_fault_of_masks_is_found(name: str, desk: Site):
         (right,) = admin.execute("select pg_get_viewdef(%s::regclass)", [f"{desk.prefix}.task"]).fetchone()
     desk.admin(fault)
     if behaviour is not None:
-        assert behaviour in {one.code for one in desk.verify(statics=False).failures}
+        assert behaviour in {one.code for one in desk.verify("desk.task", statics=False).failures}
     assert looks in {one.code for one in desk.verify(behaviour=False).failures}
     desk.admin(cure or f"create or replace view {{P}}.task as {right}")
     report = desk.verify(behaviour=False)

@@ -33,6 +33,8 @@ def _clean(site: Site) -> None:
     assert any(" and 0 denied" not in extent for extent in tried)
 
 
+# The demo, which is a test as well, verifies this pack in every run.
+@pytest.mark.long
 def test_customer_success_is_clean(database: FreshDatabase, tmp_path: Path):
     with database.connect() as connection:
         for script in ("schema.sql", "seed.sql"):
