@@ -92,7 +92,7 @@ _MASKS = {
     ),
     "its owner is not bound": (
         "set role {owner}; revoke {P}_viewer from {P}_masker; reset role",
-        "set role {owner}; grant {P}_viewer to {P}_masker; reset role", "could-not-look", "missing",
+        "set role {owner}; grant {P}_viewer to {P}_masker; reset role", "mismatch-masks", "missing",
     ),
     "the table may be read again": (
         "grant select on desk.task to {web}", _NARROW, "mask-open", "changed",
