@@ -287,13 +287,15 @@ class TestUse:
             desk.admin("update help.person set kind = 'sales' where id = 10")
             assert list(connection.execute(SEEN).fetchone()) == alone(ANN)
 
-    def test_the_switch_off_ends_it_at_once(self, desk):
-        """S3: the person decides."""
+    def test_the_switch_off_suspends_it_at_once(self, desk):
+        """S3: the person decides. A grant that is still open opens again where the person allows it again."""
         desk.open(ANN, CARA)
         with desk.acting(ANN) as connection:
             assert list(connection.execute(SEEN).fetchone()) == with_cara(ANN)
             desk.run(CARA, "update help.person set allow_support = false where id = 100")
             assert list(connection.execute(SEEN).fetchone()) == alone(ANN)
+            desk.run(CARA, "update help.person set allow_support = true where id = 100")
+            assert list(connection.execute(SEEN).fetchone()) == with_cara(ANN)
 
     def test_an_inactive_holder_sees_nothing(self, desk):
         desk.open(ANN, CARA)
