@@ -351,7 +351,7 @@ def test_what_is_left_out_on_purpose_is_no_gap(bench: Bench, capsys: pytest.Capt
     assert "app.patient: left out on purpose: so that  a test has one\n" in said
     assert "warning[not-captured]: app.visit is governed" in said
     assert "uncaptured: {app.visit: " in said
-    assert said.endswith("1 table(s) captured, 1 left out on purpose, 2 gap(s)\n")
+    assert said.endswith("1 table(s) captured, 1 left out on purpose, 2 gap(s), 1 left out that is not there\n")
     file.write_text(loan + "uncaptured: {app.patient: a test, 'app.*': another}\n")
     assert main([*arguments, "--format", "json"]) == 0
     data = json.loads(capsys.readouterr().out)
@@ -359,6 +359,24 @@ def test_what_is_left_out_on_purpose_is_no_gap(bench: Bench, capsys: pytest.Capt
         {"table": "app.counter", "reason": "another"},
         {"table": "app.patient", "reason": "a test"},
         {"table": "app.visit", "reason": "another"},
+    ]
+
+
+@pytest.mark.parametrize("words", [["audit", "coverage"], ["check", "--bound"]])
+def test_leaving_out_what_is_not_there_is_a_slip(
+    bench: Bench, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    """Whoever misspells a table would think that it is left out on purpose."""
+    bench.write("  app.loan:\n")
+    bench.apply()
+    file = bench.folder / "audit.yaml"
+    file.write_text(file.read_text() + "uncaptured: {app.countr: a slip, 'gone.*': another, 'app.*': the rest}\n")
+    capsys.readouterr()
+    assert main(["--dsn", bench.database.dsn(), "--pack", str(bench.folder), *words, "--format", "json"]) == 1
+    found = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["code"] == "uncaptured-nothing"]
+    assert [(one["severity"], one["subject"], one["hint"]) for one in found] == [
+        ("warning", "app.countr", "Did you mean app.counter?"),
+        ("warning", "gone.*", "Take it out, or correct it."),
     ]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name, Table, Trigger
+from pgerase.check.spelling import nearest
 from pgerase.errors import Finding, Severity
 from pgerase.rules.audit import Uncaptured
 from pgerase.rules.names import TableName
@@ -53,6 +54,30 @@ def left_out(wanted: Iterable[Name], captured: Iterable[Name], uncaptured: Seque
         for name in sorted({*wanted} - {*captured})
     }
     return {name: reason for name, reason in found.items() if reason is not None}
+
+
+def unmatched(catalog: Catalog, uncaptured: Sequence[Uncaptured]) -> tuple[Finding, ...]:
+    """What audit.yaml leaves out on purpose and is not there: a slip, or a table that has gone."""
+    there = [TableName(name.name, name.schema) for name in catalog.tables]
+    return tuple(
+        Finding(
+            "uncaptured-nothing",
+            Severity.WARNING,
+            str(one.tables),
+            f"uncaptured: {one.tables} is the name of no table",
+            _meant(one, there),
+            one.at,
+        )
+        for one in uncaptured
+        if not any(one.tables.matches(table) for table in there)
+    )
+
+
+def _meant(uncaptured: Uncaptured, there: Iterable[TableName]) -> str:
+    schema = uncaptured.tables.schema
+    names = {table.name: table for table in there if schema in (None, table.schema)}
+    near = nearest("*".join(uncaptured.tables.pieces), names)
+    return "Take it out, or correct it." if near is None else f"Did you mean {names[near]}?"
 
 
 def coverage(

@@ -6,7 +6,7 @@ import click
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.catalog.read import read_catalog
-from pgerase.check.coverage import captured_tables, left_out
+from pgerase.check.coverage import captured_tables, left_out, unmatched
 from pgerase.check.coverage import coverage as find_gaps
 from pgerase.cli.output import finding_data, findings_text, print_result
 from pgerase.cli.settings import Settings, common_options
@@ -24,7 +24,7 @@ def coverage(settings: Settings) -> int:
     """Find tables of --pack that nobody audits, partitions without triggers, and columns that came later.
 
     Governed tables and those of the data map are to be audited, but for those that audit.yaml leaves out on purpose (uncaptured:).
-    Exit code 1 where something is not.
+    Exit code 1 where something is not, or where audit.yaml leaves out what is not there.
     """
     pack = settings.read_pack()
     if pack is None:
@@ -34,13 +34,15 @@ def coverage(settings: Settings) -> int:
     prefix = pack.settings.prefix
     wanted = _wanted(pack, catalog)
     uncaptured = pack.audit.uncaptured if pack.audit is not None else ()
-    findings = find_gaps(catalog, prefix, wanted, uncaptured)
+    gaps, slips = find_gaps(catalog, prefix, wanted, uncaptured), unmatched(catalog, uncaptured)
+    findings = (*gaps, *slips)
     captured = captured_tables(catalog, prefix)
     covered = {name for top in captured for name in (top, *catalog.leaves(top))}
     on_purpose = left_out(wanted, covered, uncaptured)
     lines = [findings_text(findings)] if findings else []
     lines += [f"{printable(str(name))}: left out on purpose: {printable(why)}" for name, why in on_purpose.items()]
-    summary = f"{len(captured)} table(s) captured, {len(on_purpose)} left out on purpose, {len(findings)} gap(s)"
+    summary = f"{len(captured)} table(s) captured, {len(on_purpose)} left out on purpose, {len(gaps)} gap(s)"
+    summary += f", {len(slips)} left out that is not there" if slips else ""
     data = {
         "command": "audit coverage",
         "prefix": prefix,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from pgerase.catalog.read import read_catalog
+from pgerase.check.coverage import unmatched
 from pgerase.check.muted import judge_muted
 from pgerase.check.server_version import judge_server
 from pgerase.cli.output import finding_data, findings_text, print_result
@@ -39,6 +40,7 @@ def check(settings: Settings, bound: bool) -> int:
             *judge_server(catalog.server_version, pack.settings.accepted),
             *judge_muted(catalog, pack.settings.prefix, pack.settings.app, pack.settings.accepted),
             *missing_indexes(pack, catalog),
+            *(() if pack.audit is None else unmatched(catalog, pack.audit.uncaptured)),
         )
         where = f" on {catalog.database}"
     wrong = [finding for finding in findings if finding.severity is not Severity.NOTE]
