@@ -1,4 +1,5 @@
--- Who of those that are still to be erased is under legal hold, since when, and by which references: erasing them is refused.
+-- Who of those in this state (pending: still to be erased; failed) is under legal hold, since when, and by which references:
+-- erasing them is refused.
 select
     person.key,
     pg_catalog.array_agg(placed.reference order by placed.hold_id) as references,
@@ -8,6 +9,6 @@ from pgerase_internal.request as request
     join pgerase_log.hold as placed
         on placed.subject = request.subject and placed.person = person.key and placed.released_at is null
 where request.request_id = %(number)s::bigint
-    and person.state = 'pending'
+    and person.state = %(state)s::text
 group by person.key
 order by person.key collate "C"

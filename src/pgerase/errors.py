@@ -23,6 +23,9 @@ class ExitCode(IntEnum):
     BUG = 5
 
 
+UNDER_HOLD = "ZE221"
+"""The SQLSTATE for somebody under legal hold, who is not erased."""
+
 SQLSTATES: Mapping[str, str] = MappingProxyType(
     {
         "ZE001": "`become` was given no viewer",
@@ -50,7 +53,7 @@ SQLSTATES: Mapping[str, str] = MappingProxyType(
         "ZE232": "a segment of the log is not as it was sealed",
         "ZE233": "never seen: sealing takes a step back with it",
         "ZE220": "the log is only added to",
-        "ZE221": "somebody is under legal hold",
+        UNDER_HOLD: "somebody is under legal hold",
         "ZE222": "the last partition of a class of entries is missing, and cannot be made again",
         "ZE301": "there is no support access here",
         "ZE302": "not for this viewer to open, approve or review",

@@ -119,12 +119,21 @@ def test_held_people_are_not_erased(shop, pgerase) -> None:  # noqa: F811
     code, out, _ = pgerase(dsn, "subject", "erase", "person", "1", "3", "--yes", "--format", "json")
     data = json.loads(out)
     assert code == 1
-    assert [(one["key"], one["sqlstate"]) for one in data["failures"]] == [("1", "ZE221")]
+    assert [(one["key"], one["sqlstate"], one["message"]) for one in data["failures"]] == [
+        ("1", "ZE221", "somebody is under legal hold")
+    ]
+    assert [(one["key"], one["references"]) for one in data["held"]] == [("1", ["case-7"])]
     assert shop.rows("select person_id, status from shop.person where person_id in (1, 3) order by 1") == [
         (1, "ACTIVE"),
         (3, "ERASED"),
     ]
     request = str(data["request"]["number"])
+    code, out, err = pgerase(dsn, "subject", "erase", "person", "--request", request, "--retry", "--yes")
+    (failed,) = [line for line in out.splitlines() if line.startswith("failed: ")]
+    assert (code, failed[:45], failed[-9:]) == (1, "failed: person 1: under legal hold since 2026", " (case-7)")
+    assert "`subject release` ends a hold" in err
+    code, out, _ = pgerase(dsn, "subject", "release", "person", "1", "--reference", "case-8", "--yes")
+    assert (code, out) == (1, "released: 0; nobody of them is held under case-8\n")
     code, out, _ = pgerase(dsn, "subject", "release", "person", "1", "--yes")
     assert (code, out) == (0, "released: 1\n")
     assert pgerase(dsn, "subject", "release", "person", "1", "--yes")[0] == 1

@@ -13,6 +13,7 @@ from pgerase.errors import ExitCode
 from pgerase.operate.holds import OwnRow, place_holds, release_holds
 from pgerase.operate.log import Log
 from pgerase.operate.people import status
+from pgerase.report import printable
 
 
 @click.command("hold")
@@ -84,9 +85,10 @@ def release(
         if not released:
             # A slip is not to be taken for an answer.
             status(register, subject, ())
+    nobody = "" if released else f"; nobody of them is held{f' under {reference}' if reference else ''}"
     print_result(
         settings,
-        [f"released: {released}"],
+        [f"released: {released}{printable(nobody)}"],
         {"command": "subject release", "subject": subject, "released": released},
     )
     return ExitCode.DONE if released else ExitCode.NO

@@ -12,9 +12,11 @@ import click
 from pgerase.apply.ledger import find_prefix
 from pgerase.cli.settings import Settings
 from pgerase.database import Database
-from pgerase.errors import UsageError
+from pgerase.errors import SQLSTATES, UNDER_HOLD, UsageError
 from pgerase.operate import Count, Failure, Register, Request, Violation
 from pgerase.operate.log import Log
+from pgerase.operate.model import Held
+from pgerase.report import printable
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -131,11 +133,30 @@ def violation_lines(subject: str, violations: Sequence[Violation]) -> list[str]:
     ]
 
 
-def failure_lines(subject: str, failures: Sequence[Failure]) -> list[str]:
-    """A line for everybody who could not be erased."""
+def failure_lines(subject: str, failures: Sequence[Failure], held: Sequence[Held] = ()) -> list[str]:
+    """A line for everybody who could not be erased; `held` are those of them who are under legal hold."""
+    holds = {one.key: one for one in held}
     return [
-        f"failed: {subject} {one.key}: SQLSTATE {one.sqlstate}"
+        f"failed: {subject} {one.key}: {held_text(holds[one.key])}"
+        if one.sqlstate == UNDER_HOLD and one.key in holds
+        else f"failed: {subject} {one.key}: SQLSTATE {one.sqlstate}"
         + (f", table {one.relation}" if one.relation else "")
         + (f", constraint {one.constraint}" if one.constraint else "")
+        + (f" ({SQLSTATES[one.sqlstate]})" if one.sqlstate in SQLSTATES else "")
         for one in failures
     ]
+
+
+def failure_data(failure: Failure) -> dict[str, str]:
+    """A failure as JSON wants it, with what an SQLSTATE of ours means."""
+    return {**asdict(failure), "message": SQLSTATES.get(failure.sqlstate, "")}
+
+
+def held_text(held: Held) -> str:
+    """Since when, and by which references."""
+    return f"under legal hold since {held.since:%Y-%m-%d} ({', '.join(map(printable, held.references))})"
+
+
+def held_data(held: Sequence[Held]) -> list[dict[str, Any]]:
+    """Who is under legal hold, as JSON wants it."""
+    return [{"key": one.key, "references": list(one.references), "since": one.since.isoformat()} for one in held]

@@ -13,7 +13,10 @@ from pgerase.cli.hold import hold, release
 from pgerase.cli.output import confirm, print_result, progress
 from pgerase.cli.people import (
     count_lines,
+    failure_data,
     failure_lines,
+    held_data,
+    held_text,
     how_many,
     missing_option,
     open_register,
@@ -254,10 +257,11 @@ def _erase(
         raise
     if opened and done.request.done == done.request.people:
         close_request(register, request.number)
-    lines = [*count_lines(done.counts), *failure_lines(request.subject, done.failures)]
+    lines = [*count_lines(done.counts), *failure_lines(request.subject, done.failures, done.held)]
     lines.append(f"request {request.number}: {tally(done.request)}")
     if done.failures:
-        progress(f"hint: settle what stands in the way, then --request {request.number} --retry")
+        release = "; `subject release` ends a hold" if done.held else ""
+        progress(f"hint: settle what stands in the way, then --request {request.number} --retry{release}")
     print_result(settings, lines, _data(done, done.counts, only_count=False))
     return ExitCode.NO if done.failures else ExitCode.DONE
 
@@ -268,11 +272,7 @@ def _plan_lines(planned: DryRun) -> list[str]:
         *count_lines(planned.counts),
         *failure_lines(subject, planned.failures),
         *violation_lines(subject, planned.violations),
-        *(
-            f"{subject} {one.key}  under legal hold since {one.since:%Y-%m-%d} ({', '.join(one.references)}):"
-            " would not be erased"
-            for one in planned.held
-        ),
+        *(f"{subject} {one.key}  {held_text(one)}: would not be erased" for one in planned.held),
     ]
 
 
@@ -286,9 +286,6 @@ def _print_dry_run(settings: Settings, planned: DryRun, *, kept: bool) -> ExitCo
     ]
     data = _data(planned, planned.counts, only_count=True)
     data["violations"] = [asdict(one) for one in planned.violations]
-    data["held"] = [
-        {"key": one.key, "references": list(one.references), "since": one.since.isoformat()} for one in planned.held
-    ]
     print_result(settings, lines, data if kept else data | {"request": None})
     return ExitCode.NO if planned.failures or planned.violations or planned.held else ExitCode.DONE
 
@@ -301,5 +298,6 @@ def _data(outcome: DryRun | Erasure, counts: Sequence[Count], *, only_count: boo
         "people": outcome.request.people,
         "request": request_data(outcome.request),
         "counts": [asdict(count) for count in counts],
-        "failures": [asdict(failure) for failure in outcome.failures],
+        "failures": [failure_data(failure) for failure in outcome.failures],
+        "held": held_data(outcome.held),
     }

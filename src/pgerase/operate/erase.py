@@ -39,10 +39,7 @@ def dry_run(
             _counts(register, "planned", number),
             _failures(register, number),
             tuple(Violation(**row) for row in register.rows("violations", number=number)),
-            tuple(
-                Held(row["key"], tuple(row["references"]), row["since"])
-                for row in register.rows("held_people", number=number)
-            ),
+            _held(register, number, "pending"),
         )
 
 
@@ -77,7 +74,12 @@ def erase(register: Register, number: int, *, batch: int = DEFAULT_BATCH, progre
         raise UsageError("every batch is a transaction of its own, and one is open already")
     with register.answering():
         _erase(register, number, Batches(_checked(batch)), progress or _unwatched)
-        return Erasure(read_request(register, number), _counts(register, "done", number), _failures(register, number))
+        return Erasure(
+            read_request(register, number),
+            _counts(register, "done", number),
+            _failures(register, number),
+            _held(register, number, "failed"),
+        )
 
 
 def _plan(register: Register, number: int, batches: Batches, *, again: bool, progress: Watch) -> None:
@@ -159,6 +161,13 @@ def _counts(register: Register, file: str, number: int) -> tuple[Count, ...]:
 
 def _failures(register: Register, number: int) -> tuple[Failure, ...]:
     return tuple(Failure(**row) for row in register.rows("failures", number=number))
+
+
+def _held(register: Register, number: int, state: str) -> tuple[Held, ...]:
+    return tuple(
+        Held(row["key"], tuple(row["references"]), row["since"])
+        for row in register.rows("held_people", number=number, state=state)
+    )
 
 
 def _checked(batch: int) -> int:

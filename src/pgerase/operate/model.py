@@ -116,11 +116,12 @@ class DryRun:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What erasing did for a request, in all its runs so far."""
+    """What erasing did for a request, in all its runs so far. `held` are those of the failed who are under legal hold now."""
 
     request: Request
     counts: tuple[Count, ...]
     failures: tuple[Failure, ...]
+    held: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
