@@ -39,6 +39,17 @@ def command(desk: Desk, capsys: pytest.CaptureFixture[str]) -> Command:
     return run
 
 
+@pytest.fixture
+def shown(desk: Desk, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
+    """`pgerase support list`: the lines."""
+
+    def run(*words: str) -> list[str]:
+        assert main(["support", "list", *words, "--dsn", desk.database.dsn(), "--pack", str(desk.folder)]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    return run
+
+
 def test_open_and_close_in_the_name_of_an_agent(desk, command):
     code, opened = command("open", "person", CARA, "--as", ANN, "--ticket", "T-9", "--for", "30m")
     assert (code, opened["grant"]["state"], opened["grant"]["holder"]) == (0, "open", "10")
@@ -53,7 +64,7 @@ def test_open_and_close_in_the_name_of_an_agent(desk, command):
     assert desk.entries(number) == [("open", "10", desk.database.owner), ("close", None, desk.database.owner)]
 
 
-def test_break_glass_from_opening_to_review(desk, command):
+def test_break_glass_from_opening_to_review(desk, command, shown):
     number = command("open", "person", DAN, "--as", LEA, "--reason", "fraud", "--break-glass")[1]["grant"]["number"]
     assert command("approve", number, "--as", LEA)[0] == 3
     assert command("approve", number, "--as", LOU)[1]["grant"]["state"] == "open"
@@ -62,6 +73,16 @@ def test_break_glass_from_opening_to_review(desk, command):
     assert (code, "reviewed" in refused["error"]["message"]) == (3, True)
     reviewed = command("review", number, "--as", LOU, "--verdict", "justified")[1]["grant"]
     assert (reviewed["state"], reviewed["reviewed_by"], reviewed["verdict"]) == ("closed", "21", "justified")
+    (line,) = [line for line in shown("--all") if line.split()[0] == str(number)]
+    assert line.endswith("  fraud  approved by 21, justified, says 21")
+
+
+def test_the_list_says_why(command, shown):
+    number = command("open", "person", CARA, "--as", ANN, "--reason", "cannot pay", "--ticket", "T-9")[1]["grant"][
+        "number"
+    ]
+    assert [line.split()[0] for line in shown() if line.endswith("  cannot pay; T-9")] == [str(number)]
+    command("close", number)
 
 
 def test_now_says_what_is_not_possible(desk, command):
@@ -110,6 +131,8 @@ def test_erasing_a_person_ends_access_and_takes_the_reason(desk, command):
     assert desk.refused(ANN, "select * from P.read_task(%s)", ticket) == "ZE308"
     states = {one["number"]: one["state"] for one in command("list", "--all")[1]["grants"]}
     assert states[grant] == "ended by erasing"
+    # It is over, and nobody has anything to do.
+    assert grant not in [one["number"] for one in command("list")[1]["grants"]]
     # Nothing brings the person back: nobody opens another, and breaking the glass neither.
     assert desk.refused(ANN, "select P.open_support('person', '102', 'r', null, now() + '1 hour')") == "ZE305"
     assert desk.refused(LEA, "select P.open_break_glass('person', '102', 'r', null, now() + '1 hour')") == "ZE305"

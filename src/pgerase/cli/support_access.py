@@ -22,9 +22,12 @@ from pgerase.operate.support import (
     open_access,
     review_access,
 )
+from pgerase.report import printable
 
 _LENGTH = re.compile(r"(\d{1,5}) *(m|h|d)\Z")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_OVER = frozenset({"closed", "expired", "ended by erasing"})
+"""States in which nothing is open, and nobody has anything to do."""
 
 number_argument = click.argument("number", type=int, metavar="GRANT")
 as_option = click.option("--as", "viewer", required=True, metavar="KEY", help="Who of the staff does it, by key.")
@@ -126,7 +129,7 @@ def list_all(settings: Settings, over: bool, prefix: str | None) -> None:
     """List support access that is open, or waits for approval or review; the newest first."""
     with settings.open_database() as database:
         found = list_access(open_register(settings, database, prefix))
-    shown = [one for one in found if over or one.state not in ("closed", "expired")]
+    shown = [one for one in found if over or one.state not in _OVER]
     lines = [_line(one) for one in shown] or ["nobody has support access"]
     print_result(settings, lines, {"command": "support list", "grants": [_data(one) for one in shown]})
 
@@ -144,10 +147,13 @@ def _print(settings: Settings, command: str, access: Access, **more: Any) -> Non
 
 def _line(access: Access) -> str:
     kind = "break-glass" if access.kind == "break_glass" else "support"
-    ticket = f"  {access.ticket}" if access.ticket else ""
+    why = "; ".join(printable(said) for said in (access.reason, access.ticket) if said)
+    noted = [f"approved by {access.approved_by}"] if access.approved_by else []
+    noted += [f"{access.verdict}, says {access.reviewed_by}"] if access.verdict else []
+    more = "".join(f"  {said}" for said in (why, printable(", ".join(noted))) if said)
     due = f", review due {access.review_due:%Y-%m-%d %H:%M}" if access.review_due and "review" in access.state else ""
     until = f"until {access.until:%Y-%m-%d %H:%M %Z}"
-    return f"{access.number:>6}  {kind:<11}  {access.state}{due}  {access.holder} on {access.subject} {access.person}  {until}{ticket}"
+    return f"{access.number:>6}  {kind:<11}  {access.state}{due}  {access.holder} on {access.subject} {access.person}  {until}{more}"
 
 
 def _data(access: Access) -> dict[str, Any]:
