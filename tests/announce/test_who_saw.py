@@ -131,13 +131,17 @@ def test_threat_names_of_staff_are_kept_unless_the_pack_says_so(care, looked):
         care.as_secret(before)
 
 
-def test_of_somebody_erased_the_time_and_the_ticket_stay(care, looked):
+def test_of_somebody_erased_the_time_and_the_ticket_stay(care, looked, capsys):
     _, glass, _ = looked
     care.as_secret("select P_internal.forget_support('person', '{70}')")
     latest, earliest = who_saw(care.register(), "person", "70")
     assert (latest.number, latest.reason, latest.ticket) == (glass, None, "T-1")
     # How many rows were returned is not known any more, which is not the same as none.
     assert [(one.resource, one.rows) for one in earliest.returned] == [("note", None), ("person", None)]
+    assert main(["support", "who-saw", "person", "70", "--dsn", care.database.dsn(), "--prefix", care.prefix]) == 0
+    told = [line.strip() for line in capsys.readouterr().out.splitlines() if "was returned" in line]
+    at = f"{earliest.returned[0].at:%Y-%m-%d %H:%M %Z}"
+    assert told[0] == f"was returned: rows of note, {at}; how many is erased"
 
 
 def test_officers_ask_about_anybody_and_see_what_the_person_sees(care, looked, capsys):
@@ -178,7 +182,19 @@ def test_officers_ask_about_anybody_and_see_what_the_person_sees(care, looked, c
         (["subject", "release", "persn", "70", "--yes"], "has no such subject", "There is: person."),
         (["audit", "tail", "--no-follow", "--person", "persn", "70"], "has no such subject", "There is: person."),
         (["audit", "tail", "--no-follow", "--table", "persn"], "persn is not captured", "Did you mean care.person?"),
+        (["audit", "tail", "--no-follow", "--table", "care.persno"], "is not captured", "Did you mean care.person?"),
         (["audit", "tail", "--no-follow", "--table", "note"], "note is not captured", "Captured are: care.person."),
+        # It is there, and no slip for another that has the schema in common.
+        (
+            ["audit", "tail", "--no-follow", "--table", "care.note"],
+            "care.note is not captured",
+            "hint: Captured are: care",
+        ),
+        (
+            ["audit", "history", "care.note", "number=1"],
+            "care.note is not captured",
+            "hint: Captured are: care.person.",
+        ),
         (["audit", "history", "person", "id=70"], "id is no column of the key of care.person", "The key is number."),
     ],
 )

@@ -55,10 +55,9 @@ def _lines(subject: str, key: str, sights: tuple[Sight, ...], *, is_there: bool)
         yield f"{sight.number:>6}  {who}  {_time(sight.since)}, {end}  {why or 'the reason is erased'}"
         yield f"        could see: the person's own row{''.join(f', {printable(link)}' for link in sight.reachable)}"
         for one in sight.returned:
-            rows = (
-                "rows, how many is erased" if one.rows is None else f"{one.rows} {'row' if one.rows == 1 else 'rows'}"
-            )
-            yield f"        was returned: {rows} of {printable(one.resource)}, {_time(one.at)}"
+            rows = "rows" if one.rows is None else "1 row" if one.rows == 1 else f"{one.rows} rows"
+            unknown = "; how many is erased" if one.rows is None else ""
+            yield f"        was returned: {rows} of {printable(one.resource)}, {_time(one.at)}{unknown}"
 
 
 def _time(at: datetime) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections import deque
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,8 +89,8 @@ def assert_known(register: Register, wanted: Wanted) -> None:
         known = {*captured, SUPPORT}
         named = [name for name in known if name == wanted.table or name.endswith(f".{wanted.table}")]
         if not named:
-            near = difflib.get_close_matches(wanted.table, known, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"Captured are: {', '.join(sorted(captured)) or 'none'}."
+            near = None if register.rows("log_table", name=wanted.table) else _nearest(wanted.table, known)
+            hint = f"Did you mean {near}?" if near else f"Captured are: {', '.join(sorted(captured)) or 'none'}."
             raise UsageError(f"{wanted.table} is not captured, and nothing of it in the log is like this", hint=hint)
         for column in wanted.key or ():
             if all(name in captured and column not in captured[name] for name in named):
@@ -99,6 +99,15 @@ def assert_known(register: Register, wanted: Wanted) -> None:
     if wanted.person is not None:
         with register.answering():
             status(register, wanted.person[0], [])
+
+
+def _nearest(table: str, known: Iterable[str]) -> str | None:
+    """The table that was meant, where one is spelt nearly so: a schema in common is no likeness."""
+    schema, _, name = table.rpartition(".")
+    by_name = {
+        one.rpartition(".")[2]: one for one in sorted(known, key=lambda one: (one.startswith(f"{schema}."), one))
+    }
+    return next((by_name[near] for near in difflib.get_close_matches(name, by_name, n=1)), None)
 
 
 class Tail:
