@@ -9,12 +9,14 @@ import os
 import subprocess
 import sys
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pgerase.cli.main import main
 from pgerase.cli.settings import Settings
@@ -441,6 +443,72 @@ def test_the_verifier_passes_nothing_unproven_when_it_is_strict(
 def test_the_verifier_misses_values_that_were_blanked_in_the_export(audit, key, verifier, tmp_path, capfd):
     audit("seal")
     file = tmp_path / "export.jsonl"
+def test_the_verifier_says_that_an_anchor_may_be_newer_than_the_export(
+    audit, key, log, verifier, anchors, tmp_path, capfd
+):
+    """The log is whole: it was signed once more between the export and the copy of the anchors."""
+    assert audit("seal")[0] == 0
+    file = tmp_path / "export.jsonl"
+    assert audit("export", str(file))[0] == 0
+    log.write("2026-10-06 00:00Z")
+    assert audit("seal")[0] == 0
+    one, two = anchors.read_text().splitlines()
+    *_, signed = json.loads(two)["checkpoint"].split()
+    size = json.loads(two)["checkpoint"].split("\n")[1]
+    lines = file.read_text().splitlines()
+    arguments = [str(file), "--public-key", str(key), "--anchors", str(anchors)]
+
+    def told(made: datetime) -> tuple[int, str]:
+        first = {**json.loads(lines[0]), "exported_at": made.isoformat()}
+        file.write_text("\n".join([json.dumps(first), *lines[1:]]) + "\n")
+        capfd.readouterr()
+        code = verifier.main(arguments)
+        (wrong,) = [line for line in capfd.readouterr().out.splitlines() if line.startswith("WRONG")]
+        return code, wrong
+
+    at = datetime.strptime(signed, "%Y-%m-%dT%H:%M:%S.%f%z")
+    times = f"It was signed at {signed}, and the export says it was made at"
+    for made in (at - timedelta(seconds=1), at + timedelta(seconds=59)):
+        assert told(made) == (
+            1,
+            (
+                f"WRONG   Anchors: line 2 is of {size} headers, and there are 7. {times} {made.isoformat()}."
+                " Either it was signed after this export: take a new export; or the end of the log was cut off."
+            ),
+        )
+    made = at + timedelta(seconds=61)
+    code, said = told(made)
+    assert code == 1
+    assert said.endswith(
+        f"{times} {made.isoformat()}, after it: the end of the log was cut off, or this is an older copy of it."
+    )
+    # With the anchors of before, nothing is wrong.
+    anchors.write_text(one + "\n")
+    assert verifier.main(arguments) == 0
+
+
+@pytest.mark.parametrize("what", ["nothing of a key", "the private half", "another kind of key", "bytes for anchors"])
+def test_the_verifier_names_the_file_that_cannot_be_read(audit, key, verifier, tmp_path, capfd, what):
+    file, wrong = tmp_path / "export.jsonl", tmp_path / "wrong.file"
+    assert audit("export", str(file))[0] == 0
+    arguments = [str(file), "--public-key", str(wrong)]
+    if what.startswith("nothing"):
+        wrong.write_text("no key\n")
+    elif what.startswith("the private"):
+        wrong.write_text(key.with_suffix("").read_text())
+    elif what.startswith("another"):
+        public = X25519PrivateKey.generate().public_key()
+        wrong.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    else:
+        wrong.write_bytes(b"\xff\xfe")
+        arguments = [str(file), "--public-key", str(key), "--anchors", str(wrong)]
+    capfd.readouterr()
+    assert verifier.main(arguments) == 2
+    out, err = capfd.readouterr()
+    assert err.startswith(f"{wrong} holds no ")
+    assert str(file) not in out + err
+
+
     assert audit("export", str(file))[0] == 0
     found = [json.loads(line) for line in file.read_text().splitlines()]
     next(one for one in found if one["type"] == "entry" and one["values"])["values"][0]["text"] = None
