@@ -6,8 +6,9 @@
 
 Needs Python 3.11 and the package `cryptography`, nothing else. What is hashed and how is described in pgerase's docs/seal.md; the trees
 are those of RFC 6962 and RFC 9162. Get the public key and the anchors from somebody who does not run the database: an export says
-nothing about itself. Exit code 0: the log is as it was sealed; 1: it is not (`--strict`: or something is not signed, not
-anchored or left out); 2: called wrongly, or a file cannot be read.
+nothing about itself, and take them before you ask for it: an anchor signed after the export is of more than the export has. Exit
+code 0: the log is as it was sealed, or nothing is sealed or signed yet, which is said; 1: it is not (`--strict`: or something is
+not signed, not anchored or left out); 2: called wrongly, or a file cannot be read.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
@@ -332,15 +333,22 @@ class Export:
                 raise ValueError(f"line {number} is of an unknown type")
 
 
+class UnreadableError(Exception):
+    """A file that was given is not what it was given as; the sentence names it."""
+
+
 class Keys:
-    """The public keys that are trusted, by id."""
+    """The public keys that are trusted, by id. Raises UnreadableError for a file that holds none, OSError."""
 
     def __init__(self, paths: list[Path]) -> None:
         self.known: dict[str, Ed25519PublicKey] = {}
         for path in paths:
-            key = load_pem_public_key(path.read_bytes())
+            try:
+                key = load_pem_public_key(path.read_bytes())
+            except (ValueError, UnsupportedAlgorithm):
+                key = None
             if not isinstance(key, Ed25519PublicKey):
-                raise TypeError(f"{path} holds no Ed25519 public key")
+                raise UnreadableError(f"{path} holds no Ed25519 public key, as PEM")
             raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
             self.known[hashlib.sha256(raw).hexdigest()[:16]] = key
 
@@ -498,7 +506,8 @@ class Verifier:
         """What is wrong with what a checkpoint says; empty where it is right."""
         if one is None:
             return "is none"
-        if one.origin != self.name():
+        # Without a header a log has no name: what was signed of it is more than there is.
+        if one.origin != self.name() and (self.leaves or not one.size):
             return "is of another log"
         if one.size > len(self.leaves):
             return f"is of more headers than the {len(self.leaves)} there are: the end of the log was cut off"
@@ -527,12 +536,25 @@ class Verifier:
             return
         faults: list[str] = []
         for line, one in self.anchors:
-            fault = self.keys.fault(one) or self.fault_of_root(one)
+            fault = self.keys.fault(one) or self.fault_of_end(one) or self.fault_of_root(one)
             if fault:
                 faults.append(f"Anchors: line {line} {fault}.")
             elif one is not None:
                 self.told.append(one)
         self.report.judge(faults, f"Anchors: {counted(len(self.anchors), 'anchor')}, all of this log.")
+
+    def fault_of_end(self, one: Checkpoint | None) -> str:
+        """What is wrong with an anchor of more headers than there are; it may be newer than the export. Empty for any other."""
+        if one is None or one.size <= len(self.leaves) or (self.leaves and one.origin != self.name()):
+            return ""
+        said = (
+            f"is of {counted(one.size, 'header')}, and there are {len(self.leaves)}. It was signed at {one.at}, and the export"
+            f" says it was made at {self.export.at}"
+        )
+        # The time of an export is its maker's word: it can show that the anchor was there before, and not that it was not.
+        if micros(one.time) + MINUTE < micros(datetime.fromisoformat(self.export.at)):
+            return f"{said}, after it: the end of the log was cut off, or this is an older copy of it"
+        return f"{said}. Either it was signed after this export: take a new export; or the end of the log was cut off"
 
     def read_records(self) -> None:
         """What was done to the log itself: erased and dropped. Records are in segments of their own."""
@@ -954,8 +976,7 @@ def main(arguments: list[str] | None = None) -> int:
         export = Export.read(given.file)
         anchors = None
         if given.anchors is not None:
-            lines = given.anchors.read_text(encoding="utf-8").splitlines()
-            anchors = [(at, read_anchor(line)) for at, line in enumerate(lines, 1) if line.strip()]
+            anchors = read_anchors(given.anchors)
         verifier = Verifier(export, keys, anchors)
         if given.entry is not None:
             return tell_entry(verifier, given.entry, given.proof)
@@ -964,15 +985,34 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"{error.filename} cannot be read: {error.strerror}", file=sys.stderr)
         return 2
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-        print(f"{given.file} is no export of the log, or a file given with it cannot be read: {error}", file=sys.stderr)
+    except UnreadableError as error:
+        print(error, file=sys.stderr)
         return 2
-    print(
-        "Result: the log is as it was sealed."
-        if is_good
-        else f"Result: the log is NOT as it was sealed ({verifier.report.bad})."
-    )
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        print(f"{given.file} is no export of the log: {error}", file=sys.stderr)
+        return 2
+    print(f"Result: {verdict(verifier)}.")
     return 0 if is_good and not (given.strict and verifier.report.notes) else 1
+
+
+def verdict(verifier: Verifier) -> str:
+    """What it comes to, after everything was checked."""
+    if verifier.report.bad:
+        return f"the log is NOT as it was sealed ({verifier.report.bad})"
+    if not verifier.leaves:
+        return "nothing is sealed yet: nothing is proven"
+    if not verifier.told:
+        return "nothing is signed yet: nothing is proven"
+    return "the log is as it was sealed"
+
+
+def read_anchors(path: Path) -> list[tuple[int, Checkpoint | None]]:
+    """The lines of an anchor file with their numbers. Raises UnreadableError for what is no text, OSError."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"{path} holds no anchors: {error}") from error
+    return [(at, read_anchor(line)) for at, line in enumerate(lines, 1) if line.strip()]
 
 
 def read_anchor(line: str) -> Checkpoint | None:

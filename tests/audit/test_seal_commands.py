@@ -9,12 +9,14 @@ import os
 import subprocess
 import sys
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pgerase.cli.main import main
 from pgerase.cli.settings import Settings
@@ -182,13 +184,13 @@ def test_without_the_key_everything_is_sealed_and_nothing_signed(audit, log, mon
     assert f"not signed: the environment variable {VARIABLE} is empty" in out
     assert log.rows("select count(*) from {log}.checkpoint") == [(0,)]
     # Said, as it is older than the ten minutes of audit.yaml.
-    assert codes(audit, "--public-key", str(key)) == {"unsigned"}
+    assert codes(audit, "--public-key", str(key)) == {"nothing-signed", "unsigned"}
     assert audit("seal", "--unsigned")[0] == 0
 
 
 def test_entries_that_nobody_seals_are_told(audit, log, key):
     log.write("2026-10-06 00:00Z")
-    assert codes(audit) == {"unsealed", "unsigned"}
+    assert codes(audit) == {"nothing-signed", "unsealed", "unsigned"}
     assert audit("verify")[0] == 0
     assert audit("verify", "--strict")[0] == 1
 
@@ -266,7 +268,7 @@ def test_detects_a_rewritten_chain_that_nobody_signed(audit, key, log, anchors):
     audit("seal")
     sealed_anew(log)
     assert log.findings() == set(), "the database alone cannot tell"
-    assert codes(audit) == {"anchor-broken", "unsigned"}
+    assert codes(audit) == {"anchor-broken", "nothing-signed", "unsigned"}
 
 
 def test_a_key_does_not_sign_what_does_not_continue_what_it_signed(audit, key, log, anchors):
@@ -316,7 +318,7 @@ def test_detects_that_the_end_was_cut_off_behind_the_last_anchor(audit, key, log
         "delete from {log}.value where at > '2026-10-01'"
     )
     assert log.findings() == set(), "the database alone cannot tell"
-    assert codes(audit) == {"anchor-ahead", "unsigned"}
+    assert codes(audit) == {"anchor-ahead", "nothing-signed", "unsigned"}
     code, said = judge("--anchors", str(anchors))
     assert code == 1
     assert "the end of the log was cut off" in said
@@ -353,6 +355,68 @@ def test_without_a_public_key_signatures_are_said_to_be_unchecked(audit, key, mo
     assert codes(audit) == {"signatures-unchecked"}
 
 
+def test_without_a_public_key_nothing_is_said_to_be_signed(audit, key, log, anchors, monkeypatch):
+    """Threat: signatures that were made up, of checkpoints and of anchors, pass for good where nobody checks them."""
+    audit("seal")
+    assert "\nsigned up to header 7 at " in audit("verify")[1]
+    log.run("update {log}.checkpoint set signature = decode(repeat('00', 64), 'hex')")
+    found = json.loads(anchors.read_text())
+    anchors.write_text(json.dumps({**found, "signature": base64.b64encode(bytes(64)).decode()}) + "\n")
+    assert codes(audit) == {"anchor-forged", "checkpoint-forged", "unsigned"}
+    monkeypatch.delenv(VARIABLE)
+    code, out, _ = audit("verify")
+    assert code == 0
+    assert "signed up to" not in out
+    assert "public key was given (1)\n    1 checkpoints, 1 anchors\n" in out
+    assert out.endswith("the log agrees with its seals, and no signature was checked: give --public-key\n")
+    data = json.loads(audit("verify", "--format", "json")[1])
+    assert (data["signed"], data["signed_at"]) == (0, None)
+    assert audit("verify", "--strict")[0] == 1
+    # Where the database has none, those of the file are unchecked all the same.
+    log.run("delete from {log}.checkpoint")
+    assert "signatures-unchecked" in codes(audit)
+    assert "    0 checkpoints, 1 anchors\n" in audit("verify")[1]
+
+
+def test_a_key_that_was_not_given_is_asked_for(audit, key, tmp_path):
+    audit("seal")
+    assert audit("key", "new", "--out", str(tmp_path / "other.pem"))[0] == 0
+    code, out, _ = audit("verify", "--public-key", str(tmp_path / "other.pem.pub"))
+    assert code == 1
+    for what in ("checkpoint", "anchor"):
+        assert f"{what}-unknown-key: {what}s are signed by keys that were not given: give --public-key once for" in out
+    assert "signed up to" not in out
+
+
+@pytest.mark.parametrize(
+    ("undone", "said"),
+    [
+        (
+            "delete from {log}.segment; delete from {log}.leaf; delete from {log}.entry; delete from {log}.value",
+            "sealed",
+        ),
+        ("delete from {log}.segment; delete from {log}.leaf", "sealed"),
+        ("", "signed"),
+    ],
+    ids=["an empty log", "nothing but unsealed entries", "seals without a signature"],
+)
+def test_where_nothing_is_sealed_or_signed_nothing_is_proven(audit, key, log, judge, undone, said):
+    if undone:
+        log.run(undone)
+    sentence = f"nothing is {said} yet: nothing is proven"
+    code, out, _ = audit("verify", "--public-key", str(key))
+    assert code == 0
+    assert f"warning nothing-{said}: nothing is {said} yet: " in out
+    assert out.endswith(f"\n{sentence}\n")
+    assert "as it was sealed" not in out
+    assert audit("verify", "--public-key", str(key), "--strict")[0] == 1
+    code, out = judge()
+    assert code == 0
+    assert out.endswith(f"Result: {sentence}.\n")
+    assert "the log is as it was sealed" not in out
+    assert judge("--strict")[0] == 1
+
+
 def test_a_made_up_erasure_names_a_request_that_there_never_was(audit, key, log, judge):
     """Sealed and signed, a forged record explains a missing value. The ledger has no such request."""
     log.run(
@@ -377,6 +441,72 @@ def test_findings_are_told_in_words(audit, key, log):
 
 
 # --- the verifier of one file ---
+
+
+def test_the_verifier_says_that_an_anchor_may_be_newer_than_the_export(
+    audit, key, log, verifier, anchors, tmp_path, capfd
+):
+    """The log is whole: it was signed once more between the export and the copy of the anchors."""
+    assert audit("seal")[0] == 0
+    file = tmp_path / "export.jsonl"
+    assert audit("export", str(file))[0] == 0
+    log.write("2026-10-06 00:00Z")
+    assert audit("seal")[0] == 0
+    one, two = anchors.read_text().splitlines()
+    *_, signed = json.loads(two)["checkpoint"].split()
+    size = json.loads(two)["checkpoint"].split("\n")[1]
+    lines = file.read_text().splitlines()
+    arguments = [str(file), "--public-key", str(key), "--anchors", str(anchors)]
+
+    def told(made: datetime) -> tuple[int, str]:
+        first = {**json.loads(lines[0]), "exported_at": made.isoformat()}
+        file.write_text("\n".join([json.dumps(first), *lines[1:]]) + "\n")
+        capfd.readouterr()
+        code = verifier.main(arguments)
+        (wrong,) = [line for line in capfd.readouterr().out.splitlines() if line.startswith("WRONG")]
+        return code, wrong
+
+    at = datetime.strptime(signed, "%Y-%m-%dT%H:%M:%S.%f%z")
+    times = f"It was signed at {signed}, and the export says it was made at"
+    for made in (at - timedelta(seconds=1), at + timedelta(seconds=59)):
+        assert told(made) == (
+            1,
+            (
+                f"WRONG   Anchors: line 2 is of {size} headers, and there are 7. {times} {made.isoformat()}."
+                " Either it was signed after this export: take a new export; or the end of the log was cut off."
+            ),
+        )
+    made = at + timedelta(seconds=61)
+    code, said = told(made)
+    assert code == 1
+    assert said.endswith(
+        f"{times} {made.isoformat()}, after it: the end of the log was cut off, or this is an older copy of it."
+    )
+    # With the anchors of before, nothing is wrong.
+    anchors.write_text(one + "\n")
+    assert verifier.main(arguments) == 0
+
+
+@pytest.mark.parametrize("what", ["nothing of a key", "the private half", "another kind of key", "bytes for anchors"])
+def test_the_verifier_names_the_file_that_cannot_be_read(audit, key, verifier, tmp_path, capfd, what):
+    file, wrong = tmp_path / "export.jsonl", tmp_path / "wrong.file"
+    assert audit("export", str(file))[0] == 0
+    arguments = [str(file), "--public-key", str(wrong)]
+    if what.startswith("nothing"):
+        wrong.write_text("no key\n")
+    elif what.startswith("the private"):
+        wrong.write_text(key.with_suffix("").read_text())
+    elif what.startswith("another"):
+        public = X25519PrivateKey.generate().public_key()
+        wrong.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    else:
+        wrong.write_bytes(b"\xff\xfe")
+        arguments = [str(file), "--public-key", str(key), "--anchors", str(wrong)]
+    capfd.readouterr()
+    assert verifier.main(arguments) == 2
+    out, err = capfd.readouterr()
+    assert err.startswith(f"{wrong} holds no ")
+    assert str(file) not in out + err
 
 
 def test_the_verifier_excuses_nothing_that_was_sealed_after_a_record_of_dropping(audit, key, log, judge):

@@ -36,6 +36,8 @@ def verify(
 ) -> int:
     """Is the log as it was sealed, signed and anchored? Exit code 1 where it is not.
 
+    Where nothing is sealed or signed yet, or no key was given, it is said that nothing is proven, with a warning.
+
     What was erased has a record, and so has what was dropped as its time was over: without one it is a finding. What is newer than
     the last seal is guarded by nothing yet, and counted.
     """
@@ -79,8 +81,22 @@ def _lines(report: SealReport) -> list[str]:
         lines.append(f"signed up to header {report.signed} at {report.signed_at:%Y-%m-%d %H:%M} UTC")
     if report.anchors is None:
         lines.append("no anchors were compared: a log that was rewritten and signed again would not be noticed")
-    lines.append("the log is as it was sealed" if report.ok else "the log is NOT as it was sealed")
+    lines.append(_verdict(report))
     return lines
+
+
+def _verdict(report: SealReport) -> str:
+    """What it comes to. That nothing is wrong says little where nothing could be."""
+    if not report.ok:
+        return "the log is NOT as it was sealed"
+    codes = {finding.code for finding in report.findings}
+    if "nothing-sealed" in codes:
+        return "nothing is sealed yet: nothing is proven"
+    if "nothing-signed" in codes:
+        return "nothing is signed yet: nothing is proven"
+    if "signatures-unchecked" in codes:
+        return "the log agrees with its seals, and no signature was checked: give --public-key"
+    return "the log is as it was sealed"
 
 
 def _data(report: SealReport) -> dict[str, object]:

@@ -81,15 +81,23 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         "time-ahead": _warning("times lie in the future: the clock was ahead, or set so, or is behind now"),
         "checkpoint-forged": _error("checkpoints are not signed by the key they name"),
         "checkpoint-broken": _error("checkpoints are of another log, or of other headers than there are"),
-        "checkpoint-unknown-key": _error("checkpoints are signed by keys that were not given"),
-        "signatures-unchecked": _warning("checkpoints could not be checked: no public key was given"),
+        "checkpoint-unknown-key": _error(
+            "checkpoints are signed by keys that were not given: give --public-key once for each key"
+        ),
+        "signatures-unchecked": _warning(
+            "signatures of checkpoints and anchors were not checked: no public key was given"
+        ),
         "anchor-forged": _error("anchors are not signed by the key they name, or are no checkpoints"),
-        "anchor-unknown-key": _error("anchors are signed by keys that were not given"),
+        "anchor-unknown-key": _error(
+            "anchors are signed by keys that were not given: give --public-key once for each key"
+        ),
         "anchor-broken": _error("anchors are of another log: what was anchored was rewritten"),
         "anchor-ahead": _error("anchors are of more headers than there are: the end of the log was cut off"),
         "anchor-missing": _warning(
             "checkpoints are newer than every anchor: anchors were taken away, or are not written"
         ),
+        "nothing-sealed": _warning("nothing is sealed yet: nothing is proven"),
+        "nothing-signed": _warning("nothing is signed yet: whoever can write the log could have sealed it anew"),
         "unsigned": _warning("headers are older than the log is to be sealed, and not signed"),
         "unsealed": _warning("entries are older than the log is to be sealed, and not sealed"),
     }

@@ -36,8 +36,9 @@ class SealReport:
     unsealed: int
     checkpoints: int
     signed: int
-    """How many headers the last checkpoint covers that is good; 0 where none is."""
+    """How many headers the last checkpoint covers that is good; 0 where none is, or no signature was checked."""
     signed_at: datetime | None
+    """When it was signed; None where none is good, or no signature was checked."""
     anchors: int | None
     """How many anchors were compared; None where none were given."""
     findings: tuple[SealFinding, ...]
@@ -97,8 +98,6 @@ def verify_log(
             good.append(one)
         if code:
             found.append(SealFinding(f"checkpoint-{code}", detail=f"of {row['size']} headers"))
-    if read and not keys:
-        found.append(SealFinding("signatures-unchecked", detail=f"{len(read)}"))
     for number, one in lines or ():
         code = judge.code(one)
         if one is not None and code == "broken" and one.origin == origin and one.size > len(hashes):
@@ -107,25 +106,26 @@ def verify_log(
             found.append(SealFinding(f"anchor-{code}", detail=f"line {number}"))
         elif one is not None:
             told.append(one)
+    if not keys and (read or lines):
+        found.append(SealFinding("signatures-unchecked", detail=f"{len(read)} checkpoints, {len(lines or ())} anchors"))
+    if not headers or not (read or told):
+        found.append(SealFinding("nothing-signed" if headers else "nothing-sealed"))
     found += _early(drops, (*good, *told))
     found += _ahead(headers, counts, (*good, *told))
-    anchored = max((one.size for _, one in lines or () if one is not None), default=0)
-    beyond = [one.size for one in read if one is not None and one.size > anchored]
-    if lines is not None and beyond:
-        found.append(
-            SealFinding("anchor-missing", detail=f"anchored up to header {anchored}, signed up to {max(beyond)}")
-        )
+    if lines is not None:
+        found += _unanchored(read, lines)
     last = max(good, key=lambda one: one.size, default=None)
-    signed = last.size if last else 0
+    covered = last.size if last else 0
     if every is not None:
-        found += _late(headers[signed:], counts, every)
+        found += _late(headers[covered:], counts, every)
     return SealReport(
         headers=len(headers),
         entries=counts["entries"],
         unsealed=counts["unsealed"],
         checkpoints=len(kept),
-        signed=signed,
-        signed_at=last.at if last else None,
+        # What nobody checked is no signature.
+        signed=covered if keys else 0,
+        signed_at=last.at if last and keys else None,
         anchors=None if lines is None else len(lines),
         findings=tuple(found),
     )
@@ -150,6 +150,15 @@ class _Judge:
         if one.origin != self.origin or self.roots.get(one.size) != one.root:
             return "broken"
         return None
+
+
+def _unanchored(read: Iterable[Checkpoint | None], lines: Iterable[tuple[int, Checkpoint | None]]) -> list[SealFinding]:
+    """Checkpoints of more headers than every anchor."""
+    anchored = max((one.size for _, one in lines if one is not None), default=0)
+    last = max((one.size for one in read if one is not None), default=0)
+    if last <= anchored:
+        return []
+    return [SealFinding("anchor-missing", detail=f"anchored up to header {anchored}, checkpoints up to {last}")]
 
 
 def _routines(log: Log) -> list[SealFinding]:
