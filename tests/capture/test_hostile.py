@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -128,27 +129,60 @@ def test_casts_operators_and_checks_of_the_owner_s_types_do_not_run(attacked: Cl
     assert found[1]["new"] == {"urgency": "high", "place": '("Side St",2)', "score": 3, "urgencies": "{}"}
 
 
-def test_a_type_that_comes_after_the_last_apply_is_refused_before_its_cast_runs(attacked: Clinic) -> None:
+@pytest.mark.parametrize(
+    ("table", "key", "column"),
+    [("app.counter", "counter_id", "count"), ("app.form", "form_id", "score")],
+    ids=["plain", "domain"],
+)
+def test_a_type_that_comes_after_the_last_apply_is_refused_before_its_cast_runs(
+    attacked: Clinic, table: str, key: str, column: str
+) -> None:
     connection = attacked.database.connect()
-    connection.execute("insert into app.counter values (200, 1)")
+    keys = {"app.counter": ("200", "201"), "app.form": (f"'{UUID(int=200)}'", f"'{UUID(int=201)}'")}[table]
+    connection.execute(f"insert into {table} ({key}, {column}) values ({keys[0]}, 1)".encode())
     connection.execute("begin; create type app.mood as enum ('1', '2')")
-    connection.execute(
-        f"create function app.mood_json(app.mood) returns json language plpgsql as $$ {EVIL.replace('%%', '%')} $$"
-    )
-    connection.execute(
-        f"create function app.mood_text(app.mood) returns text language plpgsql as $$ {EVIL.replace('%%', '%')} $$"
-    )
-    connection.execute("create cast (app.mood as json) with function app.mood_json (app.mood) as implicit")
-    connection.execute("create cast (app.mood as text) with function app.mood_text (app.mood) as implicit")
-    connection.execute("alter table app.counter alter count type app.mood using '1'")
+    for kind in ("json", "text"):
+        connection.execute(
+            f"create function app.mood_{kind}(app.mood) returns {kind} language plpgsql as "
+            f"$$ {EVIL.replace('%%', '%')} $$".encode()
+        )
+        connection.execute(
+            f"create cast (app.mood as {kind}) with function app.mood_{kind} (app.mood) as implicit".encode()
+        )
+    connection.execute(f"alter table {table} alter {column} type app.mood using '1'".encode())
     for statement in (
-        "insert into app.counter values (201, '2')",
-        "update app.counter set count = '2' where counter_id = 200",
-        "delete from app.counter where counter_id = 200",
+        f"insert into {table} ({key}, {column}) values ({keys[1]}, '2')",
+        f"update {table} set {column} = '2' where {key} = {keys[0]}",
+        f"delete from {table} where {key} = {keys[0]}",
     ):
         connection.execute("savepoint before")
         assert refused(connection, statement) == "ZE202"
         connection.execute("rollback to before")
+    connection.execute("rollback")
+    connection.execute(f"delete from {table} where {key} = {keys[0]}".encode())
+
+
+@pytest.mark.parametrize(
+    ("kind", "first", "second"),
+    [
+        ("interval", "1 mon", "30 days"),
+        ("box", "(0,0),(1,2)", "(50,50),(52,51)"),
+        ("numeric", "1.0", "1.00"),
+        ("character(5)", "a", "b"),
+    ],
+)
+def test_a_type_of_the_server_s_that_comes_later_hides_no_change(
+    attacked: Clinic, kind: str, first: str, second: str
+) -> None:
+    connection = attacked.database.connect()
+    connection.execute(f"begin; alter table app.base alter note type {kind} using '{first}'".encode())
+    connection.execute("insert into app.base (id) values (900)")
+    connection.execute("update app.base set note = %s where id = 900", [first])
+    count = f"select count(*) from {attacked.prefix}_log.entry where action = 'update'".encode()
+    before = connection.execute(count).fetchone()
+    assert before is not None
+    connection.execute("update app.base set note = %s where id = 900", [second])
+    assert connection.execute(count).fetchone() == (before[0] + 1,)
     connection.execute("rollback")
 
 

@@ -17,7 +17,7 @@ _FIRST_USER_TYPE = 16384
 """The server's own types have lower object identifiers, forever (FirstNormalObjectId)."""
 _CHUNKS_SINCE = 170000
 """Since this version a value that lies apart from its row tells where, without being read."""
-_EXACT = frozenset(
+_FIXED = frozenset(
     {
         "smallint",
         "integer",
@@ -31,9 +31,7 @@ _EXACT = frozenset(
         "timestamp with time zone",
     }
 )
-"""Types of a fixed length of which equal values are the same bytes."""
-_BYTES = frozenset({"text", "character varying", "bytea"})
-"""The same for types whose values may lie apart from their row; of text only where its collation is deterministic."""
+"""Types of a fixed length, whose values never lie apart from their row."""
 _LOSSY = frozenset({"json"})
 """Types of the server's own that jsonb cannot hold whole: not every json text is one."""
 _SETTINGS = {
@@ -83,13 +81,10 @@ def key_text(columns: Sequence[Column], sources: Sequence[str]) -> str:
 
 
 def same(column: Column, server_version: int) -> str:
-    """Whether a column of the rows `o` and `n` is the same in both, to the byte."""
+    """Whether a column of the rows `o` and `n` is the same in both, to the byte, whatever type it has by then."""
     old, new = f"o.{ident(column.name)}", f"n.{ident(column.name)}"
-    if column.base_type in _EXACT and is_own(column):
-        return f"{old} is not distinct from {new}"
-    plain = is_own(column) and column.base_type in _BYTES and column.collation_deterministic
-    compared = f"{old} is not distinct from {new}" if plain else f"record_image_eq(row({old}), row({new}))"
-    if server_version < _CHUNKS_SINCE:
+    compared = f"record_image_eq(row({old}), row({new}))"
+    if server_version < _CHUNKS_SINCE or column.base_type in _FIXED:
         return compared
     # A value that lies apart from its row and has not changed lies where it lay: it is not read again.
     return f"coalesce(pg_column_toast_chunk_id({old}) = pg_column_toast_chunk_id({new}), false)\n    or {compared}"
@@ -107,7 +102,8 @@ def known_types(columns: Iterable[Column], row: str) -> str | None:
         largest = plain[0] if len(plain) == 1 else "greatest(\n    " + ",\n    ".join(plain) + "\n)"
         checks.append(f"{largest} < {_FIRST_USER_TYPE}")
     checks += [
-        f"(\n    select domain.typbasetype < {_FIRST_USER_TYPE}\n    from pg_type as domain\n"
+        # What is no domain any more has no type below it: then it is asked itself.
+        f"(\n    select coalesce(nullif(domain.typbasetype, 0), domain.oid) < {_FIRST_USER_TYPE}\n    from pg_type as domain\n"
         f"    where domain.oid = pg_typeof({row}.{ident(column.name)})\n)"
         for column in own
         if column.domains
