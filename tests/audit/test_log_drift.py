@@ -14,6 +14,22 @@ from tests.fix_database import FreshDatabase
 
 # what is done as superuser: (statement, code, what is named, part of the message); {l} is the log's schema, {k} its owner
 CHANGES = {
+    "a view that shows people's values": (
+        "create view public.peek as select * from {l}.value",
+        "log-reader", "view public.peek", "it reads the log",
+    ),
+    "a publication of values": (
+        "create publication leaky for table {l}.value",
+        "log-reader", "publication leaky", "whoever subscribes has a copy",
+    ),
+    "a child whose rows are records": (
+        "create table public.kid () inherits ({l}.record)",
+        "log-stranger", "table public.kid", "expected no table but the log's own",
+    ),
+    "partitions to come that everybody reads": (
+        "alter default privileges for role {k} in schema {l} grant select on tables to public",
+        "log-grant", "role {k}", "public gets select on each partition to come",
+    ),
     "a guard that is off": (
         "alter table {l}.entry_1_20260901 disable trigger refuse_change",
         "log-trigger", "table {l}.entry_1_20260901", "trigger refuse_change: expected on, found: switched off",

@@ -79,7 +79,7 @@ class Door:
 
     def is_lost(self, error: DatabaseFailed) -> bool:
         """Whether the connection, and not the statement, is what failed."""
-        return self.database.closed or not error.sqlstate or error.sqlstate.startswith(_WENT_AWAY)
+        return self.database.closed or (error.sqlstate or "").startswith(_WENT_AWAY)
 
     def _without_values(self, error: DatabaseFailed) -> DatabaseFailed:
         if error.sqlstate in SQLSTATES:
@@ -91,7 +91,11 @@ class Door:
         else:
             named = [f"table {error.relation}"] if error.relation else []
             named += [f"constraint {error.constraint}"] if error.constraint else []
-            message = ", ".join([f"PostgreSQL refused with SQLSTATE {error.sqlstate}", *named])
+            # Without one it is the driver that refused, a text with a NUL for instance.
+            refused = (
+                f"PostgreSQL refused with SQLSTATE {error.sqlstate}" if error.sqlstate else "a value cannot be sent"
+            )
+            message = ", ".join([refused, *named])
             hint = "its own words are not shown, since they could hold personal data; the server's log may have them"
             if error.sqlstate == _NOT_ALLOWED:
                 hint = f"connect as the role that installed pgerase; {hint}"

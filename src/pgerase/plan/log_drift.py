@@ -54,7 +54,9 @@ class _Look:
         family = children(self._catalog)
         parts = {leaf for root in FAMILIES for leaf in below(family, Name(self._schema, root))}
         for name, table in self._catalog.tables.items():
-            if name.schema != self._schema and name not in parts:
+            # Rows of a child are its parent's, too, wherever it lies.
+            is_child = any(parent.schema == self._schema for parent in table.parents)
+            if name.schema != self._schema and name not in parts and not is_child:
                 continue
             if name in known or (name in parts and name.schema == self._schema) or self._was_part(table):
                 yield from self._table(table)
@@ -67,6 +69,39 @@ class _Look:
                 yield _error("log-stranger", name, "expected no table but the log's own, found: this", "Drop it.")
         for sequence in sequences:
             yield from self._sequence(sequence)
+        yield from self._ways_out()
+
+    def _ways_out(self) -> Iterator[Finding]:
+        """What shows the log to others. Publications of all tables are doors like for every table, and none of the log's own."""
+        for view in self._catalog.views.values():
+            if view.name.schema != self._schema and any(read.schema == self._schema for read in view.reads):
+                kind = "materialized view" if view.kind == "m" else "view"
+                message = "it reads the log: whoever may read it is shown values of people, and entries of others"
+                yield _error("log-reader", view.name, message, f"drop {kind} {_quoted(view.name)};", what=kind)
+        for one in self._catalog.publications:
+            carried = sorted({*one.tables, *one.named}, key=str)
+            log = [name for name in carried if name.schema == self._schema]
+            if self._schema in one.schemas or (log and not one.all_tables):
+                what = "the log's schema" if self._schema in one.schemas else ", ".join(map(_quoted, log))
+                yield Finding(
+                    "log-reader",
+                    Severity.ERROR,
+                    f"publication {quote_identifier(one.name)}",
+                    f"it carries {what}: whoever subscribes has a copy of the log, from which nobody is erased",
+                    f"drop publication {quote_identifier(one.name)};",
+                )
+        for grant in self._catalog.default_grants:
+            if grant.creator == self._keeper and grant.schema in {None, self._schema}:
+                where = "" if grant.schema is None else f" in schema {quote_identifier(grant.schema)}"
+                grantee = grant.grantee if grant.grantee == "public" else quote_identifier(grant.grantee)
+                yield Finding(
+                    "log-grant",
+                    Severity.ERROR,
+                    f"role {quote_identifier(self._keeper)}",
+                    f"expected no default privileges, found: {grant.grantee} gets {grant.privilege.lower()} on each partition to come",
+                    f"alter default privileges for role {quote_identifier(self._keeper)}{where}"
+                    f" revoke {grant.privilege.lower()} on tables from {grantee};",
+                )
 
     def _was_part(self, table: Table) -> bool:
         """Whether it is a partition that was detached and not yet dropped: known as retention knows it, by owner and columns."""
