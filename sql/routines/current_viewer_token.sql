@@ -13,10 +13,16 @@ as $$
 #variable_conflict error
 declare
     v_proof constant text := pg_catalog.current_setting('pgerase.viewer', true);
-    v_proved constant text := pg_catalog.substr(v_proof, 66);
-    v_fields constant text[] := pg_catalog.string_to_array(v_proved, ':');
+    v_proved text;
+    v_fields text[];
     v_mac bytea;
 begin
+    if coalesce(v_proof, '') = '' then
+        return null;
+    end if;
+
+    v_proved := pg_catalog.substr(v_proof, 66);
+    v_fields := pg_catalog.string_to_array(v_proved, ':');
     if v_fields[3] is distinct from extract(epoch from pg_catalog.now())::pg_catalog.text then
         return null;
     end if;

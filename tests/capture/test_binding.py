@@ -191,7 +191,8 @@ def test_functions_of_a_wide_table_read_as_if_somebody_had_written_them(shared: 
     for one in functions:
         lines = one.definition.split("\n")
         assert [line for line in lines if len(line) > 120 or line != line.rstrip()] == []
-        assert lines[lines.index("#variable_conflict error") - 1].startswith("-- app.wide (audit.yaml:4:3): an entry")
+        (began,) = [number for number, line in enumerate(lines) if line.startswith("as $")]
+        assert lines[began + 1].startswith("-- app.wide (audit.yaml:4:3): an entry")
     shared.owner.execute(b"drop table app.wide")
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pgerase.catalog.model import Column
 from pgerase.compile.audit import values
 from pgerase.compile.audit.bound import Apart
 from pgerase.compile.audit.entries import Entries
-from pgerase.compile.audit.pieces import NEW, OLD, ROWS, bracketed, fields, lateral, query, quoted, unchanged
+from pgerase.compile.audit.pieces import NEW, OLD, ROWS, bracketed, fields, query, quoted, unchanged
 from pgerase.compile.erasure.parts import unlike
 from pgerase.compile.layout import comment
 from pgerase.compile.sql import fit_name, ident, indent
@@ -50,7 +48,8 @@ class Changes(Entries):
         paired = comment(said) + "paired as (\n    " + indent(query(selected, joined)) + "\n)"
         changed = self._changed()
         columns = self._head(self._action(event), "changed.entry_id" if capture.apart else "", "changed.class")
-        columns += self._both_rows()
+        rows, sources = self._both_rows()
+        columns += rows
         if capture.apart:
             counts = [f"changed.parts_{number}" for number in range(1, len(capture.apart) + 1)]
             columns.append(("parts", " + ".join(counts)))
@@ -59,7 +58,7 @@ class Changes(Entries):
             )
         else:
             apart = ""
-        return self._with(changed, apart, before=paired) + self._insert_entry(columns, "\nfrom changed")
+        return self._with(changed, apart, before=paired) + self._insert_entry(columns, f"\nfrom changed{sources}")
 
     @property
     def _place(self) -> str:
@@ -116,20 +115,23 @@ class Changes(Entries):
         both = "2" if not self._capture.moves else "paired.was::integer + paired.remains::integer"
         return f"case\n    when {one} then {touched}\n    else {both}\nend"
 
-    def _both_rows(self) -> list[tuple[str, str]]:
-        """The entry's key, as it was, and what changed of its row."""
+    def _both_rows(self) -> tuple[list[tuple[str, str]], str]:
+        """The entry's key, as it was, and what changed of its row; and the sources that they come from."""
         capture = self._capture
-        made: list[tuple[str, str]] = []
+        made, sources = list[tuple[str, str]](), ""
         if capture.entry_key:
-            key, new = (self._object(capture.entry_key, "changed", f"{side}_") for side in (OLD, NEW))
+            key = "to_jsonb(old_key.*)"
+            sources += self._row(capture.entry_key, "changed", f"{OLD}_", "old_key")
             if capture.moves:
-                key = f"case\n    when changed.was then {indent(key)}\n    else {indent(new)}\nend"
+                key = f"case\n    when changed.was then {key}\n    else to_jsonb(new_key.*)\nend"
+                sources += self._row(capture.entry_key, "changed", f"{NEW}_", "new_key")
             made.append(("key", key))
         if self._plain:
             for side, there in ((OLD, "was"), (NEW, "remains")):
-                row = f"{self._object(self._plain, 'changed', f'{side}_', 'same_')} - changed.unchanged"
-                made.append((side, f"case\n    when changed.{there} then {indent(row)}\nend" if capture.moves else row))
-        return made
+                row = f"to_jsonb({side}_row.*) - changed.unchanged"
+                sources += self._row(self._plain, "changed", f"{side}_", f"{side}_row", kept="same_")
+                made.append((side, f"case\n    when changed.{there} then {row}\nend" if capture.moves else row))
+        return made, sources
 
     def _parts(self) -> tuple[str, str]:
         """What of each pair is somebody's: the sources, and the rows of VALUES."""
@@ -140,7 +142,7 @@ class Changes(Entries):
             parts = f"changed.parts_{number}"
             key = set(capture.key)
             for side in (OLD, NEW):
-                sources += lateral(self._shown(group.columns, "changed", f"{side}_"), f"{side}_{number}")
+                sources += self._row(group.columns, "changed", f"{side}_", f"{side}_{number}")
             named = [column for column in group.columns if column not in key]
             old, new = f"to_jsonb({OLD}_{number}.*)", f"to_jsonb({NEW}_{number}.*)"
             if named:
@@ -166,15 +168,6 @@ class Changes(Entries):
             ]
             before += f"{parts} + "
         return sources, ",\n".join(rows)
-
-    def _shown(self, of: Sequence[Column], source: str, prefix: str) -> str:
-        """The list of a lateral SELECT: values of columns under their own names."""
-        items: list[str] = []
-        for column in of:
-            made = self._value(column, f"{source}.{ident(fit_name(prefix + column.name))}")
-            bare = made == f"{source}.{ident(column.name)}"
-            items.append(made if bare else f"{made} as {ident(column.name)}")
-        return ",\n    ".join(indent(item) for item in items)
 
     def _compared(self) -> tuple[Column, ...]:
         """The columns that an update compares: what is captured, and whose it is."""

@@ -20,7 +20,7 @@ class Frame(Writer):
                 [*self._profiles_declared(), *self._known_declared()],
                 self._seen(ROWS[side]) + self._context() + self._answered() + self._profiles([side]) + write,
             )
-        return self._body([], self._context() + write + self._written(ROWS[side]) + self._answered("found and "))
+        return self._body([], self._context() + write + self._unwritten(ROWS[side]) + self._answered())
 
     def both_sides(self, write: str) -> str:
         """Of updated rows."""
@@ -68,14 +68,17 @@ class Frame(Writer):
             "    if not found then\n        return null;\n    end if;\n" + self._refuse_types()
         )
 
-    def _written(self, rows: str) -> str:
-        """An error where rows were touched whose types kept them out."""
-        if not self._where_known():
-            return "\n"
-        return (
-            "\n    -- A type that is not the server's own could bring code along, to run with our rights.\n"
-            f"    if not found and exists (select from {rows}) then\n{self._refusal()}\n    end if;\n\n"
+    def _unwritten(self, rows: str) -> str:
+        """Where nothing was written: an error if there were rows, whose types kept them out; nobody has to answer for nothing.
+
+        Whether there are rows is asked within: PL/pgSQL runs an expression with a subquery as a statement of its own.
+        """
+        refused = (
+            "        -- A type that is not the server's own could bring code along, to run with our rights.\n"
+            f"        if exists (select from {rows}) then\n    {indent(self._refusal())}\n        end if;\n"
         )
+        inner = (refused if self._where_known() else "") + ("        return null;\n" if self._required else "")
+        return f"\n    if not found then\n{inner}    end if;\n\n" if inner else "\n"
 
     def _refuse_types(self) -> str:
         return f"    if v_is_known is not true then\n{self._refusal()}\n    end if;\n\n"
@@ -105,13 +108,15 @@ class Frame(Writer):
 
     def _context(self) -> str:
         """Who writes, and for what: once a statement."""
-        annotation = qualified(Name(self._naming.log, "annotation"))
+        annotation, request = qualified(Name(self._naming.log, "annotation")), quoted(f"{self._naming.prefix}.request")
         text = (
             "    v_at := clock_timestamp();\n"
             f"    v_actor := {qualified(Name(self._naming.api, 'current_viewer'))}();\n"
             "    v_role := nullif(current_setting('role'), 'none');\n"
-            f"    v_request := {annotation}(p_setting => {quoted(f'{self._naming.prefix}.request')});\n"
-            f"    v_purpose := {annotation}(p_setting => {quoted(f'{self._naming.prefix}.purpose')});\n"
+            # Both or neither are set; each is an expression of some size, which PL/pgSQL prepares once a transaction.
+            f"    if current_setting({request}, true) <> '' then\n"
+            f"        v_request := {annotation}(p_setting => {request});\n"
+            f"        v_purpose := {annotation}(p_setting => {quoted(f'{self._naming.prefix}.purpose')});\n    end if;\n"
         )
         if self._granted:
             # Asked for last, and for those alone who may hold one: it is a look into a table.
@@ -119,12 +124,12 @@ class Frame(Writer):
             text += f"    if v_actor is not null then\n        v_grant := {held}(p_holder => v_actor);\n    end if;\n"
         return text + "\n"
 
-    def _answered(self, if_also: str = "") -> str:
+    def _answered(self) -> str:
         """An error where somebody has to answer for a write and nobody does."""
         text = ""
         if self._required:
             text += (
-                f"    if {if_also}v_actor is null and v_request is null and v_purpose is null then\n"
+                f"    if v_actor is null and v_request is null and v_purpose is null then\n"
                 "        raise exception using\n            errcode = 'ZE201',\n"
                 f"            message = {quoted(f'{self._capture.table.name}: nobody answers for this write')},\n"
                 "            hint = "

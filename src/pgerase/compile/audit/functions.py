@@ -26,7 +26,10 @@ _SAID = {
 def capture_function(capture: BoundCapture, event: str, terms: Terms, mark: str) -> DesiredFunction:
     """The function for one table and event; `mark` is what its comment says of the columns, for others to read."""
     name = function_name(capture, event, terms.naming)
-    said = comment(f"{capture.table.name} ({capture.at}): {_SAID[event]}.")
+    order = (
+        "" if event == TRUNCATE else " Shorter names come first in rows, as jsonb keeps them: it sorts nothing then."
+    )
+    said = comment(f"{capture.table.name} ({capture.at}): {_SAID[event]}.{order}")
     body = f"\n{said}{folded(_body(capture, event, terms))}"
     tag = dollar_tag(body)
     looked_at = () if event == TRUNCATE else values.settings(capture.read)

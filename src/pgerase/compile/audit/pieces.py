@@ -69,18 +69,13 @@ def query(selected: Sequence[str], rest: str) -> str:
     return f"select\n    {indent(listed)}\n{rest}"
 
 
-def lateral(selected: str, alias: str) -> str:
+def lateral(items: Sequence[str], alias: str) -> str:
     """A lateral SELECT without a source, joined to what is before it."""
-    inline = f"\n    cross join lateral (select {selected}) as {alias}"
-    if "\n" not in selected:
+    inline = f"\n    cross join lateral (select {', '.join(items)}) as {alias}"
+    if len(items) == 1 and "\n" not in inline[1:]:
         return inline
-    return f"\n    cross join lateral (\n        select\n            {indent(selected, 8)}\n    ) as {alias}"
-
-
-def call(function: str, arguments: Sequence[str]) -> str:
-    """A call, a line an argument."""
-    listed = ",\n".join(arguments)
-    return f"{function}(\n    {indent(listed)}\n)"
+    listed = ",\n".join(items)
+    return f"\n    cross join lateral (\n        select\n            {indent(listed, 12)}\n    ) as {alias}"
 
 
 def unchanged(columns: Iterable[Column], source: str, prefix: str) -> str:
