@@ -366,6 +366,31 @@ def test_inheriting_children_are_captured_with_their_parent(clinic: Clinic) -> N
     ]
 
 
+def test_columns_named_as_the_functions_name_their_rows_are_columns(clinic: Clinic) -> None:
+    """`captured.*` is the row, `captured` alone would be the column."""
+    names = clinic.owner.execute(
+        "select array_agg(attname::text) from pg_attribute where attrelid = 'app.alike'::regclass and attnum > 2"
+    ).fetchone()[0]
+    listed = ", ".join(f"'the {name}'" for name in names)
+    found = clinic.run(
+        f"insert into app.alike values (1, 7, {listed})",
+        "update app.alike set captured = 'another', old_1 = 'one more'",
+        "delete from app.alike",
+    )
+    own = {"alike_id": 1, "patient_id": 7} | {name: f"the {name}" for name in names if name not in {"part", "old_1"}}
+    assert len(own) == 23
+    assert [(one["action"], one["key"], one["old"], one["new"]) for one in found] == [
+        (INSERT, {"alike_id": 1}, None, own),
+        (UPDATE, {"alike_id": 1}, {"captured": "the captured"}, {"captured": "another"}),
+        (DELETE, {"alike_id": 1}, own | {"captured": "another"}, None),
+    ]
+    assert [one["apart"] for one in found] == [
+        [["1", "patient", "7", None, '{"part": "the part", "old_1": "the old_1"}']],
+        [["1", "patient", "7", '{"old_1": "the old_1"}', '{"old_1": "one more"}']],
+        [["1", "patient", "7", '{"part": "the part", "old_1": "one more"}', None]],
+    ]
+
+
 # People ---------------------------------------------------------------------------------------------------------------
 
 

@@ -85,3 +85,12 @@ create table app.counter (counter_id integer primary key, count bigint not null)
 
 create table app.reader (login text primary key, note text);
 create table app.member (club integer, number integer, name text, primary key (club, number));
+
+-- Columns with the names that capture gives to its own rows and columns.
+create table app.alike (
+    alike_id integer primary key,
+    patient_id bigint,
+    "t" text, "o" text, "n" text, "key" text, "old" text, "new" text, "captured" text, "changed" text, "paired"
+    text, "part" text, "parts" text, "old_row" text, "new_row" text, "old_key" text, "old_1" text, "new_1" text,
+    "place" text, "unchanged" text, "entry_id" text, "class" text, "person" text, "v_at" text, "new_rows" text
+);

@@ -47,7 +47,7 @@ class Frame(Writer):
             *declared,
         ]
         return (
-            "#variable_conflict error\ndeclare\n"
+            "#variable_conflict use_variable\ndeclare\n"
             + "".join(f"    {line}\n" for line in lines)
             + f"begin\n{statements}    return null;\nend;\n"
         )
