@@ -132,6 +132,7 @@ def test_what_was_sealed_verifies(log):
 
 
 def test_sealing_again_notes_only_how_far_all_is_sealed_and_then_nothing(log):
+    log.outlive_others()
     assert log.seal("2026-10-06") == [(7, "record", None, 0)]
     assert log.rows("select floor = sequence from {log}.segment where segment_id = 7") == [(True,)]
     assert log.seal("2026-10-06 00:10Z") == []
