@@ -90,30 +90,44 @@ begin
 
     v_seed := pgerase_log.draw_seed();
 
+    -- Places are given before what is apart is joined, which mixes the order up.
     with fresh as materialized (
         select
             entry.class,
             entry.at,
             entry.entry_id,
             entry.parts,
-            pgerase_log.entry_text(
-                entry.class, entry.at, entry.entry_id, entry.xact, entry.relation, entry.action, entry.actor, entry.login,
-                entry.role, entry.request, entry.purpose, entry.grant_id, entry.key, entry.old, entry.new, entry.parts
-            ) as text,
-            pg_catalog.date_trunc('day', entry.at, 'UTC') as day,
-            pg_catalog.row_number() over (order by entry.entry_id, entry.at, entry.class) as number
-        from pgerase_log.entry as entry
-        where entry.entry_id > v_floor
-            and not exists (
-                select
-                from pgerase_log.leaf as leaf
-                where leaf.entry_id > v_floor
-                    and leaf.entry_id = entry.entry_id
-                    and leaf.class = entry.class
-                    and leaf.at = entry.at
-            )
-        order by entry.entry_id, entry.at, entry.class
-        limit p_limit
+            entry.text,
+            entry.number,
+            pgerase_log.salt(v_seed, entry.number, 0) as salt,
+            pg_catalog.dense_rank() over (order by entry.class, entry.day) as segment,
+            pg_catalog.row_number() over (partition by entry.class, entry.day order by entry.number) as place
+        from (
+            select
+                entry.class,
+                entry.at,
+                entry.entry_id,
+                entry.parts,
+                pgerase_log.entry_text(
+                    entry.class, entry.at, entry.entry_id, entry.xact, entry.relation, entry.action, entry.actor,
+                    entry.login, entry.role, entry.request, entry.purpose, entry.grant_id, entry.key, entry.old,
+                    entry.new, entry.parts
+                ) as text,
+                pg_catalog.date_trunc('day', entry.at, 'UTC') as day,
+                pg_catalog.row_number() over (order by entry.entry_id, entry.at, entry.class) as number
+            from pgerase_log.entry as entry
+            where entry.entry_id > v_floor
+                and not exists (
+                    select
+                    from pgerase_log.leaf as leaf
+                    where leaf.entry_id > v_floor
+                        and leaf.entry_id = entry.entry_id
+                        and leaf.class = entry.class
+                        and leaf.at = entry.at
+                )
+            order by entry.entry_id, entry.at, entry.class
+            limit p_limit
+        ) as entry
     ),
     part as (
         select
@@ -155,18 +169,19 @@ begin
             fresh.class,
             fresh.at,
             fresh.entry_id,
-            v_number + pg_catalog.dense_rank() over (order by fresh.class, fresh.day),
-            pg_catalog.row_number() over (partition by fresh.class, fresh.day order by fresh.entry_id, fresh.at) - 1,
-            pgerase_log.salt(v_seed, fresh.number, 0),
+            v_number + fresh.segment,
+            fresh.place - 1,
+            fresh.salt,
             coalesce(apart.salts, '{}'),
             coalesce(apart.commitments, '{}'),
             pgerase_log.text_hash(
                 p_text => fresh.text,
-                p_salt => pgerase_log.salt(v_seed, fresh.number, 0),
+                p_salt => fresh.salt,
                 p_commitments => coalesce(apart.together, c_nothing)
             )
         from fresh
             left join apart on apart.number = fresh.number
+        order by fresh.number
         returning leaf.segment_id
     )
     select pg_catalog.count(*), pg_catalog.count(distinct sealed.segment_id)
