@@ -187,12 +187,29 @@ class Drop:
     ends: datetime
     keep: str | None
     segment: int | None
+    lengths: tuple[str, ...]
+    """All that were in force since the time it is of."""
 
     @property
     def due(self) -> datetime:
         """When it could be dropped. Of a class that was never defined, and without an upper bound: never."""
         never = datetime.max.replace(tzinfo=UTC)
         return never if self.keep is None or self.ends == never else later(self.ends, self.keep)
+
+    @property
+    def kept_until(self) -> datetime:
+        """When it would have been due by the longest of the lengths."""
+        return max((later(self.ends, one) for one in self.lengths), default=self.due)
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What a record says of how long a class is kept, and since when it can have been so."""
+
+    number: int
+    since: datetime
+    length: str
+    segment: int | None
 
 
 @dataclass(frozen=True)
@@ -380,6 +397,10 @@ class Report:
         """Something that holds."""
         print(f"ok      {sentence}")
 
+    def tell(self, sentence: str) -> None:
+        """Something to know, which is in order as far as anybody can tell."""
+        print(f"told    {sentence}")
+
     def note(self, sentence: str) -> None:
         """Something to know, which proves nothing wrong."""
         self.notes += 1
@@ -559,7 +580,7 @@ class Verifier:
     def read_records(self) -> None:
         """What was done to the log itself: erased and dropped. Records are in segments of their own."""
         groups: dict[int, list[str]] = defaultdict(list)
-        keep: dict[Any, str] = {}
+        keeps: dict[Any, list[Keep]] = defaultdict(list)
         for record in sorted(self.export.records, key=lambda one: json.loads(one["text"])[1]):
             _, number, at, kind, body = json.loads(record["text"])
             body = json.loads(body)
@@ -574,12 +595,24 @@ class Verifier:
                     self.named[entry] += 1 if kind == "held" else -1
                 self.all_named &= kind == "unheld" or "numbers" in body
             elif kind == "class":
-                keep[body["class"]] = body["keep"]
+                one = Keep(number, self.since(at, record["segment"]), body["keep"], record["segment"])
+                self.tell_shortened(body["class"], at, keeps[body["class"]][-1:], one)
+                keeps[body["class"]].append(one)
             elif kind == "drop":
                 begins = bound(body.get("from"), datetime.min.replace(tzinfo=UTC))
                 ends = bound(body.get("to"), datetime.max.replace(tzinfo=UTC))
                 name = body.get("class")
-                self.dropped.append(Drop(number, at, name, begins, ends, keep.get(name), record["segment"]))
+                # A length that was sealed after the drop does not count: numbers can be chosen, and segments not.
+                segment = record["segment"]
+                known = [
+                    one
+                    for one in keeps[name]
+                    if segment is None or (one.segment is not None and one.segment <= segment)
+                ]
+                ended = [*(one.since for one in known[1:]), datetime.max.replace(tzinfo=UTC)]
+                lengths = tuple(one.length for one, end in zip(known, ended, strict=False) if end > begins)
+                keep = known[-1].length if known else None
+                self.dropped.append(Drop(number, at, name, begins, ends, keep, segment, lengths))
         faults: list[str] = []
         for header in self.export.headers:
             texts = groups.pop(header.number, [])
@@ -591,6 +624,21 @@ class Verifier:
         self.report.judge(
             faults, f"Records: {counted(len(self.export.records), 'record')} of what was done to the log itself."
         )
+
+    def since(self, at: int, segment: int | None) -> datetime:
+        """When what a record says can have been in force: it was not sealed at the last header before, whatever it says."""
+        before = [one.at for one in self.export.headers if segment is None or one.number < segment]
+        return EPOCH + timedelta(microseconds=max([at, *before]))
+
+    def tell_shortened(self, name: str, at: int, before: list[Keep], now: Keep) -> None:
+        """Say that a class is kept for a shorter time than before. Nothing in the log tells whether somebody decided that."""
+        for one in before:
+            moved = EPOCH + timedelta(microseconds=at)
+            if later(moved, now.length) < later(moved, one.length):
+                self.report.tell(
+                    f"Retention: {name} is kept for {now.length} since {moment(at)}, and for {one.length} before"
+                    f" (record {now.number})."
+                )
 
     def segments(self) -> None:
         """Do the leaves of each segment come to its root? Where none is left, its time has to be over."""
@@ -642,6 +690,11 @@ class Verifier:
             return [f"Entries: {where} is gone, and no record says that its time was over."]
         if not any(one.segment is not None and one.segment <= self.signed for one in sealed):
             self.report.note(f"Entries: {where} was dropped, and the record of it is not signed yet.")
+        until = min(one.kept_until for one in sealed)
+        if until > max(datetime.now(UTC), *(one.due for one in sealed)):
+            self.report.note(
+                f"Entries: {where} would be kept until {until:%Y-%m-%d %H:%M} UTC, had nobody shortened how long it is kept."
+            )
         return []
 
     def latest(self, drop: Drop) -> datetime:
