@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -13,6 +13,7 @@ from pgerase.errors import Finding, Severity
 from pgerase.plan.family import below, children
 from pgerase.plan.foreign import foreign_policies
 from pgerase.plan.log_drift import LogSequence, log_drift
+from pgerase.plan.log_shape import LogShapes
 from pgerase.plan.model import Ledger, Recorded, decoded
 from pgerase.plan.objects import Key, Kind
 from pgerase.render.fragments import quote_identifier
@@ -27,13 +28,13 @@ _LONGEST = 300
 class Installed:
     """What install recorded: who installed, and each routine as the server spelled it then and does now (None: gone).
 
-    `views` are those that belong to the ledger, `log_tables` what install makes of the log, `log_sequences` what is there of it.
+    `views` are those that belong to the ledger, `log_shapes` what install makes of the log, `log_sequences` what is there of it.
     """
 
     installer: str
     routines: Mapping[Name, tuple[str, str | None]]
     views: frozenset[Name] = frozenset()
-    log_tables: tuple[str, ...] = ()
+    log_shapes: LogShapes = field(default_factory=lambda: LogShapes({}, {}))
     log_sequences: tuple[LogSequence, ...] = ()
 
 
@@ -52,7 +53,7 @@ def find_drift(catalog: Catalog, ledger: Ledger, prefix: str, installed: Install
         look.grants(),
         look.strangers(),
         look.routines(),
-        log_drift(catalog, prefix, installed.installer, installed.log_tables, installed.log_sequences),
+        log_drift(catalog, prefix, installed.installer, installed.log_shapes, installed.log_sequences),
     )
     return tuple(sorted(found, key=lambda finding: (finding.subject, finding.code, finding.message)))
 

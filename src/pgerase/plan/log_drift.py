@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name, Table
 from pgerase.errors import Finding, Severity
 from pgerase.plan.family import below, children
+from pgerase.plan.log_shape import LogShapes, part_drift, shape_drift
 from pgerase.render.fragments import quote_identifier
 
 FAMILIES = ("entry", "value", "leaf")
@@ -27,28 +28,29 @@ class LogSequence:
 
 
 def log_drift(
-    catalog: Catalog, prefix: str, installer: str, tables: Sequence[str], sequences: Sequence[LogSequence]
+    catalog: Catalog, prefix: str, installer: str, shapes: LogShapes, sequences: Sequence[LogSequence]
 ) -> Iterator[Finding]:
     """Differences between the log's tables and what install and the log's own routines make.
 
-    `tables` are those that install makes, `installer` the only one who may read them. Nothing where there is no log.
+    `shapes` are what install makes, `installer` the only one who may read it. Nothing where there is no log.
     """
     if f"{prefix}_log" in catalog.schemas:
-        yield from _Look(catalog, prefix, installer).everything(tables, sequences)
+        yield from _Look(catalog, prefix, installer, shapes).everything(sequences)
 
 
 class _Look:
     """One comparison."""
 
-    def __init__(self, catalog: Catalog, prefix: str, installer: str) -> None:
+    def __init__(self, catalog: Catalog, prefix: str, installer: str, shapes: LogShapes) -> None:
         self._catalog = catalog
+        self._shapes = shapes
         self._schema = f"{prefix}_log"
         self._keeper = f"{prefix}_keeper"
         self._installer = installer
         self._roots = {family: catalog.tables.get(Name(self._schema, family)) for family in FAMILIES}
 
-    def everything(self, tables: Sequence[str], sequences: Sequence[LogSequence]) -> Iterator[Finding]:
-        known = {Name(self._schema, name) for name in tables}
+    def everything(self, sequences: Sequence[LogSequence]) -> Iterator[Finding]:
+        known = {Name(self._schema, name) for name in self._shapes.tables}
         for name in sorted(known - self._catalog.tables.keys()):
             yield _error("log-missing", name, "expected a table, found: nothing", "Run `pgerase upgrade`.")
         family = children(self._catalog)
@@ -60,6 +62,7 @@ class _Look:
                 continue
             if name in known or (name in parts and name.schema == self._schema) or self._was_part(table):
                 yield from self._table(table)
+                yield from self._made_of(table, family)
                 # The first class that is defined closes the three tables that classes are parts of.
                 is_root = name.name in FAMILIES
                 if name not in known or (is_root and family.get(name)):
@@ -102,6 +105,21 @@ class _Look:
                     f"alter default privileges for role {quote_identifier(self._keeper)}{where}"
                     f" revoke {grant.privilege.lower()} on tables from {grantee};",
                 )
+
+    def _made_of(self, table: Table, family: Mapping[Name, list[Name]]) -> Iterator[Finding]:
+        """Columns, defaults, constraints and indexes: as install makes them, or as those of the table it is, or was, a part of."""
+        shape = self._shapes.tables.get(table.name.name)
+        if shape is not None:
+            yield from shape_drift(table, shape)
+            return
+        for root in FAMILIES:
+            live = self._roots[root]
+            if table.name in below(family, Name(self._schema, root)) or (
+                live is not None and _shape(live) == _shape(table)
+            ):
+                expected = self._shapes.tables[root]
+                yield from part_drift(table, expected, self._shapes.parts[root], is_leaf=table.kind == "r")
+                return
 
     def _was_part(self, table: Table) -> bool:
         """Whether it is a partition that was detached and not yet dropped: known as retention knows it, by owner and columns."""
