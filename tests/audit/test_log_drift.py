@@ -191,6 +191,29 @@ CHANGES = {
         "alter table {l}.value_1_20260901 add constraint mine check (public.look_at(new))"),
         "log-constraint", "table {l}.value_1_20260901", "expected no constraint mine",
     ),
+    "a class that nobody defined": (
+        ("create table {l}.entry_2 (like {l}.entry including defaults) partition by range (at);"
+        "create trigger refuse_change before update or delete or truncate on {l}.entry_2 for each statement"
+        " execute function {l}.refuse_change(); alter table {l}.entry_2 owner to {k};"
+        "alter table {l}.entry attach partition {l}.entry_2 for values in ('yours')"),
+        "log-class", "table {l}.entry_2", "expected a class of entries that is defined, found: FOR VALUES IN ('yours')",
+    ),
+    "a partition in which nothing ends": (
+        ("create table {l}.leaf_1_x (like {l}.leaf_1_tail including all); alter table {l}.leaf_1_x owner to {k};"
+        "create trigger refuse_change before update or delete or truncate on {l}.leaf_1_x for each statement"
+        " execute function {l}.refuse_change(); alter table {l}.leaf_1 attach partition {l}.leaf_1_x default"),
+        "log-class", "table {l}.leaf_1_x", "expected a partition by time, found: DEFAULT",
+    ),
+    "a class whose values were detached and dropped": (
+        "alter table {l}.value detach partition {l}.value_1; drop table {l}.value_1",
+        "log-class", "table {l}.value", "expected a part for the class default, found: nothing",
+    ),
+    "tables that the installing role makes in the log's schema": (
+        "grant create on schema {l} to {owner}", "schema-grant", "schema {l}", "for {owner} but usage, found: create",
+    ),
+    "tables that anybody makes beside": (
+        "grant create on schema {i} to public", "schema-grant", "schema {i}", "no privilege for public, found: create",
+    ),
 }  # fmt: skip
 
 
@@ -208,7 +231,7 @@ def installed(server: str, unique_prefix: Callable[[], str]) -> Iterator[FreshDa
 
 
 # What no statement puts right, as drift does not know what it was.
-BY_HAND = {"log-missing", "log-stranger", "log-column", "routine"}
+BY_HAND = {"log-missing", "log-stranger", "log-column", "log-class", "routine"}
 
 
 def batches(spelled: dict[str, str]) -> list[dict[str, tuple[str, ...]]]:
@@ -227,7 +250,13 @@ def batches(spelled: dict[str, str]) -> list[dict[str, tuple[str, ...]]]:
 def test_what_was_done_to_the_tables_of_the_log_is_found_and_put_right_by_the_statement_given(installed):
     """As superuser, who alone could have done it: whoever has the keeper's rights did not get them from pgerase."""
     names = Names(installed.prefix)
-    spelled = {"l": names.logs, "k": names.keeper, "owner": installed.owner, "web": installed.role("web")}
+    spelled = {
+        "l": names.logs,
+        "i": names.internal,
+        "k": names.keeper,
+        "owner": installed.owner,
+        "web": installed.role("web"),
+    }
     missed, left = {}, {}
     with Database.open(installed.admin_dsn) as admin:
         assert drift(admin, installed.prefix) == ()

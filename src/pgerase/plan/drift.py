@@ -12,7 +12,7 @@ from pgerase.check.coverage import coverage
 from pgerase.errors import Finding, Severity
 from pgerase.plan.family import below, children
 from pgerase.plan.foreign import foreign_policies
-from pgerase.plan.log_drift import LogSequence, log_drift
+from pgerase.plan.log_drift import LogPart, LogSequence, log_drift, part_strangers
 from pgerase.plan.log_shape import LogShapes
 from pgerase.plan.model import Ledger, Recorded, decoded
 from pgerase.plan.objects import Key, Kind
@@ -28,7 +28,8 @@ _LONGEST = 300
 class Installed:
     """What install recorded: who installed, and each routine as the server spelled it then and does now (None: gone).
 
-    `views` are those that belong to the ledger, `log_shapes` what install makes of the log, `log_sequences` what is there of it.
+    `views` are those that belong to the ledger, `log_shapes` what install makes of the log, `log_sequences` what is there of it, `log_parts` its
+    partitions; None where its classes cannot be read.
     """
 
     installer: str
@@ -36,6 +37,7 @@ class Installed:
     views: frozenset[Name] = frozenset()
     log_shapes: LogShapes = field(default_factory=lambda: LogShapes({}, {}))
     log_sequences: tuple[LogSequence, ...] = ()
+    log_parts: tuple[LogPart, ...] | None = None
 
 
 def find_drift(catalog: Catalog, ledger: Ledger, prefix: str, installed: Installed) -> tuple[Finding, ...]:
@@ -54,6 +56,7 @@ def find_drift(catalog: Catalog, ledger: Ledger, prefix: str, installed: Install
         look.strangers(),
         look.routines(),
         log_drift(catalog, prefix, installed.installer, installed.log_shapes, installed.log_sequences),
+        look.classes(),
     )
     return tuple(sorted(found, key=lambda finding: (finding.subject, finding.code, finding.message)))
 
@@ -117,6 +120,12 @@ class _Look:
         for finding in coverage(self._catalog, self._prefix):
             if finding.code in {"uncaptured-leaf", "uncaptured-column"} and finding.subject not in self._triggered:
                 yield finding
+
+    def classes(self) -> Iterator[Finding]:
+        """Partitions of the log for classes of entries that nobody defined, and classes without theirs."""
+        if self._installed.log_parts is not None:
+            defined = [key.parts[0] for key in self._ledger.live if key.kind is Kind.LOG_CLASS]
+            yield from part_strangers(self._prefix, defined, self._installed.log_parts)
 
     def roles(self) -> Iterator[Finding]:
         """The prefix's roles have no power of their own."""
@@ -193,12 +202,16 @@ class _Look:
                 )
             for grant in state["grants"]:
                 grantee, privilege = str(grant).removesuffix(" grantable").rsplit(" ", 1)
-                if grantee not in allowed.get(schema, set()):
+                # What is made in a schema of ours is taken for ours: views in the first are, the others' owners make the rest.
+                makers = {*self._private, self._installed.installer} if schema == api else set[str]()
+                users = allowed.get(schema, set())
+                if grantee not in users or (privilege != "USAGE" and grantee not in makers):
+                    of = grantee if grantee == "public" else quote_identifier(grantee)
                     yield _error(
                         "schema-grant",
                         key,
-                        f"expected no privilege for {grantee}, found: {privilege.lower()}",
-                        f"revoke all on schema {quote_identifier(schema)} from {quote_identifier(grantee)};",
+                        f"expected no privilege for {grantee}{' but usage' if grantee in users else ''}, found: {privilege.lower()}",
+                        f"revoke {privilege.lower()} on schema {quote_identifier(schema)} from {of};",
                     )
 
     def grants(self) -> Iterator[Finding]:

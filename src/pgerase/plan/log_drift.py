@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name, Table
@@ -25,6 +25,48 @@ class LogSequence:
     name: str
     owner: str
     grants: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """A table attached below entry, value or leaf: `level` 1 are classes, 2 their partitions; `bound` as the server spells it."""
+
+    family: str
+    level: int
+    schema: str
+    name: str
+    kind: str
+    bound: str
+
+
+def part_strangers(prefix: str, classes: Iterable[str], parts: Sequence[LogPart]) -> Iterator[Finding]:
+    """What is attached to the log and is not as the log's routines attach it, by bounds: retention goes by these.
+
+    `classes` are those that the log's own table has. What belongs to none of them is written, read, and never dropped.
+    """
+    # As the server spells bounds, which is not how it quotes literals.
+    wanted = {"FOR VALUES IN ('" + name.replace("'", "''") + "')": name for name in classes}
+    found = {(part.family, part.bound) for part in parts if part.level == 1}
+    # Elsewhere they are strangers, whatever they hold.
+    for part in (one for one in parts if one.schema == f"{prefix}_log"):
+        name = Name(part.schema, part.name)
+        if part.level == 1 and (part.bound not in wanted or part.kind != "p"):
+            message = f"expected a class of entries that is defined, found: {part.bound}"
+            yield _error("log-class", name, message, f"Look who made it; what is in it goes by no class. {_DETACH}")
+        elif part.level == 2 and (not part.bound.startswith("FOR VALUES FROM ") or part.kind != "r"):
+            message = f"expected a partition by time, found: {part.bound}"
+            yield _error("log-class", name, message, f"Look who made it; what is in it never expires. {_DETACH}")
+        elif part.level > 2:
+            message = "expected no partition of a partition, found: this"
+            yield _error("log-class", name, message, f"Look who made it; what is in it never expires. {_DETACH}")
+    for family in FAMILIES if parts or wanted else ():
+        for bound, class_name in sorted(wanted.items()):
+            if (family, bound) not in found:
+                message = (
+                    f"expected a part for the class {class_name}, found: nothing; what is written of it is refused"
+                )
+                hint = "Look who took it away; `pgerase plan` shows which classes the rules have."
+                yield _error("log-class", Name(f"{prefix}_log", family), message, hint)
 
 
 def log_drift(
@@ -226,6 +268,7 @@ class _Look:
             )
 
 
+_DETACH = "Detach it when that is settled."
 _STATES = {
     "D": "switched off",
     "R": "on for replication only",
