@@ -386,6 +386,11 @@ class Keys:
 # --- what is said ---
 
 
+def harmless(sentence: str) -> str:
+    """A sentence without what a terminal obeys: names in it are those of whoever wrote the file."""
+    return "".join(sign if sign.isprintable() else "?" for sign in sentence)
+
+
 class Report:
     """Sentences, good and bad."""
 
@@ -395,16 +400,16 @@ class Report:
 
     def good(self, sentence: str) -> None:
         """Something that holds."""
-        print(f"ok      {sentence}")
+        print(harmless(f"ok      {sentence}"))
 
     def tell(self, sentence: str) -> None:
         """Something to know, which is in order as far as anybody can tell."""
-        print(f"told    {sentence}")
+        print(harmless(f"told    {sentence}"))
 
     def note(self, sentence: str) -> None:
         """Something to know, which proves nothing wrong."""
         self.notes += 1
-        print(f"note    {sentence}")
+        print(harmless(f"note    {sentence}"))
 
     def judge(self, faults: list[str], sentence: str) -> None:
         """A sentence that holds, or what keeps it from holding."""
@@ -413,7 +418,7 @@ class Report:
             return
         self.bad += len(faults)
         for fault in faults[:SHOWN]:
-            print(f"WRONG   {fault}")
+            print(harmless(f"WRONG   {fault}"))
         if len(faults) > SHOWN:
             print(f"WRONG   and {len(faults) - SHOWN} more of the kind")
 
@@ -1033,16 +1038,16 @@ def main(arguments: list[str] | None = None) -> int:
         verifier = Verifier(export, keys, anchors)
         if given.entry is not None:
             return tell_entry(verifier, given.entry, given.proof)
-        print(f"The log {export.origin}, exported at {export.at}.")
+        print(harmless(f"The log {export.origin}, exported at {export.at}."))
         is_good = verifier.run()
     except OSError as error:
-        print(f"{error.filename} cannot be read: {error.strerror}", file=sys.stderr)
+        print(harmless(f"{error.filename} cannot be read: {error.strerror}"), file=sys.stderr)
         return 2
     except UnreadableError as error:
-        print(error, file=sys.stderr)
+        print(harmless(str(error)), file=sys.stderr)
         return 2
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-        print(f"{given.file} is no export of the log: {error}", file=sys.stderr)
+        print(harmless(f"{given.file} is no export of the log: {error}"), file=sys.stderr)
         return 2
     print(f"Result: {verdict(verifier)}.")
     return 0 if is_good and not (given.strict and verifier.report.notes) else 1
@@ -1091,17 +1096,15 @@ def tell_proof(proof: dict[str, Any], keys: Keys) -> int:
     """Check a proof and say so."""
     faults = check_proof(proof, keys)
     for fault in faults:
-        print(f"WRONG   {fault}")
+        print(harmless(f"WRONG   {fault}"))
     if not faults:
         entry, header = proof["entry"], Header.read(proof["header"])
         checkpoint = Checkpoint.read(proof["checkpoint"])
         assert checkpoint is not None
-        print(
-            f"ok      Entry {entry['number']} is leaf {entry['position']} of {header.leaves} in segment {header.number}."
-        )
-        print(
-            f"ok      Header {header.number} is one of {checkpoint.size} that key {checkpoint.key_id} signed at {checkpoint.at}."
-        )
+        leaf = f"Entry {entry['number']} is leaf {entry['position']} of {header.leaves} in segment {header.number}."
+        signed = f"that key {checkpoint.key_id} signed at {checkpoint.at}."
+        print(harmless(f"ok      {leaf}"))
+        print(harmless(f"ok      Header {header.number} is one of {checkpoint.size} {signed}"))
     print("Result: the entry is as it was sealed." if not faults else "Result: this proves nothing.")
     return 1 if faults else 0
 

@@ -933,6 +933,20 @@ def test_the_verifier_s_trees_are_those_of_the_rfc(verifier):
                 assert not verifier.is_consistent(first, size, *roots, path[:-1])
 
 
+def test_the_verifier_passes_no_terminal_sequence_on(verifier, key, tmp_path, capfd):
+    """Threat: whoever makes an export names a class so that the auditor's terminal shows another verdict."""
+    name = "\x1b[2J\x9b31m\u202e\nok"
+    header = {"format": 1, "origin": name, "exported_at": name, "values": True}
+    text = json.dumps(["pgerase segment 1", 1, "entry", name, 0, 1, 1, 1, 1, 1, 1, "1", "1", 0, "0", "0"])
+    lines = ({"type": "log", **header}, {"type": "header", "text": text, "hash": ""})
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    capfd.readouterr()
+    assert verifier.main([str(tmp_path / "x.jsonl"), "--public-key", str(key)]) == 1
+    said = capfd.readouterr().out
+    assert "segment 1 (?[2J?31m??ok, " in said
+    assert not set(said) & {"\x1b", "\x9b", "\u202e"}
+
+
 def test_what_is_no_export_is_exit_code_2(verifier, key, tmp_path, capfd):
     for text in ("", "{}\n", "nonsense\n", '{"type": "log", "format": 2}\n'):
         (tmp_path / "x.jsonl").write_text(text)
