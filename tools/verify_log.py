@@ -433,6 +433,14 @@ def moment(micros: Any) -> str:
         return str(micros)
 
 
+def instant(micros: int) -> datetime:
+    """A time of the log, as near to it as there are dates."""
+    try:
+        return EPOCH + timedelta(microseconds=micros)
+    except OverflowError:
+        return (datetime.max if micros > 0 else datetime.min).replace(tzinfo=UTC)
+
+
 def micros(at: datetime) -> int:
     """A time as the log has it."""
     return (at - EPOCH) // timedelta(microseconds=1)
@@ -633,13 +641,12 @@ class Verifier:
     def since(self, at: int, segment: int | None) -> datetime:
         """When what a record says can have been in force: it was not sealed at the last header before, whatever it says."""
         before = [one.at for one in self.export.headers if segment is None or one.number < segment]
-        return EPOCH + timedelta(microseconds=max([at, *before]))
+        return instant(max([at, *before]))
 
     def tell_shortened(self, name: str, at: int, before: list[Keep], now: Keep) -> None:
         """Say that a class is kept for a shorter time than before. Nothing in the log tells whether somebody decided that."""
         for one in before:
-            moved = EPOCH + timedelta(microseconds=at)
-            if later(moved, now.length) < later(moved, one.length):
+            if later(instant(at), now.length) < later(instant(at), one.length):
                 self.report.tell(
                     f"Retention: {name} is kept for {now.length} since {moment(at)}, and for {one.length} before"
                     f" (record {now.number})."
@@ -705,7 +712,7 @@ class Verifier:
     def latest(self, drop: Drop) -> datetime:
         """When a record was there at the latest: what it says, or who sealed or signed it since, with a minute for clocks that differ."""
         since = [
-            EPOCH + timedelta(microseconds=header.at + MINUTE)
+            instant(header.at + MINUTE)
             for header in self.export.headers
             if drop.segment is not None and header.number >= drop.segment
         ]
@@ -714,7 +721,7 @@ class Verifier:
             for one in self.told
             if drop.segment is not None and one.size >= drop.segment
         ]
-        return min([EPOCH + timedelta(microseconds=drop.at), *since])
+        return min([instant(drop.at), *since])
 
     def entries(self) -> None:
         """Is every sealed entry as it was sealed? A leaf says nothing of an entry that was changed."""

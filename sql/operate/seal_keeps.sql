@@ -1,5 +1,6 @@
 -- How long classes are kept: each record that made a length shorter than the one before; and classes of which the last record
--- says another length than the log's own table, which are changed together. Months and days are counted in UTC, from the record.
+-- says another length than the log's own table, which are changed together. Months and days are counted in UTC, from the record,
+-- whose time is given within what every client can read.
 with defined as (
     select
         record.record_id,
@@ -16,7 +17,7 @@ select
     'keep-shortened' as code,
     defined.record_id,
     defined.class,
-    least(defined.at, timestamptz '9999-01-01 00:00Z') as at,
+    greatest(least(defined.at, timestamptz '9999-01-01 00:00Z'), timestamptz '0002-01-01 00:00Z') as at,
     defined.before::text as before,
     defined.keep::text as keep
 from defined
