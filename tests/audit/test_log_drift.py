@@ -153,6 +153,11 @@ CHANGES = {
         "create index mine on {l}.record (public.shown(body))"),
         "log-index", "table {l}.record", "expected no index mine, found: USING btree (public.shown(body))",
     ),
+    "statistics that run somebody's function as the log's owner": (
+        ("create function public.told(bytea) returns integer immutable language sql as 'select 1';"
+        "create statistics public.mine on (public.told(root)) from {l}.segment"),
+        "log-statistics", "table {l}.segment", "found: public.mine, whose expressions run with the log's rights",
+    ),
     "a key to a table of somebody": (
         ("create table public.other (id bigint primary key);"
         "alter table {l}.held_value add constraint mine foreign key (entry_id) references public.other"),

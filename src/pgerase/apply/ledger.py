@@ -13,7 +13,7 @@ from pgerase.catalog.session import stable_deparse
 from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed, Finding, Refused
 from pgerase.install.names import Home, Names
-from pgerase.install.survey import KEY_MASK, read_log_parts, read_log_sequences, read_routines
+from pgerase.install.survey import KEY_MASK, read_log_parts, read_log_sequences, read_log_statistics, read_routines
 from pgerase.plan.drift import Installed, find_drift
 from pgerase.plan.log_drift import LogPart, LogSequence
 from pgerase.plan.log_shape import LogShape, LogShapes
@@ -143,6 +143,7 @@ def read_installed(database: Database, prefix: str) -> Installed:
         views=frozenset({Name(internal, KEY_MASK)}),
         log_shapes=log_shapes(),
         log_sequences=tuple(LogSequence(*sequence) for sequence in read_log_sequences(database, names)),
+        log_statistics=tuple((one[0], Name(one[1], one[2])) for one in read_log_statistics(database, names)),
         # Without the classes nobody can tell which of them are theirs.
         log_parts=tuple(LogPart(*part) for part in read_log_parts(database, names))
         if _is_readable(database, log_classes(prefix))

@@ -223,6 +223,12 @@ def read_log_parts(database: Database, names: Names) -> list[tuple[str, int, str
     return [(row["family"], row["level"], row["schema"], row["name"], row["kind"], row["bound"]) for row in found]
 
 
+def read_log_statistics(database: Database, names: Names) -> list[tuple[str, str, str]]:
+    """Extended statistics of the log's tables: of which, schema and name."""
+    found = _read(database, "log_statistics", schema=names.logs)
+    return [(row["relation"], row["schema"], row["name"]) for row in found]
+
+
 def read_holds(database: Database, names: Names) -> int:
     """How many legal holds last, where there is a log. Nobody places one until the transaction ends. Raises DatabaseFailed."""
     table = identifier(names.logs, "hold")

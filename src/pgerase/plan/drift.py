@@ -12,7 +12,7 @@ from pgerase.check.coverage import coverage
 from pgerase.errors import Finding, Severity
 from pgerase.plan.family import below, children
 from pgerase.plan.foreign import foreign_policies
-from pgerase.plan.log_drift import LogPart, LogSequence, log_drift, part_strangers
+from pgerase.plan.log_drift import LogPart, LogSequence, log_drift, part_strangers, statistics_strangers
 from pgerase.plan.log_shape import LogShapes
 from pgerase.plan.model import Ledger, Recorded, decoded
 from pgerase.plan.objects import Key, Kind
@@ -28,8 +28,8 @@ _LONGEST = 300
 class Installed:
     """What install recorded: who installed, and each routine as the server spelled it then and does now (None: gone).
 
-    `views` are those that belong to the ledger, `log_shapes` what install makes of the log, `log_sequences` what is there of it, `log_parts` its
-    partitions; None where its classes cannot be read.
+    `views` are those that belong to the ledger, `log_shapes` what install makes of the log, `log_sequences` what is there of it, `log_statistics`
+    extended ones by table, `log_parts` its partitions; None where its classes cannot be read.
     """
 
     installer: str
@@ -37,6 +37,7 @@ class Installed:
     views: frozenset[Name] = frozenset()
     log_shapes: LogShapes = field(default_factory=lambda: LogShapes({}, {}))
     log_sequences: tuple[LogSequence, ...] = ()
+    log_statistics: tuple[tuple[str, Name], ...] = ()
     log_parts: tuple[LogPart, ...] | None = None
 
 
@@ -56,6 +57,7 @@ def find_drift(catalog: Catalog, ledger: Ledger, prefix: str, installed: Install
         look.strangers(),
         look.routines(),
         log_drift(catalog, prefix, installed.installer, installed.log_shapes, installed.log_sequences),
+        statistics_strangers(prefix, installed.log_statistics),
         look.classes(),
     )
     return tuple(sorted(found, key=lambda finding: (finding.subject, finding.code, finding.message)))

@@ -69,6 +69,13 @@ def part_strangers(prefix: str, classes: Iterable[str], parts: Sequence[LogPart]
                 yield _error("log-class", Name(f"{prefix}_log", family), message, hint)
 
 
+def statistics_strangers(prefix: str, statistics: Iterable[tuple[str, Name]]) -> Iterator[Finding]:
+    """Extended statistics of the log's tables: install makes none, and their expressions run as the log's owner."""
+    for table, name in statistics:
+        message = f"expected no extended statistics, found: {name}, whose expressions run with the log's rights"
+        yield _error("log-statistics", Name(f"{prefix}_log", table), message, f"drop statistics {_quoted(name)};")
+
+
 def log_drift(
     catalog: Catalog, prefix: str, installer: str, shapes: LogShapes, sequences: Sequence[LogSequence]
 ) -> Iterator[Finding]:
