@@ -187,12 +187,29 @@ class Drop:
     ends: datetime
     keep: str | None
     segment: int | None
+    lengths: tuple[str, ...]
+    """All that were in force since the time it is of."""
 
     @property
     def due(self) -> datetime:
         """When it could be dropped. Of a class that was never defined, and without an upper bound: never."""
         never = datetime.max.replace(tzinfo=UTC)
         return never if self.keep is None or self.ends == never else later(self.ends, self.keep)
+
+    @property
+    def kept_until(self) -> datetime:
+        """When it would have been due by the longest of the lengths."""
+        return max((later(self.ends, one) for one in self.lengths), default=self.due)
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What a record says of how long a class is kept, and since when it can have been so."""
+
+    number: int
+    since: datetime
+    length: str
+    segment: int | None
 
 
 @dataclass(frozen=True)
@@ -369,6 +386,11 @@ class Keys:
 # --- what is said ---
 
 
+def harmless(sentence: str) -> str:
+    """A sentence without what a terminal obeys: names in it are those of whoever wrote the file."""
+    return "".join(sign if sign.isprintable() else "?" for sign in sentence)
+
+
 class Report:
     """Sentences, good and bad."""
 
@@ -378,12 +400,16 @@ class Report:
 
     def good(self, sentence: str) -> None:
         """Something that holds."""
-        print(f"ok      {sentence}")
+        print(harmless(f"ok      {sentence}"))
+
+    def tell(self, sentence: str) -> None:
+        """Something to know, which is in order as far as anybody can tell."""
+        print(harmless(f"told    {sentence}"))
 
     def note(self, sentence: str) -> None:
         """Something to know, which proves nothing wrong."""
         self.notes += 1
-        print(f"note    {sentence}")
+        print(harmless(f"note    {sentence}"))
 
     def judge(self, faults: list[str], sentence: str) -> None:
         """A sentence that holds, or what keeps it from holding."""
@@ -392,7 +418,7 @@ class Report:
             return
         self.bad += len(faults)
         for fault in faults[:SHOWN]:
-            print(f"WRONG   {fault}")
+            print(harmless(f"WRONG   {fault}"))
         if len(faults) > SHOWN:
             print(f"WRONG   and {len(faults) - SHOWN} more of the kind")
 
@@ -405,6 +431,14 @@ def moment(micros: Any) -> str:
         return f"{EPOCH + timedelta(microseconds=micros):%Y-%m-%d %H:%M} UTC"
     except OverflowError:
         return str(micros)
+
+
+def instant(micros: int) -> datetime:
+    """A time of the log, as near to it as there are dates."""
+    try:
+        return EPOCH + timedelta(microseconds=micros)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if micros > 0 else datetime.min.replace(tzinfo=UTC)
 
 
 def micros(at: datetime) -> int:
@@ -559,7 +593,7 @@ class Verifier:
     def read_records(self) -> None:
         """What was done to the log itself: erased and dropped. Records are in segments of their own."""
         groups: dict[int, list[str]] = defaultdict(list)
-        keep: dict[Any, str] = {}
+        keeps: dict[Any, list[Keep]] = defaultdict(list)
         for record in sorted(self.export.records, key=lambda one: json.loads(one["text"])[1]):
             _, number, at, kind, body = json.loads(record["text"])
             body = json.loads(body)
@@ -574,12 +608,24 @@ class Verifier:
                     self.named[entry] += 1 if kind == "held" else -1
                 self.all_named &= kind == "unheld" or "numbers" in body
             elif kind == "class":
-                keep[body["class"]] = body["keep"]
+                one = Keep(number, self.since(at, record["segment"]), body["keep"], record["segment"])
+                self.tell_shortened(body["class"], at, keeps[body["class"]][-1:], one)
+                keeps[body["class"]].append(one)
             elif kind == "drop":
                 begins = bound(body.get("from"), datetime.min.replace(tzinfo=UTC))
                 ends = bound(body.get("to"), datetime.max.replace(tzinfo=UTC))
                 name = body.get("class")
-                self.dropped.append(Drop(number, at, name, begins, ends, keep.get(name), record["segment"]))
+                # A length that was sealed after the drop does not count: numbers can be chosen, and segments not.
+                segment = record["segment"]
+                known = [
+                    one
+                    for one in keeps[name]
+                    if segment is None or (one.segment is not None and one.segment <= segment)
+                ]
+                ended = [*(one.since for one in known[1:]), datetime.max.replace(tzinfo=UTC)]
+                lengths = tuple(one.length for one, end in zip(known, ended, strict=False) if end > begins)
+                keep = known[-1].length if known else None
+                self.dropped.append(Drop(number, at, name, begins, ends, keep, segment, lengths))
         faults: list[str] = []
         for header in self.export.headers:
             texts = groups.pop(header.number, [])
@@ -591,6 +637,20 @@ class Verifier:
         self.report.judge(
             faults, f"Records: {counted(len(self.export.records), 'record')} of what was done to the log itself."
         )
+
+    def since(self, at: int, segment: int | None) -> datetime:
+        """When what a record says can have been in force: it was not sealed at the last header before, whatever it says."""
+        before = [one.at for one in self.export.headers if segment is None or one.number < segment]
+        return instant(max([at, *before]))
+
+    def tell_shortened(self, name: str, at: int, before: list[Keep], now: Keep) -> None:
+        """Say that a class is kept for a shorter time than before. Nothing in the log tells whether somebody decided that."""
+        for one in before:
+            if later(instant(at), now.length) < later(instant(at), one.length):
+                self.report.tell(
+                    f"Retention: {name} is kept for {now.length} since {moment(at)}, and for {one.length} before"
+                    f" (record {now.number})."
+                )
 
     def segments(self) -> None:
         """Do the leaves of each segment come to its root? Where none is left, its time has to be over."""
@@ -642,12 +702,17 @@ class Verifier:
             return [f"Entries: {where} is gone, and no record says that its time was over."]
         if not any(one.segment is not None and one.segment <= self.signed for one in sealed):
             self.report.note(f"Entries: {where} was dropped, and the record of it is not signed yet.")
+        until = min(one.kept_until for one in sealed)
+        if until > max(datetime.now(UTC), *(one.due for one in sealed)):
+            self.report.note(
+                f"Entries: {where} would be kept until {until:%Y-%m-%d %H:%M} UTC, had nobody shortened how long it is kept."
+            )
         return []
 
     def latest(self, drop: Drop) -> datetime:
         """When a record was there at the latest: what it says, or who sealed or signed it since, with a minute for clocks that differ."""
         since = [
-            EPOCH + timedelta(microseconds=header.at + MINUTE)
+            instant(header.at + MINUTE)
             for header in self.export.headers
             if drop.segment is not None and header.number >= drop.segment
         ]
@@ -656,7 +721,7 @@ class Verifier:
             for one in self.told
             if drop.segment is not None and one.size >= drop.segment
         ]
-        return min([EPOCH + timedelta(microseconds=drop.at), *since])
+        return min([instant(drop.at), *since])
 
     def entries(self) -> None:
         """Is every sealed entry as it was sealed? A leaf says nothing of an entry that was changed."""
@@ -980,16 +1045,16 @@ def main(arguments: list[str] | None = None) -> int:
         verifier = Verifier(export, keys, anchors)
         if given.entry is not None:
             return tell_entry(verifier, given.entry, given.proof)
-        print(f"The log {export.origin}, exported at {export.at}.")
+        print(harmless(f"The log {export.origin}, exported at {export.at}."))
         is_good = verifier.run()
     except OSError as error:
-        print(f"{error.filename} cannot be read: {error.strerror}", file=sys.stderr)
+        print(harmless(f"{error.filename} cannot be read: {error.strerror}"), file=sys.stderr)
         return 2
     except UnreadableError as error:
-        print(error, file=sys.stderr)
+        print(harmless(str(error)), file=sys.stderr)
         return 2
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-        print(f"{given.file} is no export of the log: {error}", file=sys.stderr)
+        print(harmless(f"{given.file} is no export of the log: {error}"), file=sys.stderr)
         return 2
     print(f"Result: {verdict(verifier)}.")
     return 0 if is_good and not (given.strict and verifier.report.notes) else 1
@@ -1038,17 +1103,15 @@ def tell_proof(proof: dict[str, Any], keys: Keys) -> int:
     """Check a proof and say so."""
     faults = check_proof(proof, keys)
     for fault in faults:
-        print(f"WRONG   {fault}")
+        print(harmless(f"WRONG   {fault}"))
     if not faults:
         entry, header = proof["entry"], Header.read(proof["header"])
         checkpoint = Checkpoint.read(proof["checkpoint"])
         assert checkpoint is not None
-        print(
-            f"ok      Entry {entry['number']} is leaf {entry['position']} of {header.leaves} in segment {header.number}."
-        )
-        print(
-            f"ok      Header {header.number} is one of {checkpoint.size} that key {checkpoint.key_id} signed at {checkpoint.at}."
-        )
+        leaf = f"Entry {entry['number']} is leaf {entry['position']} of {header.leaves} in segment {header.number}."
+        signed = f"that key {checkpoint.key_id} signed at {checkpoint.at}."
+        print(harmless(f"ok      {leaf}"))
+        print(harmless(f"ok      Header {header.number} is one of {checkpoint.size} {signed}"))
     print("Result: the entry is as it was sealed." if not faults else "Result: this proves nothing.")
     return 1 if faults else 0
 

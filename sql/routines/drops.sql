@@ -1,6 +1,7 @@
 -- What records say was dropped as its time was over, and when that was: the upper bound and as long as the class was kept, by
 -- what the records said until then. A class that no record defined, or a record without an upper bound, is never due. The headers
--- from the one that sealed a record on say when it was there at the latest, whatever it says itself.
+-- from the one that sealed a record on say when it was there at the latest, whatever it says itself. A length that was sealed
+-- after the drop does not count, whatever its number: numbers can be chosen, and segments not.
 create or replace function pgerase_log.drops()
     returns table (
         record_id bigint,
@@ -45,6 +46,7 @@ begin atomic
             where defined.kind = 'class'
                 and defined.body ->> 'class' = dropped.class
                 and defined.record_id < dropped.record_id
+                and (dropped.segment_id is null or defined.segment_id <= dropped.segment_id)
             order by defined.record_id desc
             limit 1
         ) as known on true

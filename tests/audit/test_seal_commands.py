@@ -673,6 +673,7 @@ def test_the_verifier_tells_erased_and_dropped_from_tampered(audit, key, log, an
     assert code == 0
     assert "the records of 9 erasures are not signed yet" in said
     log.run("drop table {log}.entry_1_20260901, {log}.value_1_20260901, {log}.leaf_1_20260901")
+    log.run("update {log}.class set keep = '1 day' where class = 'default'")
     log.run('select {log}.add_record(\'class\', \'{"class": "default", "keep": "1 day"}\')')
     log.run(
         'select {log}.add_record(\'drop\', \'{"class": "default", "from": "2026-09-01T00:00:00+00:00", "to":'
@@ -707,6 +708,76 @@ def test_detects_a_made_up_record_of_dropping_by_the_signer_s_clock(audit, key, 
     assert "drop-early" in codes(audit)
     code, said = judge("--anchors", str(anchors))
     assert (code, "before it was due" in said) == (1, True)
+
+
+# How long a record of a class says that it is kept: so long that the test is no question of the day it is run on.
+LONG, SHORT = (json.dumps({"class": "default", "keep": keep}) for keep in ("60 years", "1 day"))
+KEPT = "insert into {log}.record (kind, body, at) values ('class', %s, %s)"
+
+
+def forged_drop(log, month: int = 9) -> None:
+    """The record that retention would have written of a month, from the sixth of the next on."""
+    body = {"class": "default", "from": f"2026-{month:02}-01T00:00:00Z", "to": f"2026-{month + 1:02}-01T00:00:00Z"}
+    statement = "insert into {log}.record (kind, body, at) values ('drop', %s, %s)"
+    log.rows(statement, [json.dumps(body), f"2026-{month + 1:02}-06Z"])
+
+
+@pytest.mark.parametrize("day", ["2026-10-05", "2026-08-01"])
+def test_a_made_up_record_of_a_shorter_keep_is_told_with_what_it_made_due(audit, key, log, judge, day: str):
+    """Threat: who has the keeper's rights writes that all is kept for a day, dated back or not, and then that September was dropped."""
+    log.rows(KEPT, [LONG, "2026-07-01Z"])
+    log.seal("2026-10-05 12:30Z")
+    log.run("drop table {log}.entry_1_20260901, {log}.value_1_20260901, {log}.leaf_1_20260901")
+    log.rows(KEPT, [SHORT, f"{day} 13:00Z"])
+    forged_drop(log)
+    log.seal("2026-10-06 01:00Z")
+    audit("seal")
+    # Retention goes by a table that still says otherwise.
+    assert codes(audit) == {"class-differs", "keep-shortened", "drop-shortened"}
+    log.rows("update {log}.class set keep = '1 day' where class = 'default'")
+    code, out, _ = audit("verify")
+    assert (code, "class-differs" in out) == (0, False)
+    assert "note keep-shortened: how long entries are kept was shortened" in out
+    assert f", {day} 13:00 UTC, from 60 years to 1 day, default\n" in out
+    assert "warning drop-shortened: segments were dropped that would be there still" in out
+    assert ", else kept until 2086-10-01 00:00 UTC, segment 8, default\n" in out
+    assert audit("verify", "--strict")[0] == 1
+    code, said = judge()
+    assert code == 0
+    assert (
+        f"told    Retention: default is kept for 1 day since {day} 13:00 UTC, and for 60 years before (record " in said
+    )
+    assert (
+        "note    Entries: segment 1 (default, 2026-09-10) would be kept until 2086-10-01 00:00 UTC, had nobody" in said
+    )
+
+
+def test_a_shorter_keep_that_was_sealed_after_the_drop_makes_nothing_due(audit, key, log, judge):
+    """Threat: the shorter keep is made up when the record of dropping is sealed already, with a number of before."""
+    log.rows(KEPT, [LONG, "2026-07-01Z"])
+    ((number,),) = log.rows("select nextval('{log}.record_record_id_seq')")
+    log.run("drop table {log}.entry_1_20260901, {log}.value_1_20260901, {log}.leaf_1_20260901")
+    forged_drop(log)
+    audit("seal")
+    forged = KEPT.replace("(kind", "(record_id, kind").replace(
+        "values (", f"overriding system value values ({number}, "
+    )
+    log.rows(forged, [SHORT, "2026-10-02Z"])
+    audit("seal")
+    assert "drop-early" in codes(audit)
+    code, said = judge()
+    assert (code, "before it was due" in said) == (1, True)
+
+
+def test_a_keep_that_was_shortened_before_the_entries_were_written_is_but_a_note(audit, key, log, judge):
+    """No false alarm: somebody decided it in October, and retention dropped November when that was over."""
+    log.rows("update {log}.class set keep = '1 day' where class = 'default'")
+    log.rows(KEPT, [LONG, "2026-10-06Z"])
+    log.rows(KEPT, [SHORT, "2026-10-07Z"])
+    forged_drop(log, month=11)
+    log.seal("2026-12-07Z")
+    assert codes(audit) - {"nothing-signed", "time-ahead", "unsigned"} == {"keep-shortened"}
+    assert "would be kept until" not in judge()[1]
 
 
 def test_times_that_cannot_be_are_told(audit, key, log, anchors, judge):
@@ -860,6 +931,20 @@ def test_the_verifier_s_trees_are_those_of_the_rfc(verifier):
             assert not verifier.is_consistent(first, size, *roots, [*path, leaves[0]])
             if first < size:
                 assert not verifier.is_consistent(first, size, *roots, path[:-1])
+
+
+def test_the_verifier_passes_no_terminal_sequence_on(verifier, key, tmp_path, capfd):
+    """Threat: whoever makes an export names a class so that the auditor's terminal shows another verdict."""
+    name = "\x1b[2J\x9b31m\u202e\nok"
+    header = {"format": 1, "origin": name, "exported_at": name, "values": True}
+    text = json.dumps(["pgerase segment 1", 1, "entry", name, 0, 1, 1, 1, 1, 1, 1, "1", "1", 0, "0", "0"])
+    lines = ({"type": "log", **header}, {"type": "header", "text": text, "hash": ""})
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    capfd.readouterr()
+    assert verifier.main([str(tmp_path / "x.jsonl"), "--public-key", str(key)]) == 1
+    said = capfd.readouterr().out
+    assert "segment 1 (?[2J?31m??ok, " in said
+    assert not set(said) & {"\x1b", "\x9b", "\u202e"}
 
 
 def test_what_is_no_export_is_exit_code_2(verifier, key, tmp_path, capfd):

@@ -244,3 +244,30 @@ def test_bar_is_shown_on_a_terminal_and_results_are_not_in_it(shop) -> None:
     assert out.decode().splitlines()[-1] == "request 1: 300 people: 300 done"
     assert b"erasing" in shown
     assert b"300/300" in shown
+
+
+def test_what_is_no_utf_8_is_a_mistake_of_the_call_and_not_shown(pgerase, shop, tmp_path) -> None:
+    """Threat: a key in another encoding ends as a bug, whose message shows it. Bytes that are no text come as halves of pairs."""
+    before = shop.application()
+    (tmp_path / "keys").write_bytes(b"1\nM\xfcller\n")
+    file = str(tmp_path / "keys")
+    for arguments, said in (
+        (("subject", "status", "person", "1", "M\udcfcller"), "error: key 2 on the command line is not valid UTF-8\n"),
+        (
+            ("subject", "erase", "person", "M\udcfcller", "--yes"),
+            "error: key 1 on the command line is not valid UTF-8\n",
+        ),
+        (
+            ("subject", "erase", "person", "--file", file, "--yes"),
+            "error: the file of keys is not valid UTF-8, at byte 4\n",
+        ),
+        (
+            ("request", "open", "person", "1", "--reference", "M\udcfcller"),
+            "error: word 8 after `pgerase` is not valid UTF-8\n",
+        ),
+    ):
+        code, out, err = pgerase(*arguments)
+        assert (code, out, said in err, "ller" in err) == (2, "", True, False), (arguments, err)
+    code, out, _ = pgerase("subject", "--format", "json", "M\udcfcller")
+    assert (code, answer(out)["error"]["kind"]) == (2, "UsageError")
+    assert shop.application() == before

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
+
 from pgerase.check.door import Door, judge
 from pgerase.check.door_codes import Code
 from pgerase.cli.output import finding_data
 from pgerase.errors import Finding, Position, Severity
-from pgerase.report import format_findings
+from pgerase.report import format_findings, json_text
 
 
 def test_finding_shows_place_line_caret_and_hint() -> None:
@@ -77,3 +80,18 @@ def test_terminal_sequences_are_not_passed_on() -> None:
     text = format_findings([Finding("c", Severity.ERROR, "s\r", "m\nfake: error", "h\x07", at)])
     assert not set(text) & {"\x1b", "\r", "\x07", "\x9b", "\u202e"}
     assert text.count("\n") == 3
+
+
+def test_terminal_sequences_are_escaped_in_json() -> None:
+    """Threat: U+009B is what ESC [ is to a terminal, and JSON lets it pass; so is what turns text around. Letters stay letters."""
+    everything = [chr(code) for code in [*range(0x2100), 0xD800, 0x1F600]]
+    data = {"Łódź 😀\x9b2J": [everything, "".join(everything)]}
+    for text in (json_text(data), json_text(data, indent=2)):
+        assert json.loads(text) == data
+        assert "Łódź 😀\\u009b2J" in text
+        harmful = {
+            sign
+            for sign in text
+            if unicodedata.category(sign) in {"Cc", "Cs", "Zl", "Zp"} or sign in "\u061c\u200e\u200f\u202e\u2066"
+        }
+        assert harmful <= {"\n"}

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
 from typing import Any
 
+from pgerase import resources
 from pgerase.catalog.model import Catalog, Name
 from pgerase.catalog.read import read_catalog
 from pgerase.catalog.session import stable_deparse
 from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed, Finding, Refused
 from pgerase.install.names import Home, Names
-from pgerase.install.survey import KEY_MASK, LOG_TABLES, read_log_sequences, read_routines
+from pgerase.install.survey import KEY_MASK, read_log_parts, read_log_sequences, read_log_statistics, read_routines
 from pgerase.plan.drift import Installed, find_drift
-from pgerase.plan.log_drift import LogSequence
+from pgerase.plan.log_drift import LogPart, LogSequence
+from pgerase.plan.log_shape import LogShape, LogShapes
 from pgerase.plan.model import Ledger, Recorded, decoded
 from pgerase.plan.objects import Key, Kind, canonical
 from pgerase.render.live import live_objects, log_classes
@@ -137,9 +141,21 @@ def read_installed(database: Database, prefix: str) -> Installed:
             )
         },
         views=frozenset({Name(internal, KEY_MASK)}),
-        log_tables=LOG_TABLES,
+        log_shapes=log_shapes(),
         log_sequences=tuple(LogSequence(*sequence) for sequence in read_log_sequences(database, names)),
+        log_statistics=tuple((one[0], Name(one[1], one[2])) for one in read_log_statistics(database, names)),
+        # Without the classes nobody can tell which of them are theirs.
+        log_parts=tuple(LogPart(*part) for part in read_log_parts(database, names))
+        if _is_readable(database, log_classes(prefix))
+        else None,
     )
+
+
+@cache
+def log_shapes() -> LogShapes:
+    """What install makes of the log. A test compares the file with a fresh installation. Raises InternalError where it is missing."""
+    read = json.loads(resources.read_text("sql", "install", "log_tables.json"))
+    return LogShapes(tables={name: LogShape(**shape) for name, shape in read["tables"].items()}, parts=read["parts"])
 
 
 def drift(database: Database, prefix: str) -> tuple[Finding, ...]:

@@ -58,7 +58,7 @@ def verify(
             progress=lambda what: progress(f"looking at {what}"),
         )
     print_result(settings, _lines(report), _data(report))
-    return ExitCode.DONE if report.ok and not (strict and report.findings) else ExitCode.NO
+    return ExitCode.DONE if report.ok and (report.clean or not strict) else ExitCode.NO
 
 
 def _lines(report: SealReport) -> list[str]:

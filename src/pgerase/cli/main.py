@@ -131,11 +131,11 @@ def perform(settings: Settings, arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last resort: a bug is an exit code too
         if settings.debug:
             traceback.print_exc(file=sys.stderr)
-        return _explain(settings, error)
+        return _explain(settings, error, arguments)
     return result if isinstance(result, int) else ExitCode.DONE
 
 
-def _explain(settings: Settings, error: Exception) -> int:
+def _explain(settings: Settings, error: Exception, arguments: Sequence[str]) -> int:
     """Print what went wrong and return the exit code that says so."""
     match error:
         case click.exceptions.NoArgsIsHelpError():
@@ -159,6 +159,12 @@ def _explain(settings: Settings, error: Exception) -> int:
             message = f"{error.filename}: {error.strerror}"
             print_error(settings, kind="UsageError", message=message, code=ExitCode.USAGE)
             return ExitCode.USAGE
+        case UnicodeEncodeError() if any(map(_is_no_text, arguments)):
+            # Names of files may be any bytes; whatever else is sent somewhere or looked for has to be text.
+            number = next(number for number, one in enumerate(arguments, 1) if _is_no_text(one))
+            message = f"word {number} after `pgerase` is not valid UTF-8"
+            print_error(settings, kind="UsageError", message=message, code=ExitCode.USAGE)
+            return ExitCode.USAGE
         case _:
             print_error(
                 settings,
@@ -168,6 +174,11 @@ def _explain(settings: Settings, error: Exception) -> int:
                 code=ExitCode.BUG,
             )
             return ExitCode.BUG
+
+
+def _is_no_text(argument: str) -> bool:
+    """Whether bytes were given that are not valid UTF-8: they come as halves of pairs."""
+    return any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -13,6 +12,7 @@ import click
 
 from pgerase.cli.settings import Settings
 from pgerase.errors import Finding, FindingsError, PgeraseError, Refused
+from pgerase.report import json_text
 
 FORMAT = 1
 """The version of the JSON a command prints; it grows when a field changes its meaning or goes."""
@@ -21,7 +21,7 @@ FORMAT = 1
 def print_result(settings: Settings, lines: Sequence[str], data: Mapping[str, Any]) -> None:
     """The result: `lines` as text, or `data` as JSON with the format's version."""
     if settings.json:
-        click.echo(json.dumps({"format": FORMAT, **data}, indent=2, ensure_ascii=False))
+        click.echo(json_text({"format": FORMAT, **data}, indent=2))
     else:
         for line in lines:
             click.echo(_harmless(line))
@@ -37,9 +37,14 @@ def progress(message: str) -> None:
     click.echo(_harmless(message), err=True)
 
 
-# What moves the cursor, recolours a terminal or turns text around: tables may be called so. Lines and tabs are ours.
+# What moves the cursor, recolours a terminal or turns text around: tables may be called so. Lines and tabs are ours. Halves of
+# pairs are what bytes become that are no text, as in a file's name; no stream takes them.
 _HARMFUL = dict.fromkeys(
-    [*range(9), *range(11, 32), *range(127, 160), *range(0x2028, 0x202F), *range(0x2066, 0x206A)], " "
+    [
+        *(*range(9), *range(11, 32), *range(127, 160)),
+        *(*range(0x2028, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000)),
+    ],
+    " ",
 )
 
 
@@ -81,7 +86,7 @@ def print_error(
             "exit_code": int(code),
             "findings": [finding_data(finding) for finding in findings],
         }
-        click.echo(json.dumps({"format": FORMAT, "error": what}, indent=2, ensure_ascii=False))
+        click.echo(json_text({"format": FORMAT, "error": what}, indent=2))
         return
     if findings:
         click.echo(_harmless(findings_text(findings)), err=True)

@@ -18,6 +18,8 @@ from pgerase.operate.log import Log
 from pgerase.operate.model import Held
 from pgerase.report import printable
 
+_UTF8 = "nothing was looked up and nothing changed: the database stores text in UTF-8, write the keys so"
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 prefix_option = click.option(
@@ -44,10 +46,18 @@ def people_options(function: _Function) -> _Function:
 
 
 def read_keys(keys: Sequence[str], file: TextIO | None) -> list[str]:
-    """The keys given as arguments and in the file, without empty lines. Raises UsageError where there are none."""
+    """The keys given as arguments and in the file, without empty lines. Raises UsageError where there are none, or what is no text."""
     found = list(keys)
+    for number, key in enumerate(found, 1):
+        # Bytes that are no text come as halves of pairs. Which key it is, and not what: keys are personal.
+        if any("\ud800" <= character <= "\udfff" for character in key):
+            raise UsageError(f"key {number} on the command line is not valid UTF-8", hint=_UTF8)
     if file is not None:
-        found += [line for line in file.read().splitlines() if line]
+        try:
+            found += [line for line in file.read().splitlines() if line]
+        except UnicodeDecodeError as error:
+            # From None: the chain would show the file.
+            raise UsageError(f"the file of keys is not valid UTF-8, at byte {error.start + 1}", hint=_UTF8) from None
     if not found:
         raise UsageError("no key was given", hint="name people by their keys, or give a file with one a line: --file")
     return found

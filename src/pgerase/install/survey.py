@@ -217,6 +217,18 @@ def read_log_sequences(database: Database, names: Names) -> list[tuple[str, str,
     return [(row["name"], row["owner"], tuple(row["grants"])) for row in found]
 
 
+def read_log_parts(database: Database, names: Names) -> list[tuple[str, int, str, str, str, str]]:
+    """What is attached below the log's tables: of which, how deep, schema, name, relkind and bounds."""
+    found = _read(database, "log_parts", schema=names.logs)
+    return [(row["family"], row["level"], row["schema"], row["name"], row["kind"], row["bound"]) for row in found]
+
+
+def read_log_statistics(database: Database, names: Names) -> list[tuple[str, str, str]]:
+    """Extended statistics of the log's tables: of which, schema and name."""
+    found = _read(database, "log_statistics", schema=names.logs)
+    return [(row["relation"], row["schema"], row["name"]) for row in found]
+
+
 def read_holds(database: Database, names: Names) -> int:
     """How many legal holds last, where there is a log. Nobody places one until the transaction ends. Raises DatabaseFailed."""
     table = identifier(names.logs, "hold")

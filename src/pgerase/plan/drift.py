@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -12,7 +12,8 @@ from pgerase.check.coverage import coverage
 from pgerase.errors import Finding, Severity
 from pgerase.plan.family import below, children
 from pgerase.plan.foreign import foreign_policies
-from pgerase.plan.log_drift import LogSequence, log_drift
+from pgerase.plan.log_drift import LogPart, LogSequence, log_drift, part_strangers, statistics_strangers
+from pgerase.plan.log_shape import LogShapes
 from pgerase.plan.model import Ledger, Recorded, decoded
 from pgerase.plan.objects import Key, Kind
 from pgerase.render.fragments import quote_identifier
@@ -27,14 +28,17 @@ _LONGEST = 300
 class Installed:
     """What install recorded: who installed, and each routine as the server spelled it then and does now (None: gone).
 
-    `views` are those that belong to the ledger, `log_tables` what install makes of the log, `log_sequences` what is there of it.
+    `views` are those that belong to the ledger, `log_shapes` what install makes of the log, `log_sequences` what is there of it, `log_statistics`
+    extended ones by table, `log_parts` its partitions; None where its classes cannot be read.
     """
 
     installer: str
     routines: Mapping[Name, tuple[str, str | None]]
     views: frozenset[Name] = frozenset()
-    log_tables: tuple[str, ...] = ()
+    log_shapes: LogShapes = field(default_factory=lambda: LogShapes({}, {}))
     log_sequences: tuple[LogSequence, ...] = ()
+    log_statistics: tuple[tuple[str, Name], ...] = ()
+    log_parts: tuple[LogPart, ...] | None = None
 
 
 def find_drift(catalog: Catalog, ledger: Ledger, prefix: str, installed: Installed) -> tuple[Finding, ...]:
@@ -52,7 +56,9 @@ def find_drift(catalog: Catalog, ledger: Ledger, prefix: str, installed: Install
         look.grants(),
         look.strangers(),
         look.routines(),
-        log_drift(catalog, prefix, installed.installer, installed.log_tables, installed.log_sequences),
+        log_drift(catalog, prefix, installed.installer, installed.log_shapes, installed.log_sequences),
+        statistics_strangers(prefix, installed.log_statistics),
+        look.classes(),
     )
     return tuple(sorted(found, key=lambda finding: (finding.subject, finding.code, finding.message)))
 
@@ -116,6 +122,12 @@ class _Look:
         for finding in coverage(self._catalog, self._prefix):
             if finding.code in {"uncaptured-leaf", "uncaptured-column"} and finding.subject not in self._triggered:
                 yield finding
+
+    def classes(self) -> Iterator[Finding]:
+        """Partitions of the log for classes of entries that nobody defined, and classes without theirs."""
+        if self._installed.log_parts is not None:
+            defined = [key.parts[0] for key in self._ledger.live if key.kind is Kind.LOG_CLASS]
+            yield from part_strangers(self._prefix, defined, self._installed.log_parts)
 
     def roles(self) -> Iterator[Finding]:
         """The prefix's roles have no power of their own."""
@@ -192,12 +204,16 @@ class _Look:
                 )
             for grant in state["grants"]:
                 grantee, privilege = str(grant).removesuffix(" grantable").rsplit(" ", 1)
-                if grantee not in allowed.get(schema, set()):
+                # What is made in a schema of ours is taken for ours: views in the first are, the others' owners make the rest.
+                makers = {*self._private, self._installed.installer} if schema == api else set[str]()
+                users = allowed.get(schema, set())
+                if grantee not in users or (privilege != "USAGE" and grantee not in makers):
+                    of = grantee if grantee == "public" else quote_identifier(grantee)
                     yield _error(
                         "schema-grant",
                         key,
-                        f"expected no privilege for {grantee}, found: {privilege.lower()}",
-                        f"revoke all on schema {quote_identifier(schema)} from {quote_identifier(grantee)};",
+                        f"expected no privilege for {grantee}{' but usage' if grantee in users else ''}, found: {privilege.lower()}",
+                        f"revoke {privilege.lower()} on schema {quote_identifier(schema)} from {of};",
                     )
 
     def grants(self) -> Iterator[Finding]:

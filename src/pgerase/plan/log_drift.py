@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name, Table
 from pgerase.errors import Finding, Severity
 from pgerase.plan.family import below, children
+from pgerase.plan.log_shape import LogShapes, part_drift, shape_drift
 from pgerase.render.fragments import quote_identifier
 
 FAMILIES = ("entry", "value", "leaf")
@@ -26,29 +27,79 @@ class LogSequence:
     grants: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """A table attached below entry, value or leaf: `level` 1 are classes, 2 their partitions; `bound` as the server spells it."""
+
+    family: str
+    level: int
+    schema: str
+    name: str
+    kind: str
+    bound: str
+
+
+def part_strangers(prefix: str, classes: Iterable[str], parts: Sequence[LogPart]) -> Iterator[Finding]:
+    """What is attached to the log and is not as the log's routines attach it, by bounds: retention goes by these.
+
+    `classes` are those that the log's own table has. What belongs to none of them is written, read, and never dropped.
+    """
+    # As the server spells bounds, which is not how it quotes literals.
+    wanted = {"FOR VALUES IN ('" + name.replace("'", "''") + "')": name for name in classes}
+    found = {(part.family, part.bound) for part in parts if part.level == 1}
+    # Elsewhere they are strangers, whatever they hold.
+    for part in (one for one in parts if one.schema == f"{prefix}_log"):
+        name = Name(part.schema, part.name)
+        if part.level == 1 and (part.bound not in wanted or part.kind != "p"):
+            message = f"expected a class of entries that is defined, found: {part.bound}"
+            yield _error("log-class", name, message, f"Look who made it; what is in it goes by no class. {_DETACH}")
+        elif part.level == 2 and (not part.bound.startswith("FOR VALUES FROM ") or part.kind != "r"):
+            message = f"expected a partition by time, found: {part.bound}"
+            yield _error("log-class", name, message, f"Look who made it; what is in it never expires. {_DETACH}")
+        elif part.level > 2:
+            message = "expected no partition of a partition, found: this"
+            yield _error("log-class", name, message, f"Look who made it; what is in it never expires. {_DETACH}")
+    for family in FAMILIES if parts or wanted else ():
+        for bound, class_name in sorted(wanted.items()):
+            if (family, bound) not in found:
+                message = (
+                    f"expected a part for the class {class_name}, found: nothing; what is written of it is refused"
+                )
+                hint = "Look who took it away; `pgerase plan` shows which classes the rules have."
+                yield _error("log-class", Name(f"{prefix}_log", family), message, hint)
+
+
+def statistics_strangers(prefix: str, statistics: Iterable[tuple[str, Name]]) -> Iterator[Finding]:
+    """Extended statistics of the log's tables: install makes none, and their expressions run as the log's owner."""
+    for table, name in statistics:
+        message = f"expected no extended statistics, found: {name}, whose expressions run with the log's rights"
+        yield _error("log-statistics", Name(f"{prefix}_log", table), message, f"drop statistics {_quoted(name)};")
+
+
 def log_drift(
-    catalog: Catalog, prefix: str, installer: str, tables: Sequence[str], sequences: Sequence[LogSequence]
+    catalog: Catalog, prefix: str, installer: str, shapes: LogShapes, sequences: Sequence[LogSequence]
 ) -> Iterator[Finding]:
     """Differences between the log's tables and what install and the log's own routines make.
 
-    `tables` are those that install makes, `installer` the only one who may read them. Nothing where there is no log.
+    `shapes` are what install makes, `installer` the only one who may read it. Nothing where there is no log.
     """
     if f"{prefix}_log" in catalog.schemas:
-        yield from _Look(catalog, prefix, installer).everything(tables, sequences)
+        yield from _Look(catalog, prefix, installer, shapes).everything(sequences)
 
 
 class _Look:
     """One comparison."""
 
-    def __init__(self, catalog: Catalog, prefix: str, installer: str) -> None:
+    def __init__(self, catalog: Catalog, prefix: str, installer: str, shapes: LogShapes) -> None:
         self._catalog = catalog
+        self._shapes = shapes
         self._schema = f"{prefix}_log"
         self._keeper = f"{prefix}_keeper"
         self._installer = installer
         self._roots = {family: catalog.tables.get(Name(self._schema, family)) for family in FAMILIES}
 
-    def everything(self, tables: Sequence[str], sequences: Sequence[LogSequence]) -> Iterator[Finding]:
-        known = {Name(self._schema, name) for name in tables}
+    def everything(self, sequences: Sequence[LogSequence]) -> Iterator[Finding]:
+        known = {Name(self._schema, name) for name in self._shapes.tables}
         for name in sorted(known - self._catalog.tables.keys()):
             yield _error("log-missing", name, "expected a table, found: nothing", "Run `pgerase upgrade`.")
         family = children(self._catalog)
@@ -60,6 +111,7 @@ class _Look:
                 continue
             if name in known or (name in parts and name.schema == self._schema) or self._was_part(table):
                 yield from self._table(table)
+                yield from self._made_of(table, family)
                 # The first class that is defined closes the three tables that classes are parts of.
                 is_root = name.name in FAMILIES
                 if name not in known or (is_root and family.get(name)):
@@ -102,6 +154,21 @@ class _Look:
                     f"alter default privileges for role {quote_identifier(self._keeper)}{where}"
                     f" revoke {grant.privilege.lower()} on tables from {grantee};",
                 )
+
+    def _made_of(self, table: Table, family: Mapping[Name, list[Name]]) -> Iterator[Finding]:
+        """Columns, defaults, constraints and indexes: as install makes them, or as those of the table it is, or was, a part of."""
+        shape = self._shapes.tables.get(table.name.name)
+        if shape is not None:
+            yield from shape_drift(table, shape)
+            return
+        for root in FAMILIES:
+            live = self._roots[root]
+            if table.name in below(family, Name(self._schema, root)) or (
+                live is not None and _shape(live) == _shape(table)
+            ):
+                expected = self._shapes.tables[root]
+                yield from part_drift(table, expected, self._shapes.parts[root], is_leaf=table.kind == "r")
+                return
 
     def _was_part(self, table: Table) -> bool:
         """Whether it is a partition that was detached and not yet dropped: known as retention knows it, by owner and columns."""
@@ -208,6 +275,7 @@ class _Look:
             )
 
 
+_DETACH = "Detach it when that is settled."
 _STATES = {
     "D": "switched off",
     "R": "on for replication only",

@@ -10,6 +10,7 @@ from typing import Any
 
 from pgerase.operate.tail import Entry, Person
 from pgerase.report.findings import printable
+from pgerase.report.machine import json_text
 
 FORMAT = 1
 """The version of an entry's JSON; it grows when a field changes its meaning or goes."""
@@ -67,7 +68,7 @@ def entry_json(entry: Entry, *, values: bool) -> str:
         "people": [_person(one, values=values) for one in entry.people],
         "erased": entry.erased,
     }
-    return json.dumps(data, ensure_ascii=False)
+    return json_text(data)
 
 
 def _person(person: Person, *, values: bool) -> dict[str, Any]:

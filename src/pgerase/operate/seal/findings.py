@@ -25,6 +25,10 @@ def _warning(sentence: str) -> Meaning:
     return Meaning(Severity.WARNING, sentence)
 
 
+def _note(sentence: str) -> Meaning:
+    return Meaning(Severity.NOTE, sentence)
+
+
 MEANINGS: Mapping[str, Meaning] = MappingProxyType(
     {
         "routine-changed": _error(
@@ -58,6 +62,14 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         "root-differs": _error("segments do not come to the root in their header"),
         "partition-dropped": _error("segments are gone, and no record says that their time was over"),
         "drop-early": _error("segments are gone, and the record of it is of a time when they were not due"),
+        "drop-shortened": _warning(
+            "segments were dropped that would be there still, had nobody shortened how long they are kept"
+        ),
+        "keep-shortened": _note(
+            "how long entries are kept was shortened, and what it made due could be dropped: whether somebody decided that"
+            " is not in the log"
+        ),
+        "class-differs": _error("classes are kept for another time than the last record of it says"),
         "drop-unsealed": _warning("segments were dropped, and the record of it is not sealed yet"),
         "partition-detached": _warning("segments are in partitions that are detached and not yet dropped"),
         "record-changed": _error("segments of records are not as they were sealed"),

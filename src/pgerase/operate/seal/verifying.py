@@ -48,6 +48,11 @@ class SealReport:
         """Whether nothing is wrong; warnings may be there."""
         return all(finding.severity is not Severity.ERROR for finding in self.findings)
 
+    @property
+    def clean(self) -> bool:
+        """Whether there are no warnings either; notes may be there."""
+        return all(finding.severity is Severity.NOTE for finding in self.findings)
+
 
 def verify_log(
     log: Log,
@@ -78,6 +83,7 @@ def verify_log(
             SealFinding("erasure-unrequested", detail=f"record {row['record_id']}") for row in log.rows("seal_requests")
         ]
         drops = log.rows("seal_drops")
+        found += _keeps(log.rows("seal_keeps"))
         watch("signatures")
         headers = log.rows("seal_headers")
         kept = log.rows("seal_checkpoints")
@@ -110,7 +116,7 @@ def verify_log(
         found.append(SealFinding("signatures-unchecked", detail=f"{len(read)} checkpoints, {len(lines or ())} anchors"))
     if not headers or not (read or told):
         found.append(SealFinding("nothing-signed" if headers else "nothing-sealed"))
-    found += _early(drops, (*good, *told))
+    found += [*_early(drops, (*good, *told)), *_shortened(drops, counts["now"])]
     found += _ahead(headers, counts, (*good, *told))
     if lines is not None:
         found += _unanchored(read, lines)
@@ -180,6 +186,29 @@ def _early(drops: Iterable[Row], signed: Sequence[Checkpoint]) -> list[SealFindi
         if first is not None and first < row["due_at"] - SLACK:
             detail = f"record {row['record_id']}, signed {first:%Y-%m-%d %H:%M} UTC"
             found.append(SealFinding("drop-early", row["class"], row["segment_id"], detail=detail))
+    return found
+
+
+def _shortened(drops: Iterable[Row], now: datetime) -> list[SealFinding]:
+    """Records of dropping what the longest length since would still keep: who shortened it, rightly or not, made it go."""
+    found: list[SealFinding] = []
+    for row in drops:
+        if row["kept_until"] is not None and row["kept_until"] > max(row["due_at"], now):
+            detail = f"record {row['record_id']}, else kept until {_minute(row['kept_until'])}"
+            found.append(SealFinding("drop-shortened", row["class"], row["segment_id"], detail=detail))
+    return found
+
+
+def _keeps(rows: Iterable[Row]) -> list[SealFinding]:
+    """Each shortening, and classes whose records say something else than what retention goes by."""
+    found: list[SealFinding] = []
+    for row in rows:
+        what = f"record {row['record_id']}"
+        if row["code"] == "keep-shortened":
+            detail = f"{what}, {_minute(row['at'])}, from {row['before']} to {row['keep']}"
+        else:
+            detail = f"{what} says {row['keep']}, the class {row['before'] or 'is not there'}"
+        found.append(SealFinding(row["code"], row["class"], detail=detail))
     return found
 
 
