@@ -264,6 +264,7 @@ def test_filters_narrow_and_go_together(log, run):
     assert len(run("tail", *filters)) == 1
     assert run("tail", "--since", "2026-03-01T13:00", "--actor", "42") == []
     assert len(run("tail", "--since", "99999d")) == 3
+    assert len(run("tail", "--since", "99999 days ago")) == 3
     for words in (
         ["--since", "yesterday"],
         ["--since", "2026-13-01"],

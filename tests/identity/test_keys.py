@@ -76,7 +76,7 @@ def test_a_key_is_in_its_file_which_one_account_may_read_and_nowhere_else(vault,
 def test_rotating_lets_what_was_signed_before_be_valid_until_the_overlap_ends(vault, run, tmp_path):
     first, second, third = (tmp_path / name for name in ("1", "2", "3"))
     assert run("add", "--out", first)[0] == ExitCode.DONE
-    assert run("rotate", "--out", second, "--overlap", 1)[0] == ExitCode.DONE
+    assert run("rotate", "--out", second, "--overlap", "60 min")[0] == ExitCode.DONE
     assert states(vault) == [KeyState.VALID, KeyState.ENDING]
     assert is_valid(vault, SigningKey.read(first))
     assert is_valid(vault, SigningKey.read(second))

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
+from datetime import timedelta
 from threading import Event
 from typing import Any
 
 import click
 
+from pgerase.cli.lengths import length
 from pgerase.cli.output import print_result, progress
 from pgerase.cli.people import open_register, prefix_option
 from pgerase.cli.settings import Settings, common_options
-from pgerase.errors import ExitCode, UsageError
+from pgerase.errors import ExitCode
 from pgerase.operate import Attempt, Audience, Outbox, Register, deliver_due, outbox
 from pgerase.operate.deliver import note_overdue, retry_refused, webhook_variable
 from pgerase.webhook import Webhook
+
+_EVERY = length("seconds", least=timedelta(seconds=0.1), most=timedelta(hours=1))
 
 
 @click.command("deliver")
@@ -25,7 +29,9 @@ from pgerase.webhook import Webhook
 @click.option(
     "--once/--follow", default=True, help="Post what is due and end, which is the default, or go on for ever."
 )
-@click.option("--every", default=5.0, show_default=True, metavar="SECONDS", help="How often --follow looks.")
+@click.option(
+    "--every", callback=_EVERY, default="5s", show_default=True, metavar="LENGTH", help="How often --follow looks."
+)
 @click.option("--retry", is_flag=True, help="What was refused for good is due again first.")
 @click.option(
     "--webhook-env",
@@ -43,7 +49,7 @@ def deliver(
     prefix: str | None,
     *,
     once: bool,
-    every: float,
+    every: timedelta,
     retry: bool,
     webhook_env: str | None,
     person_env: str | None,
@@ -53,8 +59,6 @@ def deliver(
     Addresses are read from environment variables. Exit code 1 where something was tried in vain and waits, or was refused for good,
     now or earlier.
     """
-    if not 0.1 <= every <= 3600:
-        raise UsageError("--every takes 0.1 to 3600 seconds")
     with settings.open_database() as database:
         register = open_register(settings, database, prefix)
         webhooks = _webhooks(register, webhook_env, person_env)
@@ -75,11 +79,11 @@ def _webhooks(register: Register, webhook_env: str | None, person_env: str | Non
     return {audience: Webhook.read(name, os.environ) for audience, name in names.items() if name is not None}
 
 
-def _follow(register: Register, webhooks: Mapping[Audience, Webhook], every: float) -> None:
+def _follow(register: Register, webhooks: Mapping[Audience, Webhook], every: timedelta) -> None:
     """Look again and again, until interrupted."""
     never = Event()
     try:
-        while not never.wait(every):
+        while not never.wait(every.total_seconds()):
             note_overdue(register)
             deliver_due(register, webhooks, tell=_tell)
     except KeyboardInterrupt:

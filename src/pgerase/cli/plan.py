@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pgerase.apply.locks import Patience
 from pgerase.apply.prepare import Prepared, prepare
 from pgerase.catalog.model import Catalog, Name
 from pgerase.check.spelling import nearest, spell
+from pgerase.cli.lengths import length
 from pgerase.cli.output import confirm, finding_data, findings_text, print_result, print_script, progress
 from pgerase.cli.settings import Settings, common_options
 from pgerase.compare.model import compared_data
@@ -35,10 +37,10 @@ _verbose = click.option("-v", "--verbose", is_flag=True, help="Print every step 
 _allow_drop = click.option("--allow-drop", is_flag=True, help="Needed where the plan has `-` lines that drop.")
 _wait = click.option(
     "--lock-timeout",
-    type=click.FloatRange(min=0),
-    default=30.0,
+    callback=length("seconds", least=timedelta(0)),
+    default="30s",
     show_default=True,
-    metavar="SECONDS",
+    metavar="LENGTH",
     help="How long to try to lock all tables at once. While trying, nobody is blocked.",
 )
 
@@ -87,7 +89,7 @@ def plan(settings: Settings, exit_code: bool, output: Path | None, as_sql: bool,
 @_wait
 @click.pass_obj
 def apply(
-    settings: Settings, plan_file: Path | None, yes: bool, verbose: bool, allow_drop: bool, lock_timeout: float
+    settings: Settings, plan_file: Path | None, yes: bool, verbose: bool, allow_drop: bool, lock_timeout: timedelta
 ) -> None:
     """Carry out a plan: the one in PLAN_FILE, or the one made now from --pack. All of it in one transaction, or nothing."""
     with settings.open_database() as database:
@@ -121,7 +123,7 @@ def apply(
 @_wait
 @click.pass_obj
 def revert(
-    settings: Settings, prefix: str | None, yes: bool, verbose: bool, allow_drop: bool, lock_timeout: float
+    settings: Settings, prefix: str | None, yes: bool, verbose: bool, allow_drop: bool, lock_timeout: timedelta
 ) -> None:
     """Put policies, flags and grants back exactly as they were before the first apply."""
     with settings.open_database() as database:
@@ -147,7 +149,7 @@ def revert(
 @_verbose
 @_wait
 @click.pass_obj
-def off(settings: Settings, table: str, prefix: str | None, yes: bool, verbose: bool, lock_timeout: float) -> None:
+def off(settings: Settings, table: str, prefix: str | None, yes: bool, verbose: bool, lock_timeout: timedelta) -> None:
     """The emergency exit: stop governing TABLE (schema.table, as in rule files) and its leaves, now.
 
     It needs no rule files. It is recorded, and the next apply governs the table again unless pack.yaml says `mode: off`.
@@ -316,7 +318,7 @@ def _carry_out(
     yes: bool,
     verbose: bool,
     allow_drop: bool,
-    lock_timeout: float,
+    lock_timeout: timedelta,
 ) -> None:
     """Show, ask, do, and say what was done."""
     if made.findings:
@@ -330,7 +332,7 @@ def _carry_out(
     refuse(made, allow_drop=allow_drop)
     if made.pending:
         confirm(f"{command} this plan to {made.database}?", yes=yes)
-    applied = apply_plan(database, made, allow_drop=allow_drop, patience=Patience(seconds=lock_timeout))
+    applied = apply_plan(database, made, allow_drop=allow_drop, patience=Patience(seconds=lock_timeout.total_seconds()))
     print_result(settings, [_done(command, applied), *applied.notes], _applied_data(command, applied))
 
 
