@@ -15,6 +15,7 @@ from pgerase.cli.lengths import length
 from pgerase.cli.output import print_result, progress
 from pgerase.cli.people import open_register, prefix_option
 from pgerase.cli.settings import Settings, common_options
+from pgerase.counts import counted
 from pgerase.errors import ExitCode
 from pgerase.operate import Attempt, Audience, Outbox, Register, deliver_due, outbox
 from pgerase.operate.deliver import note_overdue, retry_refused, webhook_variable
@@ -63,7 +64,7 @@ def deliver(
         register = open_register(settings, database, prefix)
         webhooks = _webhooks(register, webhook_env, person_env)
         if retry:
-            progress(f"{retry_refused(register)} that were refused are due again")
+            progress(f"{counted(retry_refused(register), 'refused message')} due again")
         noted = note_overdue(register)
         attempts = deliver_due(register, webhooks, tell=_tell)
         if not once:
@@ -110,7 +111,8 @@ def _lines(attempts: tuple[Attempt, ...], left: Outbox, webhooks: Mapping[Audien
     lines = [f"{counts[True]} delivered, {counts[False]} not, {left.waiting} waiting, {left.refused} refused for good"]
     if left.failing_since is not None:
         lines.append(
-            f"{left.failing} of those that wait were tried in vain, the oldest is of {left.failing_since:%Y-%m-%d %H:%M %Z}"
+            f"{left.failing} of those that wait {'was' if left.failing == 1 else 'were'} tried in vain,"
+            f" the oldest is of {left.failing_since:%Y-%m-%d %H:%M %Z}"
         )
     if left.refused:
         lines.append("refused ones stay until `pgerase deliver --retry`, once the webhook is put right")

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from pgerase.apply.backup import Verdict, check_backup
-from pgerase.apply.execute import apply_plan, refuse
+from pgerase.apply.execute import apply_plan, refuse, stand_in_the_way
 from pgerase.apply.ledger import drift as find_drift
 from pgerase.apply.ledger import find_prefix, read_state
 from pgerase.apply.locks import Patience
@@ -22,6 +22,7 @@ from pgerase.cli.lengths import length
 from pgerase.cli.output import confirm, finding_data, findings_text, print_result, print_script, progress
 from pgerase.cli.settings import Settings, common_options
 from pgerase.compare.model import compared_data
+from pgerase.counts import counted
 from pgerase.database import Database
 from pgerase.errors import ExitCode, RuleFileError, Severity, StalePlan, UsageError
 from pgerase.plan.files import lines, overview, script, summary
@@ -75,7 +76,7 @@ def plan(settings: Settings, exit_code: bool, output: Path | None, as_sql: bool,
         print_result(settings, text, _data(made, same=same))
     if made.refusals:
         # The findings were the result: an error after it would make two results of one.
-        progress(f"error: {len(made.refusals)} finding(s) stand in the way: settle each of them, then plan again")
+        progress(f"error: {stand_in_the_way(len(made.refusals))}: settle each of them, then plan again")
         return ExitCode.REFUSED
     return ExitCode.NO if exit_code and made.pending else ExitCode.DONE
 
@@ -173,12 +174,12 @@ def drift(settings: Settings, prefix: str | None) -> int:
     with settings.open_database() as database:
         name, _ = _installed_prefix(settings, database, prefix)
         findings = find_drift(database, name)
-    counted = [finding for finding in findings if finding.severity is not Severity.NOTE]
+    differences = [finding for finding in findings if finding.severity is not Severity.NOTE]
     text = [findings_text(findings)] if findings else []
-    text.append(f"{len(counted)} difference(s)" if counted else "no drift: everything is as apply left it")
+    text.append(counted(len(differences), "difference") if differences else "no drift: everything is as apply left it")
     data = {"command": "drift", "prefix": name, "findings": [finding_data(finding) for finding in findings]}
     print_result(settings, text, data)
-    return ExitCode.NO if counted else ExitCode.DONE
+    return ExitCode.NO if differences else ExitCode.DONE
 
 
 @click.command("render")
@@ -234,7 +235,10 @@ def backup_check(
     if findings:
         text.append(findings_text(findings))
     whole = sum(one.verdict is Verdict.WHOLE for one in compared)
-    text.append(f"{whole} of {len(compared)} tables and leaves are whole in a dump")
+    text.append(
+        f"{whole} of {counted(len(compared), 'table')}{'' if len(compared) == 1 else ' and leaves'}"
+        f" {'is' if whole == 1 else 'are'} whole in a dump"
+    )
     data = {
         "command": "backup-check",
         "tables": [

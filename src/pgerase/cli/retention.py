@@ -12,6 +12,7 @@ from pgerase.cli.lengths import length
 from pgerase.cli.output import print_result, progress
 from pgerase.cli.people import prefix_option, which_prefix
 from pgerase.cli.settings import Settings, common_options
+from pgerase.counts import counted
 from pgerase.errors import ExitCode
 from pgerase.operate.log_status import MISSED_AFTER, ClassStatus, LogStatus, log_status
 from pgerase.operate.retention import maintain as run_maintenance
@@ -133,9 +134,9 @@ def _run_lines(done: Run) -> list[str]:
         return [f"run {done.number}: refused: {done.refusal}"]
     lines = [_outcome_line(outcome) for outcome in done.outcomes]
     if done.released:
-        lines.append(f"{done.released} held entries that nobody holds any more went")
+        lines.append(f"{counted(done.released, 'held entry')} that nobody holds any more went")
     if done.pruned:
-        lines.append(f"{done.pruned} support grants went, as long after their end as their entries are kept")
+        lines.append(f"{counted(done.pruned, 'support grant')} went, as long after the end as entries are kept")
     counts = ", ".join(f"{count} {fate.value}" for fate, count in done.counts.items()) or "nothing to do"
     lines.append(f"run {done.number}: {done.state.value}: {counts}")
     return lines
@@ -178,13 +179,13 @@ def _status_lines(found: LogStatus) -> list[str]:
     if found.last_seal is not None:
         lines.append(f"last seal: {_minute(found.last_seal)}")
     if found.holds or found.held:
-        lines.append(f"holds: {found.holds}, with {found.held} entries held past their time")
+        lines.append(f"holds: {found.holds}, with {counted(found.held, 'entry')} held past their time")
     return [*lines, *(f"ALARM: {alarm}" for alarm in found.alarms)]
 
 
 def _class_line(one: ClassStatus) -> str:
     return (
-        f"{one.name}: kept {one.keep}, by {one.period}; {one.partitions} partitions"
+        f"{one.name}: kept {one.keep}, by {one.period}; {counted(one.partitions, 'partition')}"
         f" from {_day(one.oldest)} to {_day(one.newest)}"
     )
 

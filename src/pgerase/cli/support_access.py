@@ -12,6 +12,7 @@ from pgerase.cli.lengths import length as length_option
 from pgerase.cli.output import print_result, progress
 from pgerase.cli.people import open_register, prefix_option
 from pgerase.cli.settings import Settings, common_options
+from pgerase.counts import counted
 from pgerase.operate.support import (
     Access,
     approve_access,
@@ -107,7 +108,11 @@ def close(settings: Settings, number: int, viewer: str | None, now: bool, prefix
     said = {"sessions_ended": ended, "not_possible": why_not} if now else {}
     _print(settings, "close", closed, **said)
     if now:
-        progress(f"no session was ended: {why_not}" if why_not else f"{ended} sessions were ended")
+        progress(
+            f"no session was ended: {why_not}"
+            if why_not
+            else f"{counted(ended, 'session')} {'was' if ended == 1 else 'were'} ended"
+        )
     return 1 if why_not else 0
 
 
