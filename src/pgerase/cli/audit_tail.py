@@ -16,7 +16,7 @@ from pgerase.cli.output import progress
 from pgerase.cli.people import open_register, prefix_option
 from pgerase.cli.settings import Settings, common_options
 from pgerase.errors import UsageError
-from pgerase.operate.tail import Entry, Tail, Wanted, assert_known
+from pgerase.operate.tail import ACTIONS, Entry, Tail, Wanted, assert_known
 from pgerase.report.entries import Kind, entry_json, entry_line
 
 _COLOURS = {Kind.TIME: "bright_black", Kind.TABLE: "cyan", Kind.WHO: "magenta"}
@@ -43,7 +43,12 @@ values_option = click.option("--values", is_flag=True, help="Show what is somebo
 @click.option("--person", nargs=2, metavar="SUBJECT KEY", help="What is this person's alone.")
 @click.option("--actor", metavar="KEY", help="What was done on behalf of this viewer alone.")
 @click.option(
-    "--action", "actions", multiple=True, metavar="NAME", help="This alone: insert, update, delete, truncate, …"
+    "--action",
+    "actions",
+    multiple=True,
+    type=click.Choice(ACTIONS, case_sensitive=False),
+    metavar="NAME",
+    help=f"This alone, as often as needed: {', '.join(ACTIONS)}.",
 )
 @click.option(
     "--since",
