@@ -20,6 +20,9 @@ from pgerase.rules.pack import Mode, Pack
 def resource_named(access: AccessRules, name: str) -> Resource:
     """The resource of that name. Raises UsageError naming the nearest where there is none."""
     known = {resource.name: resource for resource in access.resources}
+    if name not in known and any(one.name == name for one in access.aggregates):
+        message = f"{name} is an aggregate: it shows groups, and has no rows to name or count"
+        raise UsageError(message, hint=f"`pgerase explain read {name} --viewer KEY` says for whom, and what.")
     if name not in known:
         raise UsageError(f"there is no resource {name}", hint=nearest(name, list(known)))
     return known[name]
