@@ -7,8 +7,8 @@ from datetime import datetime
 from pgerase.catalog.model import Catalog, Name
 from pgerase.catalog.read import read_catalog
 from pgerase.database import Database, identifier
-from pgerase.errors import Finding, InternalError, Severity, UsageError
-from pgerase.explain.common import is_installed, modes_of, named_table, nearest
+from pgerase.errors import Finding, Severity, UsageError
+from pgerase.explain.common import check_asker, check_role, is_installed, looking, modes_of, named_table
 from pgerase.explain.load import Loader
 from pgerase.explain.model import AggregateAnswer, Question
 from pgerase.install.borrow import borrowed
@@ -23,8 +23,6 @@ from pgerase.verify.identity import prepare_identity, roles_to_prepare
 from pgerase.verify.model import Sample
 from pgerase.verify.needs import find_needs
 from pgerase.verify.viewers import Viewer
-
-_WAIT = "5s"
 
 
 def aggregate_named(pack: Pack, name: str) -> Aggregate | None:
@@ -42,8 +40,6 @@ def explain_aggregate(
     Raises UsageError for a question that cannot be asked, Refused where people cannot be read, RuleFileError for rules that
     do not fit the database, DatabaseFailed.
     """
-    if database.in_transaction:
-        raise InternalError("explain opens a transaction of its own")
     wanted = aggregate_named(pack, question.resource)
     if wanted is None or pack.access is None:
         raise UsageError(f"there is no aggregate {question.resource}")
@@ -52,11 +48,8 @@ def explain_aggregate(
     if question.key is not None:
         message = f"{wanted.name} is an aggregate: it shows groups, and has no row to name"
         raise UsageError(message, hint=f"Leave the key out: explain read {wanted.name} --viewer KEY.")
-    if (question.viewer is None) is (question.role is None):
-        raise UsageError("say who asks: a viewer or a role, not both", hint="Give --viewer KEY, or --role NAME.")
-    with database.own_statements(), database.trial(isolation="repeatable read"):
-        database.run(f"set local lock_timeout = '{_WAIT}'")
-        database.run("set local row_security = on")
+    check_asker(question)
+    with looking(database):
         return _Explaining(database, pack, pack.access, wanted, question, hold).answer()
 
 
@@ -75,9 +68,7 @@ class _Explaining:
         self._names = Names(pack.settings.prefix)
         self._catalog: Catalog = read_catalog(database)
         self._view = Name(self._names.api, wanted.name)
-        if question.role is not None and question.role not in self._catalog.roles:
-            ours = [name for name in self._catalog.roles if not name.startswith("pg_")]
-            raise UsageError(f"there is no role {question.role}", hint=nearest(question.role, ours))
+        check_role(self._catalog, question.role)
 
     def answer(self) -> AggregateAnswer:
         """The reasons, then how many groups there are as the viewer."""
