@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ import pytest
 
 from pgerase.apply.execute import apply_plan
 from pgerase.apply.ledger import drift, read_state
+from pgerase.cli.main import main
 from pgerase.database import Database
 from pgerase.errors import Severity
 from pgerase.plan.model import Effect
@@ -259,6 +261,93 @@ def test_s6_the_generated_sql_says_where_it_comes_from(bureau: Site):
         + 1
     )
     assert f"Aggregate by_seller of sale (access.yaml:{line}:3): groups of at least 2 different seller_id" in comment
+
+
+# Explain -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def explained(bureau: Site, capsys: pytest.CaptureFixture[str]) -> Callable[[str], tuple[int, str, str]]:
+    def run(line: str) -> tuple[int, str, str]:
+        code = main(["explain", *line.split(), "--pack", str(bureau.folder), "--dsn", bureau.database.dsn()])
+        printed = capsys.readouterr()
+        return code, printed.out.replace(f"{bureau.folder}/", "").replace(bureau.prefix, "P"), printed.err
+
+    return run
+
+
+EXPLAINED = """\
+allowed: viewer 1 may read the aggregate by_region (P.by_region)
+because
+  viewer 1 is active (access.yaml:6)
+  `who` of by_region (access.yaml:24) holds for the viewer
+    yes: in group analysts (access.yaml:10)
+      yes: active (access.yaml:6)
+        yes: status is 'ACTIVE'
+      yes: fits its criteria (access.yaml:10)
+        yes: title is 'Analyst'
+what it shows
+  groups of sale (bureau.sale) by region, and never a row (access.yaml:24)
+  a group of fewer than 3 rows is not shown
+  amount, mean, points, buyers: nothing where fewer than 3 rows of the group have a value
+  what requirements keep from the viewer is not counted: "tenant"
+  rules, everyone, parents, combine and super admin play no part
+in the database
+  3 groups shown, asked as Px_web (select)
+"""
+
+
+def test_s6_explain_says_for_whom_an_aggregate_is_and_what_it_leaves_out(explained):
+    # 3 groups, as computed above.
+    assert explained("read by_region --viewer 1") == (0, EXPLAINED, "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ("by_region --viewer 2", "`who` of by_region (access.yaml:24) does not hold for the viewer"),
+        ("by_region --viewer 4", "`who` of by_region (access.yaml:24) does not hold for the viewer"),
+        ("by_region --viewer 5", "viewer 5 is not active, and sees nothing"),
+        ("by_region --viewer 77", "viewer 77: nobody in bureau.person has that key"),
+        ("by_region --role {web}", "presents nobody, and aggregates are for viewers"),
+    ],
+)
+def test_s6_explain_says_why_an_aggregate_is_empty(bureau: Site, explained, asked, why):
+    code, said, _ = explained(f"read {bureau.fill(asked)}")
+    assert (code, said.partition(":")[0]) == (0, "denied")
+    assert why in said
+    assert "  0 groups shown, asked as Px_web" in said
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ("read by_region north --viewer 1", "it shows groups, and has no row to name"),
+        ("update by_region --viewer 1", "an aggregate, and for reading only"),
+        ("read by_region --viewer 1 --role {web}", "say who asks"),
+        ("read by_region --role nobody_there", "there is no role nobody_there"),
+    ],
+)
+def test_s6_what_cannot_be_asked_of_an_aggregate(bureau: Site, explained, asked, why):
+    code, said, errors = explained(bureau.fill(asked))
+    assert (code, said) == (2, "")
+    assert why in errors
+
+
+def test_s6_an_aggregate_that_shows_too_much_disagrees(bureau: Site, explained):
+    view = f'{bureau.prefix}_lookup."groups_all"'
+    with bureau.database.connect_admin() as admin:
+        query = admin.execute("select pg_get_viewdef(%s::regclass)", [view]).fetchone()[0]
+        right, wrong = FAULTS["all"]
+        assert right in query
+        try:
+            admin.execute(f"create or replace view {view} as {query.replace(right, wrong)}")
+            code, said, _ = explained("read all --viewer 1 --format json")
+        finally:
+            admin.execute(f"create or replace view {view} as {query}")
+    found = json.loads(said)
+    assert (code, found["allowed"], found["asked"]["groups"]) == (1, False, 1)
+    assert [one["code"] for one in found["findings"]] == ["explain-disagrees"]
 
 
 # Verify ------------------------------------------------------------------------------------------------------------------

@@ -244,7 +244,7 @@ def test_what_fails_for_now_is_said_and_waits(care, hook, run):
     ((since,),) = care.as_secret(
         "select to_char(created_at, 'YYYY-MM-DD HH24:MI') from P_internal.outbox where kind = 'channel'"
     )
-    assert second.startswith(f"1 of those that wait were tried in vain, the oldest is of {since}")
+    assert second.startswith(f"1 of those that wait was tried in vain, the oldest is of {since}")
     care.later()
     assert run()[1] == "1 delivered, 0 not, 0 waiting, 0 refused for good\n"
 

@@ -159,7 +159,7 @@ def test_sealing_signs_and_anchors_and_a_second_time_does_nothing(copy, folder, 
     copy.write("2026-10-06 00:00Z", people=["1"])
     code, out = run("seal")
     assert code == 0
-    assert "sealed: 1 entries and 0 records in 1 segments\nsigned: 7 headers, by key " in out
+    assert "sealed: 1 entry and 0 records in 1 segment\nsigned: 7 headers, by key " in out
     (line,) = anchors.read_text().splitlines()
     ((text, signature, root),) = copy.rows("select text, signature, root from {log}.checkpoint")
     assert json.loads(line)["checkpoint"] == text
@@ -367,7 +367,7 @@ def test_without_a_public_key_nothing_is_said_to_be_signed(audit, key, log, anch
     code, out, _ = audit("verify")
     assert code == 0
     assert "signed up to" not in out
-    assert "public key was given (1)\n    1 checkpoints, 1 anchors\n" in out
+    assert "public key was given (1)\n    1 checkpoint, 1 anchor\n" in out
     assert out.endswith("the log agrees with its seals, and no signature was checked: give --public-key\n")
     data = json.loads(audit("verify", "--format", "json")[1])
     assert (data["signed"], data["signed_at"]) == (0, None)
@@ -375,7 +375,7 @@ def test_without_a_public_key_nothing_is_said_to_be_signed(audit, key, log, anch
     # Where the database has none, those of the file are unchecked all the same.
     log.run("delete from {log}.checkpoint")
     assert "signatures-unchecked" in codes(audit)
-    assert "    0 checkpoints, 1 anchors\n" in audit("verify")[1]
+    assert "    0 checkpoints, 1 anchor\n" in audit("verify")[1]
 
 
 def test_a_key_that_was_not_given_is_asked_for(audit, key, tmp_path):

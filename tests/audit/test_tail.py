@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from pgerase import resources
 from pgerase.cli import audit_tail as command
 from pgerase.cli.main import main
 from pgerase.database import Database
@@ -264,6 +266,7 @@ def test_filters_narrow_and_go_together(log, run):
     assert len(run("tail", *filters)) == 1
     assert run("tail", "--since", "2026-03-01T13:00", "--actor", "42") == []
     assert len(run("tail", "--since", "99999d")) == 3
+    assert len(run("tail", "--since", "99999 days ago")) == 3
     for words in (
         ["--since", "yesterday"],
         ["--since", "2026-13-01"],
@@ -272,6 +275,23 @@ def test_filters_narrow_and_go_together(log, run):
         ["--lines", "-1"],
     ):
         assert run("tail", *words, code=2)
+
+
+def test_an_action_that_there_is_not_is_refused_with_those_that_there_are(log, run):
+    """An empty answer would be taken for one: nobody deleted anything."""
+    log.write(action="delete")
+    assert len(run("tail", "--action", "DELETE", "--action", "open")) == 1
+    said = " ".join(run("tail", "--action", "delet", code=2))
+    assert all(f"'{action}'" in said for action in tail.ACTIONS)
+
+
+def test_the_actions_that_are_known_are_those_that_routines_write():
+    routines = {path.stem: path.read_text() for path in (resources.folder("sql") / "routines").glob("*.sql")}
+    callers = [text for name, text in routines.items() if "note_support(" in text and name != "note_support"]
+    written = {word for text in callers for word in re.findall(r"p_action => (?:case .* )?'(\w+)'", text)}
+    assert written <= set(tail.ACTIONS)
+    rows = {"insert", "update", "delete", "truncate"}
+    assert all(any(f"'{action}'" in text for text in callers) for action in tail.ACTIONS if action not in rows)
 
 
 def test_history_is_of_one_row(log, run):

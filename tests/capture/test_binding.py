@@ -335,7 +335,7 @@ def test_the_command_says_what_nobody_audits(bench: Bench, capsys: pytest.Captur
     bench.apply()
     capsys.readouterr()
     assert main(arguments) == 0
-    assert capsys.readouterr().out == "4 table(s) captured, 0 left out on purpose, 0 gap(s)\n"
+    assert capsys.readouterr().out == "4 tables captured, 0 left out on purpose, 0 gaps\n"
 
 
 def test_what_is_left_out_on_purpose_is_no_gap(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
@@ -352,7 +352,7 @@ def test_what_is_left_out_on_purpose_is_no_gap(bench: Bench, capsys: pytest.Capt
     assert "app.patient: left out on purpose: so that  a test has one\n" in said
     assert "warning[not-captured]: app.visit is governed" in said
     assert "uncaptured: {app.visit: " in said
-    assert said.endswith("1 table(s) captured, 1 left out on purpose, 2 gap(s), 1 left out that is not there\n")
+    assert said.endswith("1 table captured, 1 left out on purpose, 2 gaps, 1 left out that is not there\n")
     file.write_text(loan + "uncaptured: {app.patient: a test, 'app.*': another}\n")
     assert main([*arguments, "--format", "json"]) == 0
     data = json.loads(capsys.readouterr().out)

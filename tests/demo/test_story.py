@@ -82,7 +82,7 @@ def test_rules_that_hide_nothing_end_the_story(story: Callable[..., _Story]):
 
 def test_meddling_without_effect_ends_the_story(story: Callable[..., _Story], stage: Stage):
     with pytest.raises(DemoFailed, match="sees more than the rules say"):
-        story(1, "2 difference(s)")._meddle("a CSM", None)
+        story(1, "2 differences")._meddle("a CSM", None)
     stage.superuser.run("drop policy quick_fix on cs.company")
 
 
@@ -94,8 +94,8 @@ def test_a_dump_that_differs_ends_the_story(story: Callable[..., _Story], stage:
 @pytest.mark.parametrize(
     ("lines", "missing"),
     [
-        (("policy quick_fix on cs.company", "1 difference(s)"), "row security cs.app_user"),
-        (("policy quick_fix on cs.company", "row security cs.app_user", "x", "3 difference(s)"), "and nothing else"),
+        (("policy quick_fix on cs.company", "1 difference"), "row security cs.app_user"),
+        (("policy quick_fix on cs.company", "row security cs.app_user", "x", "3 differences"), "and nothing else"),
     ],
 )
 def test_drift_that_misses_something_or_finds_too_much_ends_the_story(

@@ -426,7 +426,7 @@ def test_verify_signs_with_a_key_of_its_own_that_nobody_keeps(token):
 
 def test_a_key_of_a_transaction_that_is_rolled_back_signs_nothing_after_it(token, connection):
     with token.keeper() as keeper, Database(keeper).transaction(undo=True):
-        key = draw_key(Database(keeper), token.names)
+        key = draw_key(Database(keeper), token.names.prefix)
         signed, admit = pgerase.sign_token(key, person(2)), token.sql("select P.admit(%s)")
         assert person(2) in keeper.execute(admit, [signed]).fetchone()[0]
         # Nor anywhere else before that.

@@ -108,7 +108,7 @@ def test_refused_while_tables_are_governed(database) -> None:
             " select 'policy', 'x', repeat('0', 64), 'x', apply_id from "
             f"{ledger}.apply_run".encode()
         )
-        with pytest.raises(Refused, match="1 objects made by apply") as refusal:
+        with pytest.raises(Refused, match="1 object made by apply is still there") as refusal:
             do_uninstall(database)
         assert "revert" in refusal.value.hint
         owner.execute(f"delete from {ledger}.applied_object".encode())

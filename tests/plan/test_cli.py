@@ -160,7 +160,7 @@ def test_backup_check_says_which_tables_are_whole(run, site, pg_programs):
     program = ("--pg-dump", str(pg_programs / "pg_dump"))
     truth = ("--truth-dsn", site.database.admin_dsn)
     code, out, _ = run("backup-check", "--dump-dsn", site.database.dsn(site.dump), *truth, *program)
-    assert (code, out.splitlines()[-1]) == (0, "1 of 1 tables and leaves are whole in a dump")
+    assert (code, out.splitlines()[-1]) == (0, "1 of 1 table is whole in a dump")
     stranger = site.database.role("stranger")
     site.sql(f'grant usage on schema cs to "{stranger}"; grant select on cs.company to "{stranger}"')
     code, out, _ = run("backup-check", "--dump-dsn", site.database.dsn(stranger), *truth, *program)
@@ -241,7 +241,7 @@ def test_a_plan_that_was_refused_is_not_called_nothing_to_do(run, pack):
     (pack / "access.yaml").write_text(ACCESS.replace("cs.company", "cs.compani"), encoding="utf-8")
     code, out, err = run("plan")
     assert (code, "unknown-table" in out, "nothing to do" in out) == (3, True, False)
-    assert "stand in the way" in err
+    assert "1 finding stands in the way: settle" in err
 
 
 @pytest.mark.parametrize(

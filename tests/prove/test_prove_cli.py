@@ -70,7 +70,7 @@ def test_review_fails_only_where_that_is_asked(app: FreshDatabase, run, tmp_path
     code, out, _ = run("employee", "1", "--identifiers", identifiers)
     assert code == 0
     assert "REVIEW" in out
-    assert "1 others have it too" in out
+    assert "1 other has it too" in out
     assert run("employee", "1", "--identifiers", identifiers, "--strict")[0] == 1
 
 

@@ -51,7 +51,7 @@ def shown(desk: Desk, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[
 
 
 def test_open_and_close_in_the_name_of_an_agent(desk, command):
-    code, opened = command("open", "person", CARA, "--as", ANN, "--ticket", "T-9", "--for", "30m")
+    code, opened = command("open", "person", CARA, "--as", ANN, "--ticket", "T-9", "--for", "1 hour")
     assert (code, opened["grant"]["state"], opened["grant"]["holder"]) == (0, "open", "10")
     number = opened["grant"]["number"]
     assert desk.seen(ANN)[0] == [ANN, CARA]
@@ -100,6 +100,7 @@ def test_now_says_what_is_not_possible(desk, command):
         (("open", "person", CARA, "--as", LEA, "--ticket", "T-9"), 3),
         (("open", "person", CARA, "--as", ANN), 2),
         (("open", "person", CARA, "--as", ANN, "--ticket", "T-9", "--for", "5h"), 2),
+        (("open", "person", CARA, "--as", ANN, "--ticket", "T-9", "--for", "5 hours"), 2),
         (("open", "person", CARA, "--as", ANN, "--ticket", "T-9", "--for", "soon"), 2),
         (("close", 10**6), 3),
         (("open", "person", NORA, "--as", ANN, "--ticket", "T-9"), 3),

@@ -167,22 +167,29 @@ def test_who_holds_no_grant_reads_by_index(granted):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "code"),
+    ("file", "old", "new", "found"),
     [
-        ("longest: 4 hours", "longest: 4 hours\n  announce: {person: false}", ""),
-        ("switch: help.person.allow_support", "switch: help.person.gone", "support-switch"),
-        ("switch: help.person.allow_support", "switch: help.person.name", "support-switch"),
+        ("audit", "longest: 4 hours", "longest: 4 hours\n  announce: {person: false}", ()),
+        ("audit", "person.allow_support", "person.gone", ("support-switch", "help.person.gone")),
+        ("audit", "person.allow_support", "person.name", ("support-switch", "help.person.name")),
+        ("data_map", "{sender: {", "{sender: {when: {id: 1}, ", ("support-link", "help.message.sender")),
     ],
 )
-def test_what_cannot_be_bound_is_refused(granted, tmp_path, old, new, code):
+def test_what_cannot_be_bound_is_refused_in_its_place(granted, tmp_path, file, old, new, found):
     shutil.copytree(granted.folder, tmp_path, dirs_exist_ok=True)
-    text = (tmp_path / "audit.yaml").read_text()
+    changed = tmp_path / f"{file}.yaml"
+    text = changed.read_text()
     assert old in text
-    (tmp_path / "audit.yaml").write_text(text.replace(old, new))
+    changed.write_text(text.replace(old, new))
     with Database.open(granted.database.dsn()) as database:
         catalog, _ = read_state(database, granted.prefix)
     findings = compile_pack(read_pack(tmp_path), catalog).findings
-    assert {one.code for one in findings if one.severity is Severity.ERROR} == ({code} if code else set())
+    errors = [one for one in findings if one.severity is Severity.ERROR]
+    assert [one.code for one in errors] == [*found[:1]]
+    for one in errors:
+        assert one.at is not None
+        line = (tmp_path / "audit.yaml").read_text().splitlines()[one.at.line - 1]
+        assert line[one.at.column - 1 :].startswith(found[1])
 
 
 def test_everything_stands_as_applied(granted):

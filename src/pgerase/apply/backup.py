@@ -16,6 +16,7 @@ from typing import IO
 from pgerase.apply.ledger import read_state
 from pgerase.apply.programs import dumping, find_pg_dump
 from pgerase.catalog.model import Catalog, Name, Table
+from pgerase.counts import counted
 from pgerase.database import Database, connection_environment, identifier
 from pgerase.errors import DatabaseFailed, Finding, Refused, Severity
 from pgerase.plan.drift import governed_tables
@@ -53,7 +54,8 @@ class Compared:
             case Verdict.WHOLE:
                 return None
             case Verdict.INCOMPLETE:
-                message = f"the dump holds {self.dumped} of {self.rows} rows"
+                whole = "unknown rows" if self.rows is None else counted(self.rows, "row")
+                message = f"the dump holds {self.dumped} of {whole}"
                 hint = (
                     "Dump as a service with `read: all` (--dump-dsn), or make the dumping role one in pack.yaml, then apply:"
                     " leaves need its policy too."

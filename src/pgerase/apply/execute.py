@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from pgerase.apply.ledger import read_state
 from pgerase.apply.locks import DEADLOCK, LOCK_NOT_AVAILABLE, Busy, Patience, blocked, take_locks
+from pgerase.counts import counted
 from pgerase.database import Database
 from pgerase.errors import DatabaseFailed, Refused, StalePlan
 from pgerase.plan.fingerprint import fingerprint
@@ -46,18 +47,23 @@ def apply_plan(
     )
 
 
+def stand_in_the_way(findings: int) -> str:
+    """So many findings, in a sentence."""
+    return f"{counted(findings, 'finding')} {'stands' if findings == 1 else 'stand'} in the way"
+
+
 def refuse(plan: Plan, *, allow_drop: bool) -> None:
     """Raise Refused where a plan may not be carried out."""
     if plan.refusals:
         raise Refused(
-            f"{len(plan.refusals)} finding(s) stand in the way; nothing was changed",
+            f"{stand_in_the_way(len(plan.refusals))}; nothing was changed",
             plan.refusals,
             hint="Settle each of them in the rule files or the database, then plan again.",
         )
     if plan.destructive and not allow_drop:
         first = ", ".join(str(step.key) for step in plan.destructive[:5])
         raise Refused(
-            f"the plan drops {len(plan.destructive)} object(s): {first}{', …' if len(plan.destructive) > 5 else ''}",
+            f"the plan drops {counted(len(plan.destructive), 'object')}: {first}{', …' if len(plan.destructive) > 5 else ''}",
             hint="Look at the plan's `-` lines; then give --allow-drop.",
         )
 

@@ -87,12 +87,16 @@ def take_locks(database: Database, plan: Plan) -> None:
         raise
 
 
+def _all(tables: int) -> str:
+    return "the table" if tables == 1 else f"all {tables} tables"
+
+
 def blocked(database: Database, plan: Plan, waited: float) -> Refused:
     """The refusal that names who holds what, outside any transaction."""
     holders = blockers(database, plan.locked, plan.prefix)
     who = "; ".join(holders) or "nobody any more"
     return Refused(
-        f"could not lock all {len(plan.locked)} tables within {waited:g} s; in the way: {who}",
+        f"could not lock {_all(len(plan.locked))} within {waited:g} s; in the way: {who}",
         hint="Nothing was changed and nobody was made to wait. Wait for these sessions or end them, then try again.",
     )
 

@@ -12,6 +12,7 @@ from pgerase.cli.output import finding_data, findings_text, print_result
 from pgerase.cli.settings import Settings, common_options
 from pgerase.compile import compile_pack
 from pgerase.compile.surroundings import matches
+from pgerase.counts import counted
 from pgerase.errors import ExitCode, UsageError
 from pgerase.report import printable
 from pgerase.rules.pack import Pack
@@ -41,8 +42,8 @@ def coverage(settings: Settings) -> int:
     on_purpose = left_out(wanted, covered, uncaptured)
     lines = [findings_text(findings)] if findings else []
     lines += [f"{printable(str(name))}: left out on purpose: {printable(why)}" for name, why in on_purpose.items()]
-    summary = f"{len(captured)} table(s) captured, {len(on_purpose)} left out on purpose, {len(gaps)} gap(s)"
-    summary += f", {len(slips)} left out that is not there" if slips else ""
+    summary = f"{counted(len(captured), 'table')} captured, {len(on_purpose)} left out on purpose, {counted(len(gaps), 'gap')}"
+    summary += f", {len(slips)} left out that {'is' if len(slips) == 1 else 'are'} not there" if slips else ""
     data = {
         "command": "audit coverage",
         "prefix": prefix,

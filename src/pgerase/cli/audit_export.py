@@ -10,6 +10,7 @@ from pgerase import resources
 from pgerase.cli.output import print_result, progress
 from pgerase.cli.people import open_log, prefix_option
 from pgerase.cli.settings import Settings, common_options
+from pgerase.counts import counted
 from pgerase.operate.seal.exporting import export_log
 
 
@@ -30,8 +31,8 @@ def export(settings: Settings, prefix: str | None, file: Path, *, no_values: boo
     verifier = resources.folder("tools") / "verify_log.py"
     lines = [
         (
-            f"{file}: {done.headers} headers, {done.checkpoints} checkpoints, {done.records} records, {done.entries} entries"
-            f" and {done.held} under hold"
+            f"{file}: {counted(done.headers, 'header')}, {counted(done.checkpoints, 'checkpoint')},"
+            f" {counted(done.records, 'record')}, {counted(done.entries, 'entry')} and {done.held} under hold"
         ),
         f"to check it: python {verifier} {file} --public-key FILE --anchors FILE",
     ]

@@ -8,6 +8,7 @@ from pgerase.cli.audit_options import anchor_of, seal_rules
 from pgerase.cli.output import print_result, progress
 from pgerase.cli.people import open_log, prefix_option
 from pgerase.cli.settings import Settings, common_options
+from pgerase.counts import counted
 from pgerase.errors import ExitCode, UsageError
 from pgerase.operate.seal.checkpoint import Checkpoint
 from pgerase.operate.seal.keys import SealKey
@@ -53,13 +54,15 @@ def seal(settings: Settings, prefix: str | None, *, unsigned: bool, again: bool)
 
 def _told(entries: int) -> None:
     if entries:
-        progress(f"sealed {entries} entries")
+        progress(f"sealed {counted(entries, 'entry')}")
 
 
 def _lines(done: Sealed, signed: Checkpoint | None, missing: str | None) -> list[str]:
-    lines = [f"sealed: {done.entries} entries and {done.records} records in {done.segments} segments"]
+    lines = [
+        f"sealed: {counted(done.entries, 'entry')} and {counted(done.records, 'record')} in {counted(done.segments, 'segment')}"
+    ]
     if signed is not None:
-        lines.append(f"signed: {signed.size} headers, by key {signed.key_id}")
+        lines.append(f"signed: {counted(signed.size, 'header')}, by key {signed.key_id}")
     elif missing is not None:
         lines.append(f"not signed: the environment variable {missing} is empty")
     else:

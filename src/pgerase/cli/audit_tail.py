@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -12,16 +11,17 @@ from threading import Event
 
 import click
 
+from pgerase.cli.lengths import LengthProblem, length, parse_length
 from pgerase.cli.output import progress
 from pgerase.cli.people import open_register, prefix_option
 from pgerase.cli.settings import Settings, common_options
 from pgerase.errors import UsageError
-from pgerase.operate.tail import Entry, Tail, Wanted, assert_known
+from pgerase.operate.tail import ACTIONS, Entry, Tail, Wanted, assert_known
 from pgerase.report.entries import Kind, entry_json, entry_line
 
 _COLOURS = {Kind.TIME: "bright_black", Kind.TABLE: "cyan", Kind.WHO: "magenta"}
 _ACTIONS = {"insert": "green", "update": "yellow", "delete": "red", "truncate": "red"}
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_EVERY = length("seconds", least=timedelta(seconds=0.1), most=timedelta(hours=1))
 
 # An empty answer is not to be taken for "nobody touched it" where a name was mistyped.
 _NOTHING = "no entry of the log is like this; names are taken as they are, and `audit coverage` says what is captured"
@@ -36,17 +36,24 @@ values_option = click.option("--values", is_flag=True, help="Show what is somebo
     "-n", "--lines", default=20, show_default=True, metavar="N", help="How many of the last ones to begin with."
 )
 @click.option("--follow/--no-follow", default=True, help="Go on as entries come, which is the default, or end.")
-@click.option("--every", default=1.0, show_default=True, metavar="SECONDS", help="How often --follow looks.")
+@click.option(
+    "--every", callback=_EVERY, default="1s", show_default=True, metavar="LENGTH", help="How often --follow looks."
+)
 @click.option("--table", metavar="TABLE", help="Of this table alone, with or without its schema.")
 @click.option("--person", nargs=2, metavar="SUBJECT KEY", help="What is this person's alone.")
 @click.option("--actor", metavar="KEY", help="What was done on behalf of this viewer alone.")
 @click.option(
-    "--action", "actions", multiple=True, metavar="NAME", help="This alone: insert, update, delete, truncate, …"
+    "--action",
+    "actions",
+    multiple=True,
+    type=click.Choice(ACTIONS, case_sensitive=False),
+    metavar="NAME",
+    help=f"This alone, as often as needed: {', '.join(ACTIONS)}.",
 )
 @click.option(
     "--since",
     metavar="WHEN",
-    help="From then on: 2026-03-01, 2026-03-01T08:00, or 30m, 2h, 7d ago. Begins with the last --lines of these.",
+    help="From then on: 2026-03-01, 2026-03-01T08:00, or 30m, 2 hours, 7d ago. Begins with the last --lines of these.",
 )
 @values_option
 @click.pass_obj
@@ -56,7 +63,7 @@ def tail(
     lines: int,
     *,
     follow: bool,
-    every: float,
+    every: timedelta,
     table: str | None,
     person: tuple[str, str] | None,
     actor: str | None,
@@ -68,8 +75,8 @@ def tail(
 
     Whatever is committed is shown once, also what was written before entries that are shown already. Ctrl-C ends it.
     """
-    if not 0.1 <= every <= 3600 or not 0 <= lines <= 1_000_000:
-        raise UsageError("--every takes 0.1 to 3600 seconds, --lines 0 to 1000000")
+    if not 0 <= lines <= 1_000_000:
+        raise UsageError("--lines takes 0 to 1000000")
     wanted = Wanted(
         table=table,
         actor=actor,
@@ -86,7 +93,7 @@ def tail(
             if lines:
                 progress(_NOTHING)
         waiting = Event()
-        while follow and not waiting.wait(every):
+        while follow and not waiting.wait(every.total_seconds()):
             _show(settings, looking.new(), values=values)
 
 
@@ -151,13 +158,13 @@ def _styled(kind: Kind, text: str) -> str:
 
 def _since(text: str) -> datetime:
     """A moment, in UTC where it does not say. Raises UsageError."""
-    ago = re.fullmatch(r"(\d{1,6})([smhdw])", text)
     try:
-        if ago is not None:
-            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         moment = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"{text} is no time", hint="Write 2026-03-01, 2026-03-01T08:00+01:00, or 30m, 2h, 7d."
-        ) from None
+    except ValueError:
+        try:
+            return datetime.now(UTC) - parse_length(text.removesuffix(" ago"))
+        except LengthProblem:
+            raise UsageError(
+                f"{text} is no time", hint="Write 2026-03-01, 2026-03-01T08:00+01:00, or 30m, 2 hours, 7d."
+            ) from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -11,6 +11,7 @@ from pgerase.cli.audit_options import every_of, public_key_option, seal_rules, t
 from pgerase.cli.output import print_result, progress
 from pgerase.cli.people import open_log, prefix_option
 from pgerase.cli.settings import Settings, common_options
+from pgerase.counts import counted
 from pgerase.errors import ExitCode
 from pgerase.operate.seal.findings import MEANINGS, SealFinding
 from pgerase.operate.seal.keys import SealKey
@@ -74,8 +75,10 @@ def _lines(report: SealReport) -> list[str]:
             lines.append(f"    and {len(found) - _SHOWN} more")
     lines += [""] if lines else []
     lines.append(
-        f"{report.headers} headers, {report.entries} entries of which {report.unsealed} are not sealed yet,"
-        f" {report.checkpoints} checkpoints" + ("" if report.anchors is None else f", {report.anchors} anchors")
+        f"{counted(report.headers, 'header')}, {counted(report.entries, 'entry')}"
+        f" of which {report.unsealed} {'is' if report.unsealed == 1 else 'are'} not sealed yet,"
+        f" {counted(report.checkpoints, 'checkpoint')}"
+        + ("" if report.anchors is None else f", {counted(report.anchors, 'anchor')}")
     )
     if report.signed_at is not None:
         lines.append(f"signed up to header {report.signed} at {report.signed_at:%Y-%m-%d %H:%M} UTC")

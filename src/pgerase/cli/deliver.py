@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
+from datetime import timedelta
 from threading import Event
 from typing import Any
 
 import click
 
+from pgerase.cli.lengths import length
 from pgerase.cli.output import print_result, progress
 from pgerase.cli.people import open_register, prefix_option
 from pgerase.cli.settings import Settings, common_options
-from pgerase.errors import ExitCode, UsageError
+from pgerase.counts import counted
+from pgerase.errors import ExitCode
 from pgerase.operate import Attempt, Audience, Outbox, Register, deliver_due, outbox
 from pgerase.operate.deliver import note_overdue, retry_refused, webhook_variable
 from pgerase.webhook import Webhook
+
+_EVERY = length("seconds", least=timedelta(seconds=0.1), most=timedelta(hours=1))
 
 
 @click.command("deliver")
@@ -25,7 +30,9 @@ from pgerase.webhook import Webhook
 @click.option(
     "--once/--follow", default=True, help="Post what is due and end, which is the default, or go on for ever."
 )
-@click.option("--every", default=5.0, show_default=True, metavar="SECONDS", help="How often --follow looks.")
+@click.option(
+    "--every", callback=_EVERY, default="5s", show_default=True, metavar="LENGTH", help="How often --follow looks."
+)
 @click.option("--retry", is_flag=True, help="What was refused for good is due again first.")
 @click.option(
     "--webhook-env",
@@ -43,7 +50,7 @@ def deliver(
     prefix: str | None,
     *,
     once: bool,
-    every: float,
+    every: timedelta,
     retry: bool,
     webhook_env: str | None,
     person_env: str | None,
@@ -53,13 +60,11 @@ def deliver(
     Addresses are read from environment variables. Exit code 1 where something was tried in vain and waits, or was refused for good,
     now or earlier.
     """
-    if not 0.1 <= every <= 3600:
-        raise UsageError("--every takes 0.1 to 3600 seconds")
     with settings.open_database() as database:
         register = open_register(settings, database, prefix)
         webhooks = _webhooks(register, webhook_env, person_env)
         if retry:
-            progress(f"{retry_refused(register)} that were refused are due again")
+            progress(f"{counted(retry_refused(register), 'refused message')} due again")
         noted = note_overdue(register)
         attempts = deliver_due(register, webhooks, tell=_tell)
         if not once:
@@ -75,11 +80,11 @@ def _webhooks(register: Register, webhook_env: str | None, person_env: str | Non
     return {audience: Webhook.read(name, os.environ) for audience, name in names.items() if name is not None}
 
 
-def _follow(register: Register, webhooks: Mapping[Audience, Webhook], every: float) -> None:
+def _follow(register: Register, webhooks: Mapping[Audience, Webhook], every: timedelta) -> None:
     """Look again and again, until interrupted."""
     never = Event()
     try:
-        while not never.wait(every):
+        while not never.wait(every.total_seconds()):
             note_overdue(register)
             deliver_due(register, webhooks, tell=_tell)
     except KeyboardInterrupt:
@@ -106,7 +111,8 @@ def _lines(attempts: tuple[Attempt, ...], left: Outbox, webhooks: Mapping[Audien
     lines = [f"{counts[True]} delivered, {counts[False]} not, {left.waiting} waiting, {left.refused} refused for good"]
     if left.failing_since is not None:
         lines.append(
-            f"{left.failing} of those that wait were tried in vain, the oldest is of {left.failing_since:%Y-%m-%d %H:%M %Z}"
+            f"{left.failing} of those that wait {'was' if left.failing == 1 else 'were'} tried in vain,"
+            f" the oldest is of {left.failing_since:%Y-%m-%d %H:%M %Z}"
         )
     if left.refused:
         lines.append("refused ones stay until `pgerase deliver --retry`, once the webhook is put right")

@@ -11,9 +11,9 @@ import click
 from pgerase.cli.output import finding_data, findings_text, print_result
 from pgerase.cli.settings import Settings, common_options
 from pgerase.errors import ExitCode, Severity, UsageError
-from pgerase.explain import Question
+from pgerase.explain import Question, aggregate_named, explain_aggregate
 from pgerase.explain import explain as explain_row
-from pgerase.report.explanation import explanation_data, explanation_lines
+from pgerase.report.explanation import aggregate_data, aggregate_lines, explanation_data, explanation_lines
 from pgerase.rules.conditions import Action
 from pgerase.verify import Sample
 
@@ -62,7 +62,7 @@ def explain(
     """Explain what the rules decide about one row: `explain read company 17 --viewer 3`.
 
     RESOURCE is a name of access.yaml, KEY the row's primary key (of several columns: the text of a JSON array); an insert has
-    none. The database is asked as well, and everything is rolled back. Exit code 0 whether it is allowed or denied; 1 where the
+    none. RESOURCE may also be an aggregate, which has no key. The database is asked as well, and everything is rolled back. Exit code 0 whether it is allowed or denied; 1 where the
     database does not do what the rules mean.
     """
     pack = settings.read_pack()
@@ -70,13 +70,16 @@ def explain(
         raise UsageError("no pack was given", hint="Name the folder with the rule files: --pack DIR.")
     question = Question(Action(action), resource, key, viewer, role, _new(assignments, file), values=values)
     with settings.open_database() as database:
-        answer = explain_row(database, pack, question, hold=hold)
-    lines = explanation_lines(answer)
-    if answer.findings:
-        lines += ["", findings_text(answer.findings)]
-    data = {**explanation_data(answer), "findings": [finding_data(finding) for finding in answer.findings]}
-    print_result(settings, lines, data)
-    wrong = any(finding.severity is Severity.ERROR for finding in answer.findings)
+        if aggregate_named(pack, resource) is not None:
+            shown = explain_aggregate(database, pack, question, hold=hold)
+            lines, data, findings = aggregate_lines(shown), aggregate_data(shown), shown.findings
+        else:
+            answer = explain_row(database, pack, question, hold=hold)
+            lines, data, findings = explanation_lines(answer), explanation_data(answer), answer.findings
+    if findings:
+        lines += ["", findings_text(findings)]
+    print_result(settings, lines, {**data, "findings": [finding_data(finding) for finding in findings]})
+    wrong = any(finding.severity is Severity.ERROR for finding in findings)
     return ExitCode.NO if wrong else ExitCode.DONE
 
 

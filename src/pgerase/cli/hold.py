@@ -7,8 +7,9 @@ from typing import TextIO
 import click
 
 from pgerase.cli.output import confirm, print_result
-from pgerase.cli.people import how_many, missing_option, open_register, people_options, read_keys, yes_option
+from pgerase.cli.people import missing_option, open_register, people_options, read_keys, yes_option
 from pgerase.cli.settings import Settings, common_options
+from pgerase.counts import counted
 from pgerase.errors import ExitCode
 from pgerase.operate.holds import OwnRow, place_holds, release_holds
 from pgerase.operate.log import Log
@@ -78,7 +79,7 @@ def release(
 ) -> ExitCode:
     """End holds on people. What they kept past its time goes with the next run of retention. Exit code 1 where there is none."""
     people = read_keys(keys, file)
-    confirm(f"release the holds on {how_many(len(set(people)))}?", yes=yes)
+    confirm(f"release the holds on {counted(len(set(people)), 'person')}?", yes=yes)
     with settings.open_database() as database:
         register = open_register(settings, database, prefix)
         released = release_holds(Log(database, register.names.prefix), subject, people, reference=reference)

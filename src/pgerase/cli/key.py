@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pgerase.cli.lengths import length
 from pgerase.cli.output import confirm, print_result
 from pgerase.cli.people import prefix_option, which_prefix, yes_option
 from pgerase.cli.settings import Settings, common_options
@@ -59,19 +60,19 @@ def add(settings: Settings, prefix: str | None, out: Path | None, source: Path |
 @_out_option
 @click.option(
     "--overlap",
-    type=click.FloatRange(min=0),
-    default=24.0,
+    callback=length("hours", least=timedelta(0)),
+    default="24h",
     show_default=True,
-    metavar="HOURS",
+    metavar="LENGTH",
     help="How long what was signed with the keys of before stays valid.",
 )
 @click.pass_obj
-def rotate(settings: Settings, prefix: str | None, out: Path | None, overlap: float) -> None:
+def rotate(settings: Settings, prefix: str | None, out: Path | None, overlap: timedelta) -> None:
     """Make a new key and write it to a file; the one before ends after the overlap. Let signers use the new one before that."""
     if out is None:
         raise click.UsageError("--out is needed")
     with settings.open_database() as database:
-        added = add_key(database, which_prefix(settings, database, prefix), out, overlap=timedelta(hours=overlap))
+        added = add_key(database, which_prefix(settings, database, prefix), out, overlap=overlap)
     _tell(settings, "rotate", added, out)
 
 

@@ -11,6 +11,7 @@ import click
 
 from pgerase.apply.ledger import find_prefix
 from pgerase.cli.settings import Settings
+from pgerase.counts import counted, plural
 from pgerase.database import Database
 from pgerase.errors import SQLSTATES, UNDER_HOLD, UsageError
 from pgerase.operate import Count, Failure, Register, Request, Violation
@@ -103,12 +104,7 @@ def tally(request: Request) -> str:
     parts += [
         f"{number} {word}" for number, word in ((request.failed, "failed"), (request.pending, "pending")) if number
     ]
-    return f"{how_many(request.people)}: {', '.join(parts)}"
-
-
-def how_many(people: int) -> str:
-    """So many people, in words."""
-    return "1 person" if people == 1 else f"{people} people"
+    return f"{counted(request.people, 'person')}: {', '.join(parts)}"
 
 
 def request_data(request: Request) -> dict[str, Any]:
@@ -129,8 +125,8 @@ def count_lines(counts: Sequence[Count]) -> list[str]:
     relation = max((len(count.relation) for count in counts), default=0)
     strategy = max((len(count.strategy) for count in counts), default=0)
     return [
-        f"{count.relation:<{relation}}  {count.strategy:<{strategy}}  {count.rows:>8} {'row ' if count.rows == 1 else 'rows'}"
-        f"  {count.people:>6} {'person' if count.people == 1 else 'people'}"
+        f"{count.relation:<{relation}}  {count.strategy:<{strategy}}  {count.rows:>8} {plural(count.rows, 'row'):<4}"
+        f"  {count.people:>6} {plural(count.people, 'person')}"
         for count in counts
     ]
 
@@ -138,7 +134,7 @@ def count_lines(counts: Sequence[Count]) -> list[str]:
 def violation_lines(subject: str, violations: Sequence[Violation]) -> list[str]:
     """A line for whatever would keep somebody from being erased."""
     return [
-        f"would fail: {subject} {one.key}: {one.rows} {'row' if one.rows == 1 else 'rows'} of {one.relation} would violate {one.constraint}"
+        f"would fail: {subject} {one.key}: {counted(one.rows, 'row')} of {one.relation} would violate {one.constraint}"
         for one in violations
     ]
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
 from pgerase.apply.backup import Verdict, check_backup
-from pgerase.apply.execute import apply_plan, refuse
+from pgerase.apply.execute import apply_plan, refuse, stand_in_the_way
 from pgerase.apply.ledger import drift as find_drift
 from pgerase.apply.ledger import find_prefix, read_state
 from pgerase.apply.locks import Patience
 from pgerase.apply.prepare import Prepared, prepare
 from pgerase.catalog.model import Catalog, Name
 from pgerase.check.spelling import nearest, spell
+from pgerase.cli.lengths import length
 from pgerase.cli.output import confirm, finding_data, findings_text, print_result, print_script, progress
 from pgerase.cli.settings import Settings, common_options
 from pgerase.compare.model import compared_data
+from pgerase.counts import counted
 from pgerase.database import Database
 from pgerase.errors import ExitCode, RuleFileError, Severity, StalePlan, UsageError
 from pgerase.plan.files import lines, overview, script, summary
@@ -35,10 +38,10 @@ _verbose = click.option("-v", "--verbose", is_flag=True, help="Print every step 
 _allow_drop = click.option("--allow-drop", is_flag=True, help="Needed where the plan has `-` lines that drop.")
 _wait = click.option(
     "--lock-timeout",
-    type=click.FloatRange(min=0),
-    default=30.0,
+    callback=length("seconds", least=timedelta(0)),
+    default="30s",
     show_default=True,
-    metavar="SECONDS",
+    metavar="LENGTH",
     help="How long to try to lock all tables at once. While trying, nobody is blocked.",
 )
 
@@ -73,7 +76,7 @@ def plan(settings: Settings, exit_code: bool, output: Path | None, as_sql: bool,
         print_result(settings, text, _data(made, same=same))
     if made.refusals:
         # The findings were the result: an error after it would make two results of one.
-        progress(f"error: {len(made.refusals)} finding(s) stand in the way: settle each of them, then plan again")
+        progress(f"error: {stand_in_the_way(len(made.refusals))}: settle each of them, then plan again")
         return ExitCode.REFUSED
     return ExitCode.NO if exit_code and made.pending else ExitCode.DONE
 
@@ -87,7 +90,7 @@ def plan(settings: Settings, exit_code: bool, output: Path | None, as_sql: bool,
 @_wait
 @click.pass_obj
 def apply(
-    settings: Settings, plan_file: Path | None, yes: bool, verbose: bool, allow_drop: bool, lock_timeout: float
+    settings: Settings, plan_file: Path | None, yes: bool, verbose: bool, allow_drop: bool, lock_timeout: timedelta
 ) -> None:
     """Carry out a plan: the one in PLAN_FILE, or the one made now from --pack. All of it in one transaction, or nothing."""
     with settings.open_database() as database:
@@ -121,7 +124,7 @@ def apply(
 @_wait
 @click.pass_obj
 def revert(
-    settings: Settings, prefix: str | None, yes: bool, verbose: bool, allow_drop: bool, lock_timeout: float
+    settings: Settings, prefix: str | None, yes: bool, verbose: bool, allow_drop: bool, lock_timeout: timedelta
 ) -> None:
     """Put policies, flags and grants back exactly as they were before the first apply."""
     with settings.open_database() as database:
@@ -147,7 +150,7 @@ def revert(
 @_verbose
 @_wait
 @click.pass_obj
-def off(settings: Settings, table: str, prefix: str | None, yes: bool, verbose: bool, lock_timeout: float) -> None:
+def off(settings: Settings, table: str, prefix: str | None, yes: bool, verbose: bool, lock_timeout: timedelta) -> None:
     """The emergency exit: stop governing TABLE (schema.table, as in rule files) and its leaves, now.
 
     It needs no rule files. It is recorded, and the next apply governs the table again unless pack.yaml says `mode: off`.
@@ -171,12 +174,12 @@ def drift(settings: Settings, prefix: str | None) -> int:
     with settings.open_database() as database:
         name, _ = _installed_prefix(settings, database, prefix)
         findings = find_drift(database, name)
-    counted = [finding for finding in findings if finding.severity is not Severity.NOTE]
+    differences = [finding for finding in findings if finding.severity is not Severity.NOTE]
     text = [findings_text(findings)] if findings else []
-    text.append(f"{len(counted)} difference(s)" if counted else "no drift: everything is as apply left it")
+    text.append(counted(len(differences), "difference") if differences else "no drift: everything is as apply left it")
     data = {"command": "drift", "prefix": name, "findings": [finding_data(finding) for finding in findings]}
     print_result(settings, text, data)
-    return ExitCode.NO if counted else ExitCode.DONE
+    return ExitCode.NO if differences else ExitCode.DONE
 
 
 @click.command("render")
@@ -232,7 +235,10 @@ def backup_check(
     if findings:
         text.append(findings_text(findings))
     whole = sum(one.verdict is Verdict.WHOLE for one in compared)
-    text.append(f"{whole} of {len(compared)} tables and leaves are whole in a dump")
+    text.append(
+        f"{whole} of {counted(len(compared), 'table')}{'' if len(compared) == 1 else ' and leaves'}"
+        f" {'is' if whole == 1 else 'are'} whole in a dump"
+    )
     data = {
         "command": "backup-check",
         "tables": [
@@ -316,7 +322,7 @@ def _carry_out(
     yes: bool,
     verbose: bool,
     allow_drop: bool,
-    lock_timeout: float,
+    lock_timeout: timedelta,
 ) -> None:
     """Show, ask, do, and say what was done."""
     if made.findings:
@@ -330,7 +336,7 @@ def _carry_out(
     refuse(made, allow_drop=allow_drop)
     if made.pending:
         confirm(f"{command} this plan to {made.database}?", yes=yes)
-    applied = apply_plan(database, made, allow_drop=allow_drop, patience=Patience(seconds=lock_timeout))
+    applied = apply_plan(database, made, allow_drop=allow_drop, patience=Patience(seconds=lock_timeout.total_seconds()))
     print_result(settings, [_done(command, applied), *applied.notes], _applied_data(command, applied))
 
 

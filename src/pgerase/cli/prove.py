@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from pgerase.cli.output import print_result
 from pgerase.cli.settings import Settings, common_options
+from pgerase.counts import counted
 from pgerase.errors import ExitCode, UsageError
 from pgerase.prove import Needle, Place, ProofReport, Step, Verdict, identifier_names
 from pgerase.prove import prove as prove_gone
@@ -201,14 +202,18 @@ def _details(place: Place) -> list[str]:
 
 
 def _why_not_decisive(weak: str, others: int | None) -> str:
-    return f"not decisive: {weak}" if weak else f"not decisive: {others} others have it too"
+    return (
+        f"not decisive: {weak}"
+        if weak
+        else f"not decisive: {'1 other has' if others == 1 else f'{others} others have'} it too"
+    )
 
 
 def _summary(report: ProofReport) -> list[str]:
     """Two lines: what was looked at, and what came of it."""
     version = f"{report.server_version // 10000}.{report.server_version % 10000}"
     counts = ", ".join(f"{report.count(verdict)} {verdict.value}" for verdict in Verdict if report.count(verdict))
-    seen = f"{len(report.places)} places in {report.database}, PostgreSQL {version}: {counts}"
+    seen = f"{counted(len(report.places), 'place')} in {report.database}, PostgreSQL {version}: {counts}"
     match report.verdict:
         case Verdict.FAIL:
             said = "NOT proven: identifiers are still there"

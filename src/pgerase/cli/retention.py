@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 import click
 
+from pgerase.cli.lengths import length
 from pgerase.cli.output import print_result, progress
 from pgerase.cli.people import prefix_option, which_prefix
 from pgerase.cli.settings import Settings, common_options
+from pgerase.counts import counted
 from pgerase.errors import ExitCode
 from pgerase.operate.log_status import MISSED_AFTER, ClassStatus, LogStatus, log_status
 from pgerase.operate.retention import maintain as run_maintenance
@@ -32,10 +34,10 @@ def _run_options(function: _Function) -> _Function:
         ),
         click.option(
             "--patience",
-            type=click.IntRange(1),
-            default=60,
+            callback=length("seconds"),
+            default="60s",
             show_default=True,
-            metavar="SECONDS",
+            metavar="LENGTH",
             help="How long detaching waits for those who read the log.",
         ),
     ):
@@ -53,7 +55,9 @@ def retention() -> None:
 @common_options
 @_run_options
 @click.pass_obj
-def run(settings: Settings, prefix: str | None, allow_drop: bool, clock_is_right: bool, patience: int) -> ExitCode:
+def run(
+    settings: Settings, prefix: str | None, allow_drop: bool, clock_is_right: bool, patience: timedelta
+) -> ExitCode:
     """Drop the partitions of the log whose time is over. Exit code 3 where that waits for somebody to say so.
 
     Exit code 1 where somebody was in the way; the next run goes on.
@@ -65,7 +69,7 @@ def run(settings: Settings, prefix: str | None, allow_drop: bool, clock_is_right
         make=False,
         allow_drop=allow_drop,
         clock_is_right=clock_is_right,
-        patience=patience,
+        patience=patience.total_seconds(),
     )
 
 
@@ -73,7 +77,9 @@ def run(settings: Settings, prefix: str | None, allow_drop: bool, clock_is_right
 @common_options
 @_run_options
 @click.pass_obj
-def maintain(settings: Settings, prefix: str | None, allow_drop: bool, clock_is_right: bool, patience: int) -> ExitCode:
+def maintain(
+    settings: Settings, prefix: str | None, allow_drop: bool, clock_is_right: bool, patience: timedelta
+) -> ExitCode:
     """All that the log needs once a day: partitions ahead, the seal, and what `retention run` does."""
     return _run(
         settings,
@@ -82,7 +88,7 @@ def maintain(settings: Settings, prefix: str | None, allow_drop: bool, clock_is_
         make=True,
         allow_drop=allow_drop,
         clock_is_right=clock_is_right,
-        patience=patience,
+        patience=patience.total_seconds(),
     )
 
 
@@ -91,21 +97,21 @@ def maintain(settings: Settings, prefix: str | None, allow_drop: bool, clock_is_
 @prefix_option
 @click.option(
     "--missed-after",
-    type=click.FloatRange(min=0, min_open=True),
-    default=MISSED_AFTER / timedelta(hours=1),
+    callback=length("hours"),
+    default=f"{MISSED_AFTER // timedelta(hours=1)}h",
     show_default=True,
-    metavar="HOURS",
+    metavar="LENGTH",
     help="Runs are missed when the last one that was done is older.",
 )
 @click.pass_obj
-def status(settings: Settings, prefix: str | None, missed_after: float) -> ExitCode:
+def status(settings: Settings, prefix: str | None, missed_after: timedelta) -> ExitCode:
     """Say how the log stands. Exit code 1 where that is a reason for alarm: the word to look for is ALARM."""
     pack = settings.read_pack()
     with settings.open_database() as database:
         found = log_status(
             database,
             which_prefix(settings, database, prefix),
-            missed_after=timedelta(hours=missed_after),
+            missed_after=missed_after,
             accepted=pack.settings.accepted if pack is not None else (),
         )
     print_result(settings, _status_lines(found), _status_data(found))
@@ -128,9 +134,9 @@ def _run_lines(done: Run) -> list[str]:
         return [f"run {done.number}: refused: {done.refusal}"]
     lines = [_outcome_line(outcome) for outcome in done.outcomes]
     if done.released:
-        lines.append(f"{done.released} held entries that nobody holds any more went")
+        lines.append(f"{counted(done.released, 'held entry')} that nobody holds any more went")
     if done.pruned:
-        lines.append(f"{done.pruned} support grants went, as long after their end as their entries are kept")
+        lines.append(f"{counted(done.pruned, 'support grant')} went, as long after the end as entries are kept")
     counts = ", ".join(f"{count} {fate.value}" for fate, count in done.counts.items()) or "nothing to do"
     lines.append(f"run {done.number}: {done.state.value}: {counts}")
     return lines
@@ -173,13 +179,13 @@ def _status_lines(found: LogStatus) -> list[str]:
     if found.last_seal is not None:
         lines.append(f"last seal: {_minute(found.last_seal)}")
     if found.holds or found.held:
-        lines.append(f"holds: {found.holds}, with {found.held} entries held past their time")
+        lines.append(f"holds: {found.holds}, with {counted(found.held, 'entry')} held past their time")
     return [*lines, *(f"ALARM: {alarm}" for alarm in found.alarms)]
 
 
 def _class_line(one: ClassStatus) -> str:
     return (
-        f"{one.name}: kept {one.keep}, by {one.period}; {one.partitions} partitions"
+        f"{one.name}: kept {one.keep}, by {one.period}; {counted(one.partitions, 'partition')}"
         f" from {_day(one.oldest)} to {_day(one.newest)}"
     )
 

@@ -65,6 +65,8 @@ def formats(*names: str) -> Callable[[_Function], _Function]:
         "--format",
         type=click.Choice(names),
         expose_value=False,
+        # Before all others: what is wrong with them is printed in this format too.
+        is_eager=True,
         callback=_keep,
         help="How to print results; text by default.",
     )

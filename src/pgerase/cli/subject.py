@@ -17,7 +17,6 @@ from pgerase.cli.people import (
     failure_lines,
     held_data,
     held_text,
-    how_many,
     missing_option,
     open_register,
     people_options,
@@ -29,6 +28,7 @@ from pgerase.cli.people import (
 )
 from pgerase.cli.prove import prove
 from pgerase.cli.settings import Settings, common_options
+from pgerase.counts import counted
 from pgerase.errors import ExitCode, PgeraseError, Refused, UsageError
 from pgerase.operate import (
     Count,
@@ -212,7 +212,7 @@ def _set(
         if not yes:
             for one in now:
                 progress(f"{subject} {one.key}  {one.state.value} -> {state.value}")
-        confirm(f"{command} {how_many(len(now))}?", yes=yes)
+        confirm(f"{command} {counted(len(now), 'person')}?", yes=yes)
         changed = set_state(register, subject, keys, state)
     print_result(
         settings,
@@ -239,9 +239,7 @@ def _erase(
             if not yes:
                 for line in _plan_lines(planned):
                     progress(line)
-            question = (
-                f"erase {how_many(planned.request.pending)} of {request.subject} for good (request {request.number})?"
-            )
+            question = f"erase {counted(planned.request.pending, 'person')} of {request.subject} for good (request {request.number})?"
             confirm(question, yes=yes)
     except (Refused, click.Abort):
         if opened:
@@ -282,7 +280,7 @@ def _print_dry_run(settings: Settings, planned: DryRun, *, kept: bool) -> ExitCo
     failing = f", {stuck} would fail" if stuck else ""
     lines = [
         *_plan_lines(planned),
-        f"dry run, {what}: {how_many(planned.request.pending - stuck)} would be erased{failing}; nothing was changed",
+        f"dry run, {what}: {counted(planned.request.pending - stuck, 'person')} would be erased{failing}; nothing was changed",
     ]
     data = _data(planned, planned.counts, only_count=True)
     data["violations"] = [asdict(one) for one in planned.violations]

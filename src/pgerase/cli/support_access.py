@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
+from pgerase.cli.lengths import length as length_option
 from pgerase.cli.output import print_result, progress
 from pgerase.cli.people import open_register, prefix_option
 from pgerase.cli.settings import Settings, common_options
-from pgerase.errors import UsageError
+from pgerase.counts import counted
 from pgerase.operate.support import (
     Access,
     approve_access,
@@ -24,8 +24,6 @@ from pgerase.operate.support import (
 )
 from pgerase.report import printable
 
-_LENGTH = re.compile(r"(\d{1,5}) *(m|h|d)\Z")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _OVER = frozenset({"closed", "expired", "ended by erasing"})
 """States in which nothing is open, and nobody has anything to do."""
 
@@ -40,7 +38,15 @@ as_option = click.option("--as", "viewer", required=True, metavar="KEY", help="W
 @as_option
 @click.option("--reason", default="", metavar="TEXT", help="Why; the person is told, so name nobody else.")
 @click.option("--ticket", default="", metavar="T", help="An opaque reference, such as a ticket number; never a name.")
-@click.option("--for", "length", default="1h", show_default=True, metavar="LENGTH", help="How long: 30m, 4h, 1d.")
+@click.option(
+    "--for",
+    "length",
+    callback=length_option(),
+    default="1h",
+    show_default=True,
+    metavar="LENGTH",
+    help="How long: 30m, 4h, 1 day. What the rules allow at most is `longest` in audit.yaml.",
+)
 @click.option("--break-glass", is_flag=True, help="Though the person does not allow it.")
 @prefix_option
 @click.pass_obj
@@ -51,12 +57,12 @@ def open_one(
     viewer: str,
     reason: str,
     ticket: str,
-    length: str,
+    length: timedelta,
     break_glass: bool,
     prefix: str | None,
 ) -> None:
     """Open access to the data of the person of SUBJECT with this KEY. It opens nothing before it is committed, which it is then."""
-    until = datetime.now(UTC) + _length(length)
+    until = datetime.now(UTC) + length
     with settings.open_database() as database:
         opened = open_access(
             open_register(settings, database, prefix),
@@ -102,7 +108,11 @@ def close(settings: Settings, number: int, viewer: str | None, now: bool, prefix
     said = {"sessions_ended": ended, "not_possible": why_not} if now else {}
     _print(settings, "close", closed, **said)
     if now:
-        progress(f"no session was ended: {why_not}" if why_not else f"{ended} sessions were ended")
+        progress(
+            f"no session was ended: {why_not}"
+            if why_not
+            else f"{counted(ended, 'session')} {'was' if ended == 1 else 'were'} ended"
+        )
     return 1 if why_not else 0
 
 
@@ -132,13 +142,6 @@ def list_all(settings: Settings, over: bool, prefix: str | None) -> None:
     shown = [one for one in found if over or one.state not in _OVER]
     lines = [_line(one) for one in shown] or ["nobody has support access"]
     print_result(settings, lines, {"command": "support list", "grants": [_data(one) for one in shown]})
-
-
-def _length(text: str) -> timedelta:
-    match = _LENGTH.match(text)
-    if match is None or int(match[1]) == 0:
-        raise UsageError(f"{text!r} is no length of time", hint="write 30m, 4h or 1d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def _print(settings: Settings, command: str, access: Access, **more: Any) -> None:

@@ -11,6 +11,7 @@ import click
 from pgerase.cli.output import print_result
 from pgerase.cli.people import open_register, people_options, read_keys
 from pgerase.cli.settings import Settings, common_options
+from pgerase.counts import counted
 from pgerase.operate import Sight, State, status
 from pgerase.operate import who_saw as read_sights
 from pgerase.report import printable
@@ -55,7 +56,7 @@ def _lines(subject: str, key: str, sights: tuple[Sight, ...], *, is_there: bool)
         yield f"{sight.number:>6}  {who}  {_time(sight.since)}, {end}  {why or 'the reason is erased'}"
         yield f"        could see: the person's own row{''.join(f', {printable(link)}' for link in sight.reachable)}"
         for one in sight.returned:
-            rows = "rows" if one.rows is None else "1 row" if one.rows == 1 else f"{one.rows} rows"
+            rows = "rows" if one.rows is None else counted(one.rows, "row")
             unknown = "; how many is erased" if one.rows is None else ""
             yield f"        was returned: {rows} of {printable(one.resource)}, {_time(one.at)}{unknown}"
 

@@ -9,6 +9,7 @@ import click
 
 from pgerase.cli.output import finding_data, findings_text, print_result, progress
 from pgerase.cli.settings import Settings, common_options
+from pgerase.counts import counted, plural
 from pgerase.errors import ExitCode, UsageError
 from pgerase.verify import Sample, Verdict, VerifyReport
 from pgerase.verify import verify as verify_pack
@@ -103,7 +104,7 @@ def _lines(report: VerifyReport) -> list[str]:
         lines += ["", findings_text(report.failures)]
     notes = len(report.findings) - len(report.failures)
     if notes:
-        lines += ["", f"{_many(notes, 'note')}, which fail nothing: see --format json"]
+        lines += ["", f"{counted(notes, 'note')}, which fail nothing: see --format json"]
     return [*lines, "", *_summary(report)]
 
 
@@ -113,8 +114,8 @@ def _shadow(report: VerifyReport) -> list[str]:
     width = max(len(one.stratum) for one in report.shadow)
     table = max(len(one.table) for one in report.shadow)
     return [
-        f"{one.table:<{table}}  {one.stratum:<{width}}  {one.viewers:>3} viewers  now {one.now:>7}  then {one.then:>7}"
-        f"  gain {one.gain:>6}  lose {one.lose:>6}"
+        f"{one.table:<{table}}  {one.stratum:<{width}}  {one.viewers:>3} {plural(one.viewers, 'viewer'):<7}"
+        f"  now {one.now:>7}  then {one.then:>7}  gain {one.gain:>6}  lose {one.lose:>6}"
         for one in report.shadow
     ]
 
@@ -123,7 +124,7 @@ def _summary(report: VerifyReport) -> tuple[str, str]:
     """Two lines: what was looked at, and what came of it."""
     strata = len({stratum for stratum, _ in report.viewers})
     seen = (
-        f"{_many(len(report.looked), 'object')}, {_many(len(report.viewers), 'viewer')} of {strata} strata, seed {report.sample.seed}, "
+        f"{counted(len(report.looked), 'object')}, {counted(len(report.viewers), 'viewer')} of {strata} {'stratum' if strata == 1 else 'strata'}, seed {report.sample.seed}, "
         f"PostgreSQL {report.server_version // 10000}.{report.server_version % 10000}"
     )
     if report.ok:
@@ -132,14 +133,10 @@ def _summary(report: VerifyReport) -> tuple[str, str]:
     return (
         seen,
         (
-            f"NOT verified: {_many(len(report.failures), 'finding')}, {_many(report.disagreements, 'disagreement')} with the rules, "
-            f"{_many(unseen, 'object')} not seen"
+            f"NOT verified: {counted(len(report.failures), 'finding')}, {counted(report.disagreements, 'disagreement')} with the rules, "
+            f"{counted(unseen, 'object')} not seen"
         ),
     )
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _data(report: VerifyReport) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def announcing_objects(support: Support | None, data_map: DataMap | None, facts:
 
 def _settings(support: Support, facts: Facts) -> DesiredFunction:
     announce = support.announce
-    links = ", ".join(_text(str(link)) for link in support.links)
+    links = ", ".join(_text(str(link.columns)) for link in support.links)
     values = (
         f"{_text(announce.notify)}::text",
         f"{_text(announce.webhook_env)}::text",

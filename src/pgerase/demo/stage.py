@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from pgerase.apply.programs import Program, dumping, find_pg_dump
+from pgerase.counts import counted
 from pgerase.database import Database, connection_environment, identifier
 from pgerase.demo.casts import Cast, Measure
 from pgerase.errors import DatabaseFailed, InternalError
@@ -32,7 +33,7 @@ class Outcome:
     refusal: str = ""
 
     def __str__(self) -> str:
-        return self.refusal or f"{self.rows} row{'' if self.rows == 1 else 's'}"
+        return self.refusal or counted(self.rows, "row")
 
 
 class Stage:

@@ -10,6 +10,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
+from pgerase.counts import counted
+
 _WIDEST = 100
 _INDENT = 4
 _GAP = 2
@@ -61,7 +63,7 @@ class Teller:
 
     def _left_out(self, count: int) -> None:
         if count:
-            self._print(f"{' ' * _INDENT}({count} more line{'' if count == 1 else 's'})", "dim")
+            self._print(f"{' ' * _INDENT}({counted(count, 'more line')})", "dim")
 
     def rows(self, titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[bool]) -> None:
         """A table, by title whether its column is aligned to the right; the last column may take several lines."""

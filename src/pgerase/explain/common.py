@@ -3,23 +3,55 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from pgerase.catalog.model import Catalog, Table, View
 from pgerase.compile import compile_pack
 from pgerase.compile.bind import bind
 from pgerase.compile.desire import adoption
-from pgerase.errors import RuleFileError, Severity, UsageError
+from pgerase.database import Database
+from pgerase.errors import InternalError, RuleFileError, Severity, UsageError
+from pgerase.explain.model import Question
 from pgerase.install.names import Names
 from pgerase.rules.access import AccessRules, Resource
 from pgerase.rules.names import TableName
 from pgerase.rules.pack import Mode, Pack
 
+_WAIT = "5s"
+
+
+@contextmanager
+def looking(database: Database) -> Generator[None]:
+    """A transaction that sees one moment, waits for nobody for long, and is rolled back. Raises DatabaseFailed."""
+    if database.in_transaction:
+        raise InternalError("explaining opens a transaction of its own")
+    with database.own_statements(), database.trial(isolation="repeatable read"):
+        database.run(f"set local lock_timeout = '{_WAIT}'")
+        database.run("set local row_security = on")
+        yield
+
+
+def check_asker(question: Question) -> None:
+    """Raises UsageError where not exactly one is said to ask."""
+    if (question.viewer is None) is (question.role is None):
+        raise UsageError("say who asks: a viewer or a role, not both", hint="Give --viewer KEY, or --role NAME.")
+
+
+def check_role(catalog: Catalog, role: str | None) -> None:
+    """Raises UsageError naming the nearest where there is no such role."""
+    if role is not None and role not in catalog.roles:
+        ours = [name for name in catalog.roles if not name.startswith("pg_")]
+        raise UsageError(f"there is no role {role}", hint=nearest(role, ours))
+
 
 def resource_named(access: AccessRules, name: str) -> Resource:
     """The resource of that name. Raises UsageError naming the nearest where there is none."""
     known = {resource.name: resource for resource in access.resources}
+    if name not in known and any(one.name == name for one in access.aggregates):
+        message = f"{name} is an aggregate: it shows groups, and has no rows to name or count"
+        raise UsageError(message, hint=f"`pgerase explain read {name} --viewer KEY` says for whom, and what.")
     if name not in known:
         raise UsageError(f"there is no resource {name}", hint=nearest(name, list(known)))
     return known[name]

@@ -6,7 +6,8 @@ in memory as far as they fit, and refused by name where they do not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name, Table
@@ -78,7 +79,8 @@ class Loader:
                 matches = self._rows(table.name, key)
             except DatabaseFailed as error:
                 if error.sqlstate.startswith(_NO_VALUE):
-                    raise UsageError(f"that is no key of {table.name}: {error.message}") from error
+                    # From None: PostgreSQL's own words repeat what was given, which may be somebody's.
+                    raise UsageError(f"that is no key of {table.name}: {_types(table, key)}") from None
                 raise
             row = matches[0] if matches else None
         made = None if new is None else self._new(table, key, new)
@@ -138,6 +140,20 @@ class Loader:
                         known[row.id] = row.values
                         waiting.append((lookup.target, row.values))
 
+    def _unfit(self, table: Table, reader: str, new: str) -> list[str]:
+        """The columns whose values are none of their types, each tried alone; all that are given where none is to blame alone."""
+        given: dict[str, object] = json.loads(new)
+        name = with_parameters(identifier(table.name.schema, table.name.name))
+        unfit: list[str] = []
+        for column, value in given.items():
+            statement = f"select pg_catalog.jsonb_populate_record(null::{name}, %s::pg_catalog.jsonb)"
+            try:
+                with self._database.transaction(), acting_as(self._database, reader):
+                    self._database.rows(statement, [json.dumps({column: value})])
+            except DatabaseFailed:
+                unfit.append(column)
+        return unfit or list(given)
+
     def _new(self, table: Table, key: Mapping[str, str] | None, new: str) -> Values | None:
         """The new row: of an update the row as it is with the values given, of an insert these alone, the rest null."""
         wanted = sorted(self._columns(table.name))
@@ -154,10 +170,18 @@ class Loader:
         if reader is None:
             raise Refused(f"nobody is proven to see every row of {table.name}")
         try:
-            with acting_as(self._database, reader):
+            with self._database.transaction(), acting_as(self._database, reader):
                 found = self._database.rows(f"select {with_parameters(listed)} from {source}", parameters)
         except DatabaseFailed as error:
             if error.sqlstate.startswith((_NO_VALUE, _BREAKS_A_CHECK)):
-                raise UsageError(f"the new row is none of {table.name}: {error.message}") from error
+                broken = f", by the constraint {error.constraint}" if error.constraint else ""
+                given = _types(table, self._unfit(table, reader, new))
+                raise UsageError(f"the new row is none of {table.name}{broken}: {given}") from None
             raise
         return {column: found[0][f"c{number}"] for number, column in enumerate(wanted)} if found else None
+
+
+def _types(table: Table, columns: Iterable[str]) -> str:
+    """What may stand in these columns, in words."""
+    known = [column for name in columns if (column := table.column(name)) is not None]
+    return ", ".join(f"{column.name} is of type {column.type}" for column in known)

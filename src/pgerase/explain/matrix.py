@@ -8,7 +8,7 @@ counts, where it is wanted, beside the others.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -58,7 +58,7 @@ def _quiet(_: str) -> None:
 def matrix(
     database: Database, pack: Pack, question: MatrixQuestion, *, progress: Callable[[str], None] = _quiet
 ) -> Matrix:
-    """Count what viewers or members of groups may do. Raises UsageError for names that are none, Refused where people or
+    """Count what viewers or members of groups may do. Raises UsageError for names and keys that are none, Refused where people or
     expected rows cannot be read or nothing is governed, RuleFileError for rules that do not fit the database, DatabaseFailed.
     """
     if database.in_transaction:
@@ -120,11 +120,11 @@ class _Counting:
         kind = self._pack.identity or IdentityKind.SETTING
         with borrowed(self._database, *roles_to_prepare(self._names, kind)):
             blind = Blind(self._database, self._catalog, self._names.lookup)
+            self._refuse_unknown(blind)
             governed = [self._sized(blind, resource) for resource in wanted]
             needs = find_needs(self._access, self._catalog, {one.table.name for one in governed}, support=self._support)
             data, now = self._read(blind, needs, governed)
             rows = self._rows(data, now, governed, needs)
-            self._findings += self._unknown(blind)
             self._identity = prepare_identity(self._database, self._names, kind, self._pack.claim)
         meaning = None
         if self._question.expected:
@@ -206,23 +206,30 @@ class _Counting:
                 rows += self._sampled(population, governed, needs)
         return rows
 
-    def _unknown(self, blind: Blind) -> Iterator[Finding]:
-        """Named viewers who are nobody: zeros are not to be taken for the rights of somebody."""
+    def _refuse_unknown(self, blind: Blind) -> None:
+        """Zeros are not to be taken for the rights of somebody. Raises UsageError where a viewer who is named is nobody."""
         viewers = self._access.viewers
         if viewers is None:
             return
-        people = named_table(self._catalog, viewers.table).name
-        for key in dict.fromkeys(self._question.viewers):
+        people = named_table(self._catalog, viewers.table)
+        unknown: list[int] = []
+        for number, key in enumerate(self._question.viewers, 1):
             try:
                 with self._database.transaction():
-                    found = blind.look_up(people, (), {viewers.key: key})
+                    found = blind.look_up(people.name, (), {viewers.key: key})
             except DatabaseFailed as error:
                 if not error.sqlstate.startswith(_NO_VALUE):
                     raise
                 found = None
             if found is None or (isinstance(found, Rows) and not found.rows):
-                message = f"nobody of {people} has the key {key}: counted is what a stranger may do"
-                yield Finding("unknown-viewer", Severity.WARNING, key, message, f"Keys are values of {viewers.key}.")
+                unknown.append(number)
+        if unknown:
+            # By place: what was typed may be somebody's.
+            which = "" if len(self._question.viewers) == 1 else f" number {' and '.join(map(str, unknown))}"
+            column = people.column(viewers.key)
+            kind = "" if column is None else f", of type {column.type}"
+            message = f"nobody of {people.name} has the key that is given as --viewer{which}"
+            raise UsageError(message, hint=f"Keys are values of {viewers.key}{kind}.")
 
     def _sampled(self, population: Population | None, governed: Sequence[_Governed], needs: Needs) -> list[_Row]:
         sample = Sample(seed=self._question.seed, viewers=self._question.sample)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pgerase.errors import Finding
 from pgerase.meaning.reasons import Reason
+from pgerase.rules.access import Aggregate
 from pgerase.rules.conditions import Action
 from pgerase.rules.pack import Mode
 
@@ -87,6 +88,32 @@ class Answer:
         if self.asked.allowed is None or self.enforcement.mode is not Mode.ON:
             return None
         return self.asked.allowed is self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class AggregateAnswer:
+    """Why an aggregate shows groups to somebody or is empty, and how many groups the database shows; None: `not_asked` says why.
+
+    `requirements` are the resource's own on reading: what they keep from the viewer is not counted.
+    """
+
+    pack: str
+    database: str
+    question: Question
+    aggregate: Aggregate
+    requirements: tuple[str, ...]
+    table: str
+    view: str
+    reason: Reason
+    groups: int | None
+    asked_as: str
+    not_asked: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def allowed(self) -> bool:
+        """Whether groups that are large enough are shown."""
+        return self.reason.truth is True
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,14 @@ from pgerase.catalog.model import Name, Table, View
 from pgerase.catalog.read import read_catalog
 from pgerase.compile.bind_secured import KINDS
 from pgerase.database import Database
-from pgerase.errors import Finding, InternalError, Refused, Severity, UsageError
+from pgerase.errors import Finding, Refused, Severity, UsageError
 from pgerase.explain.ask import Asking
 from pgerase.explain.common import (
     as_read,
+    check_asker,
+    check_role,
     is_installed,
+    looking,
     modes_of,
     named_table,
     nearest,
@@ -41,7 +44,6 @@ from pgerase.verify.model import Sample
 from pgerase.verify.needs import find_needs
 from pgerase.verify.support import people_of, read_grants, support_rules
 
-_WAIT = "5s"
 _COMMANDS = {
     Action.READ: ("SELECT",),
     Action.INSERT: ("INSERT",),
@@ -57,15 +59,10 @@ def explain(database: Database, pack: Pack, question: Question, *, hold: int = S
     resource or column, a key that is none), Refused where the rows cannot be read, RuleFileError for rules that do not fit
     the database, DatabaseFailed.
     """
-    if database.in_transaction:
-        raise InternalError("explain opens a transaction of its own")
     if pack.access is None:
         raise Refused("the pack has no access rules: there is nothing to explain", hint="Add access.yaml to the pack.")
-    if (question.viewer is None) is (question.role is None):
-        raise UsageError("say who asks: a viewer or a role, not both", hint="Give --viewer KEY, or --role NAME.")
-    with database.own_statements(), database.trial(isolation="repeatable read"):
-        database.run(f"set local lock_timeout = '{_WAIT}'")
-        database.run("set local row_security = on")
+    check_asker(question)
+    with looking(database):
         return _Explaining(database, pack, pack.access, question, hold).answer()
 
 
@@ -81,9 +78,7 @@ class _Explaining:
         self._names = Names(pack.settings.prefix)
         self._catalog = read_catalog(database)
         self._resource = resource_named(access, question.resource)
-        if question.role is not None and question.role not in self._catalog.roles:
-            ours = [name for name in self._catalog.roles if not name.startswith("pg_")]
-            raise UsageError(f"there is no role {question.role}", hint=nearest(question.role, ours))
+        check_role(self._catalog, question.role)
         self._table = named_table(self._catalog, self._resource.table)
         if not self._table.has_row_security and question.action is not Action.READ:
             message = f"{self._table.name} is {KINDS[self._table.kind]}: it is read through its secured view, and nobody writes it"

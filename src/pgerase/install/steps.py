@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pgerase import __version__
+from pgerase.counts import counted
 from pgerase.errors import Refused
 from pgerase.install.localize import localize
 from pgerase.install.names import Home, Names
@@ -104,7 +105,7 @@ def uninstall_steps(found: Survey, names: Names) -> tuple[Step, ...]:
     """
     if found.ledger.governed:
         raise Refused(
-            f"{found.ledger.governed} objects made by apply are still there",
+            f"{counted(found.ledger.governed, 'object')} made by apply {'is' if found.ledger.governed == 1 else 'are'} still there",
             hint=f"run `pgerase revert` for the prefix {names.prefix} first; then no table is governed any more",
         )
     _refuse_strange_objects(found, names)

@@ -272,6 +272,11 @@ class Meaning:
             )
         return reason
 
+    def explain_aggregate(self, session: Session, name: str, *, values: bool = False) -> Reason:
+        """For whom an aggregate is, with reasons: true where its groups are shown to the session. Raises PgeraseError as `decide` does."""
+        explainer = Explainer(self._structure, self._facts, self._people, self._conditions, values=values)
+        return explainer.aggregate(session.identity, session.current_user, self._aggregates[name])
+
     def _asker(self, session: Session) -> _Asker | None:
         """None for an identity that is invalid or unknown, and for viewers who are not active: they see nothing."""
         if not session.identity:

@@ -7,7 +7,7 @@ people within reach it shows one a rule, the one who grants it or came nearest, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pgerase.meaning.conditions import Conditions, May, names_viewer, person_scope, rows_scope, walk, who_scope
 from pgerase.meaning.explain_conditions import ConditionReasons, Decide, key_of, row_name, whose
@@ -19,6 +19,7 @@ from pgerase.meaning.support import SupportAccess
 from pgerase.meaning.truth import and3, not3, or3
 from pgerase.meaning.words import say
 from pgerase.rules.access import (
+    Aggregate,
     Combine,
     Expression,
     ExpressionAnd,
@@ -108,6 +109,16 @@ class Explainer:
         if new is not None and (row is not None or action is Action.INSERT):
             parts.append(self._leave(asker, resource, action, new))
         return every(Kind.ANSWER, tuple(parts), name=resource.name, action=action, key=key)
+
+    def aggregate(self, identity: str | None, current_user: str, one: Aggregate) -> Reason:
+        """Why an aggregate shows its groups to the session, or is empty. Raises PgeraseError as `Meaning.aggregate` does."""
+        viewer, asker = self._asker(identity, current_user)
+        if asker is None or asker.viewer is None:
+            says = "presents nobody, and aggregates are for viewers" if asker is not None else viewer.says
+            viewer = replace(viewer, truth=False, says=says)
+            return every(Kind.ANSWER, (viewer,), name=one.name, action=Action.READ)
+        who = self._who(one.who, asker.viewer, asker.viewer)
+        return every(Kind.ANSWER, (viewer, who), name=one.name, action=Action.READ)
 
     def _asker(self, identity: str | None, current_user: str) -> tuple[Reason, Asker | None]:
         if not identity:

@@ -166,7 +166,7 @@ class SupportAccess:
             key = tuple((column.column, column.column) for column in subject.key)
             yield _Way(subject.name, self._table(subject).name, key)
         for link in self._rules.support.links:
-            yield from self._linked(link)
+            yield from self._linked(link.columns)
 
     def _linked(self, wanted: TableColumns) -> Iterator[_Way]:
         table = self._facts.table(wanted.table)

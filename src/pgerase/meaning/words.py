@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pgerase.counts import counted
 from pgerase.rules.conditions import (
     All,
     AnyOf,
@@ -84,7 +85,7 @@ def say_operand(operand: Operand, whose: str) -> str:
             return f"this row's {path}"
         case RelativeTime(span=span, sign=sign):
             parts = ((span.months, "month"), (span.days, "day"), (span.seconds, "second"))
-            length = " ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in parts if count)
+            length = " ".join(counted(count, word) for count, word in parts if count)
             return f"{length or '0 days'} {'ago' if sign < 0 else 'ahead'}"
         case Range(low=low, high=high):
             return f"{say_operand(low, whose)} and {say_operand(high, whose)}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
+from pgerase.counts import counted
 from pgerase.errors import Refused, UsageError
 from pgerase.operate.log import Log
 from pgerase.operate.model import State
@@ -26,7 +27,7 @@ class OwnRow:
         """The key by column. Raises UsageError where it has another number of columns."""
         values = [person] if len(self.columns) == 1 else _several(person)
         if len(values) != len(self.columns):
-            raise UsageError(f"a key of {self.relation} has {len(self.columns)} columns")
+            raise UsageError(f"a key of {self.relation} has {counted(len(self.columns), 'column')}")
         return dict(zip(self.columns, values, strict=True))
 
 
@@ -61,7 +62,7 @@ def place_holds(
         missing = [one.key for one in people if one.state is State.MISSING]
         if missing and not missing_too:
             raise Refused(
-                f"{len(missing)} of these keys belong to nobody, and nobody is held",
+                f"{len(missing)} of these keys {'belongs' if len(missing) == 1 else 'belong'} to nobody, and nobody is held",
                 hint="`pgerase subject status` shows which; --allow-missing holds entries of people whose row is gone",
             )
         for one in people:

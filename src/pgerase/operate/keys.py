@@ -13,15 +13,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from pgerase.database import Database, Row, identifier
-from pgerase.errors import DatabaseFailed, Refused, UsageError
+from pgerase.database import Database, identifier
+from pgerase.errors import UsageError
 from pgerase.install.borrow import acting_as, borrowed
-from pgerase.install.names import Names
+from pgerase.operate.register import Register
 from pgerase.tokens import SigningKey
-
-_OURS = "ZE02"
-_MISSING = frozenset({"22023", "3F000", "42704", "42883", "42P01"})
-"""invalid_parameter_value (of the setting `role`), invalid_schema_name, undefined_object, undefined_function, undefined_table."""
 
 
 class KeyState(StrEnum):
@@ -47,8 +43,8 @@ class KnownKey:
 
 def list_keys(database: Database, prefix: str) -> tuple[KnownKey, ...]:
     """Every key, the newest first. Raises Refused, DatabaseFailed."""
-    with _as_secret(database, prefix) as names:
-        rows = database.rows(f"select * from {identifier(names.internal, 'signing_keys')}()")
+    with _as_secret(database, prefix) as register:
+        rows = register.call("signing_keys")
     return tuple(
         KnownKey(row["key_id"], row["fingerprint"], row["created_at"], row["valid_until"], KeyState(row["state"]))
         for row in rows
@@ -65,10 +61,9 @@ def add_key(database: Database, prefix: str, out: Path, *, overlap: timedelta | 
         raise UsageError("an overlap is not negative")
     written = False
     try:
-        with _as_secret(database, prefix) as names:
-            _make_room(database, names, overlap)
-            row = _one(database, f"select * from {identifier(names.internal, 'draw_signing_key')}()")
-            key = SigningKey(row["key_id"], bytes(row["secret"]), _audience(database, names))
+        with _as_secret(database, prefix) as register:
+            _make_room(register, overlap)
+            key = _draw(register)
             key.write(out)
             written = True
     except BaseException:
@@ -85,68 +80,59 @@ def import_key(database: Database, prefix: str, key: SigningKey) -> SigningKey:
     Raises Refused where two keys are valid already, or where one of this id is another or was retired; DatabaseFailed.
     """
     given = identifier("pg_temp", "pgerase_given_key")
-    with _as_secret(database, prefix, also=f"create temporary table {given} (secret bytea) on commit drop") as names:
+    with _as_secret(database, prefix, also=f"create temporary table {given} (secret bytea) on commit drop") as register:
         database.copy(f"copy {given} from stdin", [[key.secret]])
-        _make_room(database, names, None, unless=key.key_id)
-        keep = f"select {identifier(names.internal, 'keep_signing_key')}(%s, given.secret) from {given} as given"
+        # The same key again is not one more.
+        if all(row["key_id"] != key.key_id for row in register.call("signing_keys")):
+            _make_room(register, None)
+        keep = (
+            f"select {identifier(register.names.internal, 'keep_signing_key')}(%s, given.secret) from {given} as given"
+        )
         database.rows(keep, [key.key_id])
-        return SigningKey(key.key_id, key.secret, _audience(database, names))
+        return SigningKey(key.key_id, key.secret, _audience(register))
 
 
 def retire_key(database: Database, prefix: str, key_id: str) -> None:
     """Make a key invalid at once. Raises Refused where there is none of this id that is not retired; DatabaseFailed."""
-    with _as_secret(database, prefix) as names:
-        database.rows(f"select {identifier(names.internal, 'retire_signing_key')}(%s)", [key_id])
+    with _as_secret(database, prefix) as register:
+        register.call("retire_signing_key", key_id)
 
 
-def draw_key(database: Database, names: Names) -> SigningKey:
+def draw_key(database: Database, prefix: str) -> SigningKey:
     """A key that lives no longer than the open transaction, which has to be rolled back. As the role that keeps the keys.
 
     Raises DatabaseFailed.
     """
-    row = _one(database, f"select * from {identifier(names.internal, 'draw_signing_key')}()")
-    return SigningKey(row["key_id"], bytes(row["secret"]), _audience(database, names))
+    return _draw(Register(database, prefix))
 
 
-def _make_room(database: Database, names: Names, overlap: timedelta | None, *, unless: str = "") -> None:
-    known = f"select 1 from {identifier(names.internal, 'signing_key')} where key_id = %s"
-    if unless and database.rows(known, [unless]):
-        return  # the same key again is not one more
-    end = "pg_catalog.statement_timestamp() + %s::pg_catalog.interval"
-    database.rows(f"select {identifier(names.internal, 'make_room_for_key')}({end})", [overlap])
+def _draw(register: Register) -> SigningKey:
+    row = register.call("draw_signing_key")[0]
+    return SigningKey(row["key_id"], bytes(row["secret"]), _audience(register))
 
 
-def _audience(database: Database, names: Names) -> str:
-    return str(database.value(f"select {identifier(names.internal, 'token_audience')}()"))
+def _make_room(register: Register, overlap: timedelta | None) -> None:
+    register.call("make_room_for_key", None if overlap is None else register.now + overlap)
 
 
-def _one(database: Database, query: str) -> Row:
-    return database.rows(query)[0]
+def _audience(register: Register) -> str:
+    return str(register.call("token_audience")[0]["token_audience"])
 
 
 @contextmanager
-def _as_secret(database: Database, prefix: str, *, also: str = "") -> Generator[Names]:
-    """A transaction as the role that keeps the keys; `also` is done in it first, as that role too.
+def _as_secret(database: Database, prefix: str, *, also: str = "") -> Generator[Register]:
+    """The register, in a transaction as the role that keeps the keys; `also` is done in it first, as that role too.
 
     Raises Refused where this version of pgerase is not installed, where the connecting role may not borrow that role's
-    rights, and for whatever the routines refuse; DatabaseFailed.
+    rights, and for whatever the routines refuse; DatabaseFailed without values.
     """
-    names = Names(prefix)
-    try:
-        with (
-            database.transaction(isolation="read committed"),
-            borrowed(database, names.secret),
-            acting_as(database, names.secret),
-        ):
-            if also:
-                database.run(also)
-            yield names
-    except DatabaseFailed as error:
-        if error.sqlstate.startswith(_OURS):
-            raise Refused(error.message, hint=error.hint) from error
-        if error.sqlstate in _MISSING:
-            raise Refused(
-                f"what keeps signing keys is not installed here for the prefix {prefix}",
-                hint="run `pgerase install`, or `pgerase upgrade` where an older version was installed",
-            ) from error
-        raise
+    register = Register(database, prefix)
+    with (
+        register.answering(),
+        database.transaction(isolation="read committed"),
+        borrowed(database, register.names.secret),
+        acting_as(database, register.names.secret),
+    ):
+        if also:
+            database.run(also)
+        yield register

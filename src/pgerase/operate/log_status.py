@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from pgerase.catalog.read import read_parameter_grants, read_session_settings
 from pgerase.check.muted import settings_doors
+from pgerase.counts import counted
 from pgerase.database import Database, Row
 from pgerase.errors import Severity
 from pgerase.operate.log import Log
@@ -120,19 +121,15 @@ def _of_messages(told: Row) -> Iterator[str]:
     if told["waiting"]:
         since = f"{told['waiting_since']:%Y-%m-%d %H:%M %Z}"
         yield (
-            f"{told['waiting']} {_messages(told['waiting'])} about support access not delivered, the oldest of {since}:"
+            f"{counted(told['waiting'], 'message')} about support access not delivered, the oldest of {since}:"
             " `pgerase deliver` says why, or does not run"
         )
     if told["refused"]:
         since = f"{told['refused_since']:%Y-%m-%d %H:%M %Z}"
         yield (
-            f"{told['refused']} {_messages(told['refused'])} about support access refused for good, since {since}:"
+            f"{counted(told['refused'], 'message')} about support access refused for good, since {since}:"
             " put the webhook right, then `pgerase deliver --retry`"
         )
-
-
-def _messages(count: int) -> str:
-    return "message" if count == 1 else "messages"
 
 
 def _with_alarms(status: LogStatus, missed_after: timedelta, further: Iterable[str]) -> LogStatus:

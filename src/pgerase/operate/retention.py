@@ -15,6 +15,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import TypeVar
 
+from pgerase.counts import counted
 from pgerase.database import Database, Row, identifier
 from pgerase.errors import DatabaseFailed, Refused, UsageError
 from pgerase.install.borrow import lent, take_back
@@ -175,7 +176,7 @@ class _Steps:
             if blocked & {row["parent"] for group in groups for row in group}:
                 self._each(groups, Fate.BUSY, "another partition is still being detached: the next run goes on")
             elif unexplained > MOST_DROPPED and not self._allow_drop:
-                why = f"{unexplained} partitions of {name} at once, more than missed runs explain: --allow-drop drops them"
+                why = f"{counted(unexplained, 'partition')} of {name} at once, more than missed runs explain: --allow-drop drops them"
                 self._each(groups, Fate.REFUSED, why)
             else:
                 going += groups

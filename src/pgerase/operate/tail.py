@@ -23,6 +23,11 @@ WINDOW = 1_000_000
 """How many numbers before the beginning an entry may have that was being written when tailing began."""
 SUPPORT = "support"
 """What entries about support access have for a table."""
+ACTIONS = (
+    *("insert", "update", "delete", "truncate"),
+    *("open", "break_glass", "approve", "read", "close", "expire", "review", "review_overdue"),
+)
+"""What an entry may say was done: to rows, and about support access."""
 _SLACK = 1_000
 """A number may be drawn shortly before its transaction gets one of its own."""
 _PAGE = 1_000

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from pgerase.catalog.model import Name
+from pgerase.counts import counted
 from pgerase.plan.model import Change, Effect, Plan, Step
 from pgerase.plan.objects import Kind
 from pgerase.plan.script import Piece, advisory_lock, body, settings, table_locks
@@ -77,11 +78,7 @@ def _many(kind: Kind, count: int) -> str:
     word = kind.value.replace("_", " ")
     if kind is Kind.ROW_SECURITY:
         return word
-    if count == 1:
-        return f"{count} {word}"
-    if word.endswith("y"):
-        return f"{count} {word.removesuffix('y')}ies"
-    return f"{count} {word}{'es' if word.endswith('s') else 's'}"
+    return counted(count, word)
 
 
 def summary(plan: Plan) -> str:
@@ -91,7 +88,7 @@ def summary(plan: Plan) -> str:
     if not plan.pending:
         return "nothing is planned before that is settled" if plan.refusals else f"nothing to do: {text}"
     locked = plan.locked
-    return f"{text}; locks {len(locked)} table{'' if len(locked) == 1 else 's'}; plan {plan.sha256[:12]}"
+    return f"{text}; locks {counted(len(locked), 'table')}; plan {plan.sha256[:12]}"
 
 
 def _counted(counts: Mapping[Change, int]) -> str:

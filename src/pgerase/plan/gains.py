@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pgerase.compare.model import Compared, Side, Verdict
+from pgerase.counts import counted
 from pgerase.plan.files import one_line
 
 
@@ -44,5 +45,5 @@ def _side(side: Side, does: str) -> str:
     if side.answer is False:
         return f"nobody {does}s (proven)"
     if side.answer:
-        return f"somebody {does}s ({side.seen} of {side.looked} pairs of viewer and row looked at)"
+        return f"somebody {does}s ({side.seen} of {counted(side.looked, 'pair')} of viewer and row looked at)"
     return f"whether anybody {does}s is unknown ({side.why})"

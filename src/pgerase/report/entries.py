@@ -8,6 +8,7 @@ from datetime import UTC
 from enum import StrEnum
 from typing import Any
 
+from pgerase.counts import counted
 from pgerase.operate.tail import Entry, Person
 from pgerase.report.findings import printable
 from pgerase.report.machine import json_text
@@ -102,7 +103,7 @@ def _changed(entry: Entry, *, values: bool) -> Iterator[str]:
     for person in entry.people:
         yield from _columns(person.old, person.new, shown=values)
     if entry.erased:
-        yield f"({entry.erased} {'person' if entry.erased == 1 else 'people'} erased)"
+        yield f"({counted(entry.erased, 'person')} erased)"
 
 
 def _columns(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, *, shown: bool) -> Iterator[str]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pgerase.counts import counted
 from pgerase.errors import Position
-from pgerase.explain.model import Answer
+from pgerase.explain.model import AggregateAnswer, Answer
 from pgerase.meaning.reasons import Distances, Join, Kind, Reason
 from pgerase.meaning.truth import Truth
+from pgerase.meaning.words import say
 from pgerase.report.findings import printable
+from pgerase.rules.access import Aggregate
 from pgerase.rules.conditions import Action
 from pgerase.rules.pack import Mode
 
@@ -75,6 +78,39 @@ def _database(answer: Answer) -> Iterator[str]:
         yield f"policy {policy.name} on {answer.table}: {kind}, for {policy.command}{whose}"
 
 
+def aggregate_lines(answer: AggregateAnswer) -> list[str]:
+    """For whom the aggregate is, what it shows and what not, and what the database shows."""
+    one, question = answer.aggregate, answer.question
+    who = f"viewer {question.viewer}" if question.role is None else f"role {question.role}, which presents nobody,"
+    may = "may" if answer.allowed else "may not"
+    lines = [f"{'allowed' if answer.allowed else 'denied'}: {who} {may} read the aggregate {one.name} ({answer.view})"]
+    lines.append("because" if answer.allowed else "what is missing")
+    lines += _Teller().of_aggregate(answer.reason, one)
+    lines += ["what it shows", *(f"{_INDENT}{line}" for line in _shown(answer))]
+    if answer.groups is None:
+        asked = f"not asked: {answer.not_asked}"
+    else:
+        asked = f"{counted(answer.groups, 'group')} shown, asked as {answer.asked_as} (select)"
+    return [printable(line) for line in [*lines, "in the database", f"{_INDENT}{asked}"]]
+
+
+def _shown(answer: AggregateAnswer) -> Iterator[str]:
+    one = answer.aggregate
+    by = f" by {', '.join(key.name for key in one.by)}" if one.by else ", all of them as one"
+    yield f"groups of {one.resource} ({answer.table}){by}, and never a row{_place(one.at)}"
+    size = "rows" if one.each is None else f"different {one.each}"
+    yield f"a group of fewer than {one.at_least} {size} is not shown"
+    told = [value.name for value in one.values if value.path is not None]
+    if told:
+        yield f"{', '.join(told)}: nothing where fewer than {one.at_least} {size} of the group have a value"
+    if one.rows is not None:
+        fits = say(one.rows, "the viewer's")
+        yield f"counted are rows where {fits}"
+    names = ", ".join(f'"{name}"' for name in answer.requirements)
+    yield f"what requirements keep from the viewer is not counted{f': {names}' if names else ''}"
+    yield "rules, everyone, parents, combine and super admin play no part"
+
+
 def _place(at: Position | None) -> str:
     return "" if at is None else f" ({at.file}:{at.line})"
 
@@ -99,6 +135,17 @@ class _Teller:
                 self._of_decision(part, 1)  # the headline has said what it is about
             else:
                 self._tell(part, 1)
+        return self._lines
+
+    def of_aggregate(self, answer: Reason, one: Aggregate) -> list[str]:
+        """The lines below the headline of an aggregate."""
+        for part in answer.parts:
+            if part.kind is Kind.WHO:
+                holds = "holds" if part.truth is True else "does not hold"
+                self._say(1, f"`who` of {one.name}{_place(one.at)} {holds} for the viewer")
+                self._parts(part, 2)
+            else:
+                self._viewer(part, 1)
         return self._lines
 
     def _say(self, depth: int, text: str) -> None:
@@ -395,6 +442,31 @@ def explanation_data(answer: Answer) -> dict[str, Any]:
                 for one in enforcement.policies
             ],
         },
+        "reason": _Data().of(answer.reason),
+    }
+
+
+def aggregate_data(answer: AggregateAnswer) -> dict[str, Any]:
+    """The explanation of an aggregate as JSON has it."""
+    one = answer.aggregate
+    return {
+        "command": "explain",
+        "pack": answer.pack,
+        "database": answer.database,
+        "viewer": answer.question.viewer,
+        "role": answer.question.role,
+        "action": answer.question.action.value,
+        "aggregate": one.name,
+        "view": answer.view,
+        "resource": one.resource,
+        "table": answer.table,
+        "by": [key.name for key in one.by],
+        "values": [value.name for value in one.values],
+        "each": None if one.each is None else str(one.each),
+        "at_least": one.at_least,
+        "requirements": list(answer.requirements),
+        "allowed": answer.allowed,
+        "asked": {"groups": answer.groups, "role": answer.asked_as, "how": answer.not_asked or "select"},
         "reason": _Data().of(answer.reason),
     }
 

@@ -37,7 +37,7 @@ class ProfileKeep:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long entries are kept: `default`, and for the people of some profiles another time."""
+    """How long entries are kept: `default`, which stands at `at`, and for the people of some profiles another time."""
 
     default: Span
     profiles: tuple[ProfileKeep, ...]
@@ -59,13 +59,15 @@ class LogRules:
 class PersonalColumn:
     """A column whose values are kept apart, for the person whose key stands in the column `whose` of the same row.
 
-    `subject` is the kind of person as the data map names it; None where it is to be found out from the map.
+    `subject` is the kind of person as the data map names it; None where it is to be found out from the map. `whose_at` is where
+    the file says whose it is.
     """
 
     column: str
     whose: str
     subject: str | None
     at: Position
+    whose_at: Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class BreakGlass:
     second_person: bool
     review_within: Span | None
     at: Position
+    review_at: Position
+    """Where `review_within` stands, or this whole part without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +117,31 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenedLink:
+    """A link of the data map that a grant opens, by its columns."""
+
+    columns: TableColumns
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
 class Support:
     """Staff access to one person's data. `links` are what a grant opens besides the person's own row.
 
     `switch` is the person's own setting, a boolean column of the subject's table; None: there is none, consent is not asked.
+    `switch_at` and `longest_at` are where these stand, or `at` where they are left out.
     """
 
     who: Condition | None
-    links: tuple[TableColumns, ...]
+    links: tuple[OpenedLink, ...]
     switch: TableColumns | None
     longest: Span
     break_glass: BreakGlass | None
     announce: Announce
     staff_names: bool
     at: Position
+    switch_at: Position
+    longest_at: Position
 
 
 @dataclass(frozen=True, slots=True)

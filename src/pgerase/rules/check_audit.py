@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pgerase.errors import Finding, Position, Severity
 from pgerase.rules import check_access
 from pgerase.rules.access import AccessRules, IdentityKind
-from pgerase.rules.audit import AuditRules, Capture, Keep, Period, Support
+from pgerase.rules.audit import AuditRules, Capture, Keep, OpenedLink, Period, Support
 from pgerase.rules.check_data_map import may_be_same
 from pgerase.rules.conditions import Span
 from pgerase.rules.data_map import DataMap
@@ -41,13 +41,14 @@ def check_columns(given: Iterable[tuple[str, Position, str]], reading: Reading) 
             first[name] = (at, key)
 
 
-def check_repeated(links: Iterable[tuple[TableColumns, Position]], reading: Reading) -> None:
+def check_repeated(links: Iterable[OpenedLink], reading: Reading) -> None:
     """A link is named once."""
     first: dict[TableColumns, Position] = {}
-    for link, at in links:
-        if link in first:
-            reading.error("duplicate-name", f"{link} is given twice", at, f"the first is at {first[link]}")
-        first.setdefault(link, at)
+    for link in links:
+        if link.columns in first:
+            message = f"{link.columns} is given twice"
+            reading.error("duplicate-name", message, link.at, f"the first is at {first[link.columns]}")
+        first.setdefault(link.columns, link.at)
 
 
 def check(rules: AuditRules, reading: Reading) -> None:
@@ -75,14 +76,15 @@ def _check_access_ends(rules: AuditRules, reading: Reading) -> None:
     support = rules.support
     if support is None:
         return
-    review = support.break_glass.review_within if support.break_glass is not None else None
-    keep = _days(rules.log.keep.default, _SHORTEST[Period.MONTH])
-    whole = _days(support.longest, _AVERAGE_MONTH) + (0 if review is None else _days(review, _AVERAGE_MONTH))
-    if whole > keep:
+    glass = support.break_glass
+    review = 0.0 if glass is None or glass.review_within is None else _days(glass.review_within, _AVERAGE_MONTH)
+    longest = _days(support.longest, _AVERAGE_MONTH)
+    if longest + review > _days(rules.log.keep.default, _SHORTEST[Period.MONTH]):
+        at = support.longest_at if glass is None or longest >= review else glass.review_at
         message = "support access may go on, or wait for its review, for longer than what the log says of it is kept (log.keep)"
         hint = "shorten longest: (4 hours is the default) and review_within:, or keep entries longer"
         with reading.within("support"):
-            reading.error("access-too-long", message, support.at, hint)
+            reading.error("access-too-long", message, at, hint)
 
 
 def check_beside_access(rules: AuditRules, access: AccessRules | None, reading: Reading) -> None:
@@ -141,7 +143,7 @@ def _check_personal(capture: Capture, data_map: DataMap | None, reading: Reading
     for column in capture.personal:
         if column.subject is not None and column.subject not in subjects:
             hint = nearest(column.subject, subjects)
-            reading.error("unknown-subject", f"there is no subject {column.subject}", column.at, hint)
+            reading.error("unknown-subject", f"there is no subject {column.subject}", column.whose_at, hint)
 
 
 def _check_support(support: Support, data_map: DataMap | None, reading: Reading) -> None:
@@ -155,13 +157,14 @@ def _check_support(support: Support, data_map: DataMap | None, reading: Reading)
         reading.error("no-subject", message, support.at, "subjects: {employee: {table: …, key: …}}")
     known = list(_links(data_map))
     for link in support.links:
-        if not any(link.columns == other.columns and may_be_same(link.table, other.table) for other in known):
-            hint = nearest(str(link), map(str, known)) or "links are declared in data_map.yaml, under tables:"
-            reading.error("unknown-link", f"{link} is no link of the data map", support.at, hint)
+        wanted = link.columns
+        if not any(wanted.columns == other.columns and may_be_same(wanted.table, other.table) for other in known):
+            hint = nearest(str(wanted), map(str, known)) or "links are declared in data_map.yaml, under tables:"
+            reading.error("unknown-link", f"{wanted} is no link of the data map", link.at, hint)
     if support.switch is not None and tables and not any(may_be_same(support.switch.table, table) for table in tables):
         message = f"{support.switch} is no column of a person's own row"
         hint = f"people's own rows are in {', '.join(map(str, tables))}"
-        reading.error("other-table", message, support.at, hint)
+        reading.error("other-table", message, support.switch_at, hint)
 
 
 def _links(data_map: DataMap) -> Iterator[TableColumns]:
@@ -196,7 +199,7 @@ def advice(rules: AuditRules) -> tuple[Finding, ...]:
     if support is not None and _days(support.longest, _AVERAGE_MONTH) > _LONGEST_ACCESS:
         message = f"one reason opens a person's data for more than {_LONGEST_ACCESS} days"
         hint = "longest: 4 hours is the default; who needs more opens access again, and says why"
-        found.append(_advice("long-access", Severity.WARNING, "support.longest", message, hint, support.at))
+        found.append(_advice("long-access", Severity.WARNING, "support.longest", message, hint, support.longest_at))
     seal = rules.seal
     if seal is not None and seal.anchor_file is None and seal.anchor_webhook_env is None:
         message = "checkpoints stay in the database: whoever can cut off the end of the log can cut them off too"

@@ -15,6 +15,7 @@ from pgerase.rules.audit import (
     Context,
     Keep,
     LogRules,
+    OpenedLink,
     Period,
     PersonalColumn,
     ProfileKeep,
@@ -58,6 +59,7 @@ from pgerase.rules.yaml_nodes import MappingNode, Node, ScalarNode
 MERGEABLE = frozenset({"capture", "uncaptured", "conditions"})
 
 _DEFAULT_KEEP = Span(months=6, days=0, seconds=0)
+_DEFAULT_LONGEST = Span(months=0, days=0, seconds=4 * 3600)
 _MOST_AHEAD = 100
 _LONGEST_CHANNEL = 63
 _OF_THE_PREFIX = ""
@@ -122,7 +124,8 @@ class _FileShape(Text):
 # The log
 
 _PROFILE_NAME = Text("the name of a profile")
-_KEEP_DEFAULT = required("default", SPAN, "How long entries are kept.")
+_PLACED_SPAN = Mapped(SPAN, lambda span, at, _: (span, at))
+_KEEP_DEFAULT = required("default", _PLACED_SPAN, "How long entries are kept.")
 _KEEP_PROFILES = defaulted(
     "profiles",
     MappingOf(_PROFILE_NAME, SPAN, what="a mapping from profiles of the data map to lengths of time"),
@@ -133,7 +136,8 @@ _KEEP_PROFILES = defaulted(
 
 def _keep(fields: Fields) -> Keep:
     profiles = tuple(ProfileKeep(entry.key, entry.value, entry.at) for entry in fields[_KEEP_PROFILES])
-    return Keep(fields[_KEEP_DEFAULT], profiles, fields.at)
+    default, at = fields[_KEEP_DEFAULT]
+    return Keep(default, profiles, at)
 
 
 _KEEP: Shape[Keep] = ByKind(
@@ -167,20 +171,20 @@ def _log(fields: Fields) -> LogRules:
 # Capture
 
 
-class _WhoseShape(Shape[tuple[str, str | None]]):
-    """The column with the person's key, alone or under the subject's name: `user_id`, `{employee: user_id}`."""
+class _WhoseShape(Shape[tuple[str, str | None, Position]]):
+    """The column with the person's key, alone or under the subject's name: `user_id`, `{employee: user_id}`; with its place."""
 
     what = "the column with the person's key, or {subject: column}"
 
-    def read(self, node: Node, reading: Reading) -> tuple[str, str | None]:
+    def read(self, node: Node, reading: Reading) -> tuple[str, str | None, Position]:
         if not isinstance(node, MappingNode):
-            return NAME.read(node, reading), None
+            return NAME.read(node, reading), None, node.at
         if len(node.entries) != 1:
             reading.fail("one-subject", "a value is one person's: name one subject", node.at, "{subject: column}")
         entry = node.entries[0]
         subject = Text("the name of a subject").read(ScalarNode(entry.key.text, entry.key.text, entry.key.at), reading)
         with reading.within(subject):
-            return NAME.read(entry.value, reading), subject
+            return NAME.read(entry.value, reading), subject, entry.key.at
 
     def schema(self, definitions: Definitions) -> Schema:
         column = NAME.schema(definitions)
@@ -201,7 +205,11 @@ _TABLE_KEEP = optional("keep", _KEEP, "How long entries of this table are kept; 
 
 
 def _capture(fields: Fields) -> Capture:
-    personal = tuple(PersonalColumn(entry.key, entry.value[0], entry.value[1], entry.at) for entry in fields[_PERSONAL])
+    personal = tuple(
+        PersonalColumn(entry.key, whose, subject, entry.at, whose_at)
+        for entry in fields[_PERSONAL]
+        for whose, subject, whose_at in (entry.value,)
+    )
     given = [
         *((name, at, _EXCEPT.name) for name, at in fields[_EXCEPT]),
         *((name, at, _MASK.name) for name, at in fields[_MASK]),
@@ -236,13 +244,14 @@ _SUPPORT_WHO = required("who", _WHO, "Which viewers may open access to a person'
 _BREAK_GLASS_WHO = optional("who", _WHO, "Who may; default: who of support.")
 _SECOND_PERSON = defaulted("second_person", Flag(), False, "Whether somebody else has to agree first; default: false.")
 _REVIEW_WITHIN = optional(
-    "review_within", SPAN, "How soon it has to be reviewed; until then its holder opens no other."
+    "review_within", _PLACED_SPAN, "How soon it has to be reviewed; until then its holder opens no other."
 )
 
 
 def _break_glass(fields: Fields) -> tuple[BreakGlass, bool]:
     """And whether it says itself who may."""
-    rules = BreakGlass(fields[_BREAK_GLASS_WHO], fields[_SECOND_PERSON], fields[_REVIEW_WITHIN], fields.at)
+    review, review_at = fields[_REVIEW_WITHIN] or (None, fields.at)
+    rules = BreakGlass(fields[_BREAK_GLASS_WHO], fields[_SECOND_PERSON], review, fields.at, review_at)
     if not rules.second_person and rules.review_within is None:
         message = "breaking the glass needs a second person, a review afterwards, or both"
         fields.reading.fail("no-safeguard", message, fields.at, "add second_person: true or review_within: 24 hours")
@@ -293,16 +302,16 @@ def _parse_switch(text: str) -> TableColumns:
 
 _LINKS = defaulted(
     "links",
-    ListOf(Mapped(TABLE_COLUMNS, lambda columns, at, _: (columns, at))),
+    ListOf(Mapped(TABLE_COLUMNS, lambda columns, at, _: OpenedLink(columns, at))),
     (),
     "Which links of the data map a grant opens, besides the person's own row; default: none.",
 )
 _SWITCH = optional(
     "switch",
-    Parsed("a column of a table", _parse_switch),
+    Mapped(Parsed("a column of a table", _parse_switch), lambda column, at, _: (column, at)),
     "The person's own setting, a boolean column of the person's row; left out: nobody is asked.",
 )
-_LONGEST = defaulted("longest", SPAN, Span(0, 0, 4 * 3600), "How long a grant lasts at most; default: 4 hours.")
+_LONGEST = optional("longest", _PLACED_SPAN, "How long a grant lasts at most; default: 4 hours.")
 _BREAK_GLASS = optional(
     "break_glass",
     Record("break_glass", (_BREAK_GLASS_WHO, _SECOND_PERSON, _REVIEW_WITHIN), _break_glass),
@@ -319,15 +328,19 @@ def _support(fields: Fields) -> Support:
     glass, says_who = fields[_BREAK_GLASS] or (None, True)
     if glass is not None and not says_who:
         glass = replace(glass, who=fields[_SUPPORT_WHO])
+    switch, switch_at = fields[_SWITCH] or (None, fields.at)
+    longest, longest_at = fields[_LONGEST] or (_DEFAULT_LONGEST, fields.at)
     return Support(
         who=fields[_SUPPORT_WHO],
-        links=tuple(columns for columns, _ in fields[_LINKS]),
-        switch=fields[_SWITCH],
-        longest=fields[_LONGEST],
+        links=fields[_LINKS],
+        switch=switch,
+        longest=longest,
         break_glass=glass,
         announce=fields[_ANNOUNCE] or Announce(None, None, True, fields.at),
         staff_names=fields[_STAFF_NAMES],
         at=fields.at,
+        switch_at=switch_at,
+        longest_at=longest_at,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from pgerase.counts import counted
 from pgerase.errors import Finding, Position, RuleFileError, Severity
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ class Reading:
         if not self.findings:
             return
         ordered = tuple(sorted(self.findings, key=_place))
-        count = "1 error" if len(ordered) == 1 else f"{len(ordered)} errors"
-        raise RuleFileError(f"the rule files have {count}", ordered)
+        raise RuleFileError(f"the rule files have {counted(len(ordered), 'error')}", ordered)
 
 
 def _place(finding: Finding) -> tuple[str, int, int]:

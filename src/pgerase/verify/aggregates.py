@@ -11,6 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from pgerase.catalog.model import Name
+from pgerase.counts import counted
 from pgerase.database import Database, identifier
 from pgerase.errors import PgeraseError
 from pgerase.meaning.aggregates import Groups, Key, Told
@@ -71,7 +72,7 @@ class AggregateLooks:
             message = f"as {actor}: {error.message}"
             self._collector.unseen(unseen(str(view), message), WHAT)
             return
-        extent = f"{len(people)} viewers × {governed.rows.total} rows: {shown} groups shown to {readers} of them"
+        extent = f"{counted(len(people), 'viewer')} × {counted(governed.rows.total, 'row')}: {counted(shown, 'group')} shown to {readers} of them"
         self._collector.settle(str(view), WHAT, extent)
 
     def _look(self, aggregate: Aggregate, view: Name, viewer: Viewer, role: str) -> int:

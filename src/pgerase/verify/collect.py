@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from pgerase.counts import counted
 from pgerase.errors import Finding, Severity
 from pgerase.verify.model import Counterexample, Looked, Verdict
 
@@ -76,7 +77,7 @@ class Collector:
                 f"mismatch-{what.replace(' ', '-')}",
                 Severity.ERROR,
                 name,
-                f"{count} disagreement{'' if count == 1 else 's'} with the rules; {self._first[name, what]}",
+                f"{counted(count, 'disagreement')} with the rules; {self._first[name, what]}",
                 "See what drift and plan say; if they say nothing, the generated SQL is wrong: please report it.",
             )
             for (name, what), count in self._counts.items()

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name
+from pgerase.counts import counted
 from pgerase.database import Database
 from pgerase.errors import DatabaseFailed
 from pgerase.meaning import Meaning, Session
@@ -207,7 +208,7 @@ class ColumnProbes:
                 return
             allowed += sum(outcomes)
             denied += len(outcomes) - sum(outcomes)
-        self._collector.settle(name, "columns", f"{allowed} writes allowed and {denied} denied, on a clone")
+        self._collector.settle(name, "columns", f"{counted(allowed, 'write')} allowed and {denied} denied, on a clone")
 
     def _try(self, plan: ColumnDesign, clone: Clone, viewer: Viewer, write: ColumnWrite, expected: bool) -> None:
         if write.columns:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Catalog, Name, Table
+from pgerase.counts import counted
 from pgerase.database import Database
 from pgerase.errors import DatabaseFailed
 from pgerase.meaning.conditions import where_scope
@@ -188,7 +189,7 @@ class GuardProbes:
                 self._collector.unseen(unseen(name, f"guard, as {viewer.label}: {error.message}"), "guard")
                 return
         missing = [column for column in plan.columns if column not in {changed for changed, _, _ in plan.changes}]
-        extent = f"{count} writes of {len(plan.columns)} columns, on a clone"
+        extent = f"{counted(count, 'write')} of {counted(len(plan.columns), 'column')}, on a clone"
         if missing:
             extent += f"; no other value to write into {', '.join(missing)}"
         self._collector.settle(name, "guard", extent)

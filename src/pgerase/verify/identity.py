@@ -78,7 +78,7 @@ def prepare_identity(database: Database, names: Names, kind: IdentityKind, claim
     if kind in (IdentityKind.ROLE, IdentityKind.TOKEN):
         with acting_as(database, names.secret):
             if kind is IdentityKind.TOKEN:
-                key = draw_key(database, names)
+                key = draw_key(database, names.prefix)
             else:
                 # Those of the ledger and of the log are the same for every kind of identity.
                 for routine in read_sources(IdentityKind.SETTING).routines:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from pgerase.catalog.model import Catalog, Table
+from pgerase.counts import counted
 from pgerase.database import Database, identifier, with_parameters
 from pgerase.errors import DatabaseFailed, Finding, Severity
 from pgerase.rules.conditions import Action
@@ -85,11 +86,13 @@ class Live:
         except DatabaseFailed as error:
             self._collector.unseen(unseen(str(governed.name), f"as {actor.role}: {error.message}"), "read")
             return
-        who = f"{len(viewers)} viewers × {governed.extent}" + (f", as {actor.role}" if actor.stand_in else "")
+        who = f"{counted(len(viewers), 'viewer')} × {governed.extent}" + (
+            f", as {actor.role}" if actor.stand_in else ""
+        )
         self._collector.settle(str(governed.name), "read", who)
         self._collector.settle(str(governed.name), "update right", who)
         for leaf in leaves:
-            self._collector.settle(str(leaf.name), "leaf", f"{len(viewers)} viewers")
+            self._collector.settle(str(leaf.name), "leaf", counted(len(viewers), "viewer"))
 
     # -- one look --------------------------------------------------------------------------------------------------------
 
@@ -233,7 +236,7 @@ class Live:
         except DatabaseFailed as error:
             self._collector.unseen(unseen(subject, error.message), what)
             return
-        self._collector.settled(subject, what, f"{count} tables", before)
+        self._collector.settled(subject, what, counted(count, "table"), before)
 
 
 _HINT = "Grant one of {roles} to the connecting role (with inherit false, set true), or run as the owner of the table."

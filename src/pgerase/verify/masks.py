@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.compile.desired import DesiredMask
+from pgerase.counts import counted
 from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed, Finding, Severity
 from pgerase.meaning import Meaning, Session
@@ -131,10 +132,10 @@ class Masks:
             except DatabaseFailed as error:
                 self._collector.unseen(unseen(name, f"as {role}: {error.message}"), plan.what)
                 return
-        extent = f"{sum(len(some) for _, some in looked)} viewers × {plan.governed.extent}: "
-        extent += f"{rows} rows shown" if plan.mask.secured else ""
+        extent = f"{counted(sum(len(some) for _, some in looked), 'viewer')} × {plan.governed.extent}: "
+        extent += f"{counted(rows, 'row')} shown" if plan.mask.secured else ""
         extent += ", " if plan.mask.secured and plan.hidden else ""
-        extent += f"{shown} values shown, {masked} masked" if plan.hidden else ""
+        extent += f"{counted(shown, 'value')} shown, {masked} masked" if plan.hidden else ""
         self._collector.settled(name, plan.what, extent, before)
 
     def openings(self, catalog: Catalog, mask: DesiredMask) -> Iterator[Finding]:

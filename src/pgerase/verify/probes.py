@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+from pgerase.counts import counted
 from pgerase.database import Database
 from pgerase.errors import DatabaseFailed
 from pgerase.meaning.decide import Values
@@ -328,7 +329,7 @@ class Probes:
         changed = attempt(self._database, self._statements, clone.bare_write, one.new)
         if changed:
             row = f"{self._row(plan, one)}, without a condition"
-            found = f"done, {changed} rows"
+            found = f"done, {counted(changed, 'row')}"
             self._collector.disagree(
                 "update", example(plan.governed, one.viewer, "update", row, expected=False, because=(), found=found)
             )
@@ -348,7 +349,7 @@ class Probes:
             expected = sum(row.id in allowed for row in rows)
             found = attempt(self._database, self._statements, statement) or 0
             if found != expected:
-                row = f"(of {len(rows)} rows, without a condition)"
-                words = (f"{expected} rows",)
-                one = example(plan.governed, viewer, str(action), row, expected > 0, words, f"{found} rows")
+                row = f"(of {counted(len(rows), 'row')}, without a condition)"
+                words = (counted(expected, "row"),)
+                one = example(plan.governed, viewer, str(action), row, expected > 0, words, counted(found, "row"))
                 self._collector.disagree(str(action), one)

@@ -11,6 +11,7 @@ from pgerase.catalog.model import Catalog, Name
 from pgerase.catalog.read import read_catalog
 from pgerase.compile import compile_pack
 from pgerase.compile.desired import Desired
+from pgerase.counts import counted
 from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed, Finding, InternalError, PgeraseError, Refused, Severity
 from pgerase.install.borrow import borrowed
@@ -291,7 +292,7 @@ class _Run:
             every_table = self._governed(catalog, read, wanted)
             # Those with a secured view are looked at through it, and written by nobody.
             tables = tuple(one for one in every_table if one.table.has_row_security)
-            self._progress(f"choosing what to try for {len(self._viewers)} viewers")
+            self._progress(f"choosing what to try for {counted(len(self._viewers), 'viewer')}")
             authority = None if population is None else Authority(self._access, catalog, population)
             workshop = Workshop(self._database, catalog, self._names.prefix, self._names.lookup)
             return _Prepared(
@@ -477,7 +478,7 @@ class _Run:
         """Look and try, as everybody who was chosen."""
         identity = prepared.identity
         self._progress(
-            f"looking as {len(self._viewers)} viewers at {len(prepared.tables) + len(prepared.secured)} tables"
+            f"looking as {counted(len(self._viewers), 'viewer')} at {counted(len(prepared.tables) + len(prepared.secured), 'table')}"
         )
         statements = Statements(self._database)
         live = Live(self._database, statements, catalog, cast, identity, prepared.expectations, self.collector)
@@ -522,7 +523,7 @@ class _Run:
         count = len(live.passed_over[name] | (locked - live.lockable[name]))
         if not count:
             return
-        message = f"{count} rows were locked or changed by others meanwhile: whether they may be updated was not seen"
+        message = f"{counted(count, 'row')} {'was' if count == 1 else 'were'} locked or changed by others meanwhile: whether updating is allowed was not seen"
         self.collector.findings.append(Finding("rows-not-looked-at", Severity.WARNING, name, message, "Run it again."))
         self.collector.looked(name, "update right", message, Verdict.UNSEEN)
 

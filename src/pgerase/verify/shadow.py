@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from pgerase.counts import counted
 from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed
 from pgerase.install.borrow import acting_as
@@ -42,7 +43,10 @@ def compare_shadow(
             sums = [sum(column) for column in zip(*found, strict=True)]
             counts.append(ShadowCount(str(governed.name), stratum, len(found), len(governed.compared), *sums))
         collector.looked(
-            str(governed.name), "shadow", f"{len(viewers)} viewers × {governed.extent}, as {login}", Verdict.OK
+            str(governed.name),
+            "shadow",
+            f"{counted(len(viewers), 'viewer')} × {governed.extent}, as {login}",
+            Verdict.OK,
         )
     return tuple(counts)
 

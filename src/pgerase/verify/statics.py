@@ -10,6 +10,7 @@ from pgerase.check.door import judge
 from pgerase.check.doors import doors
 from pgerase.check.server_version import judge_server
 from pgerase.compile.desired import Desired
+from pgerase.counts import counted
 from pgerase.errors import Finding, Severity
 from pgerase.plan.build import plan_pack
 from pgerase.plan.drift import Installed, find_drift
@@ -38,9 +39,9 @@ def compare_statics(
     plan = plan_pack(pack, desired, catalog, ledger)
     pending = _pending(plan)
     _objects(plan, collector)
-    _line(collector, "plan", "as the rules want it", f"{len(plan.steps)} objects", pending)
+    _line(collector, "plan", "as the rules want it", counted(len(plan.steps), "object"), pending)
     drift = find_drift(catalog, ledger, prefix, installed)
-    _line(collector, "drift", "as apply left it", f"{len(ledger.rows)} objects", drift)
+    _line(collector, "drift", "as apply left it", counted(len(ledger.rows), "object"), drift)
     own = own_roles(prefix)
     viewers = [key.parts[1] for key in ledger.rows if key.kind.value == "membership" and key.parts[1] not in own]
     known = (*pack.settings.accepted, *accepted)
@@ -109,7 +110,7 @@ def compare_guards(
         ("column guards", len(restricted), misshapen_columns(catalog, restricted, prefix)),
     ):
         if count:
-            extent = f"{count} table{'' if count == 1 else 's'}"
+            extent = counted(count, "table")
             _line(collector, name, "judge by what was before", extent, found)
 
 

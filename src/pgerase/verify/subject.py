@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pgerase.catalog.model import Name, Table
+from pgerase.counts import counted
 from pgerase.meaning import Meaning, Session
 from pgerase.meaning.decide import Values
 from pgerase.rules.conditions import Action
@@ -32,7 +33,7 @@ class Governed:
     def extent(self) -> str:
         """How much of it is compared, in words."""
         total, some = self.rows.total, len(self.compared)
-        return f"{total} rows" if some == total else f"a sample of {some} of {total} rows"
+        return counted(total, "row") if some == total else f"a sample of {some} of {counted(total, 'row')}"
 
     def label(self, values: Values) -> str:
         """A row by its key; where it has none, by its place."""

@@ -70,7 +70,7 @@ def support_columns(rules: SupportRules, facts: Facts) -> Iterator[tuple[Name, f
             columns.update(support.switch.columns)
         yield table.name, frozenset(columns), True
     for link in support.links:
-        yield facts.table(link.table).name, frozenset(link.columns), False
+        yield facts.table(link.columns.table).name, frozenset(link.columns.columns), False
 
 
 def people_of(

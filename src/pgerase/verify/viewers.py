@@ -77,7 +77,8 @@ class Population:
         if not found:
             return []
         table = str(found[0].table.name)
-        message = f"{len(found)} rows stand above one another in a circle: whoever is in it reaches all the others"
+        who = "1 row stands above itself" if len(found) == 1 else f"{len(found)} rows stand above one another"
+        message = f"{who} in a circle: whoever is in it reaches all the others"
         hint = "Correct the hierarchy, unless they are meant to have each other's rights."
         return [Finding("hierarchy-circle", Severity.NOTE, table, message, hint)]
 

@@ -15,6 +15,7 @@ from pgerase.rules.audit import (
     Context,
     Keep,
     LogRules,
+    OpenedLink,
     Period,
     PersonalColumn,
     ProfileKeep,
@@ -60,8 +61,8 @@ def test_design_example_reads_to_exact_values() -> None:
                 (),
                 (),
                 (
-                    PersonalColumn("email", "user_id", None, at(5, 28)),
-                    PersonalColumn("phone", "user_id", None, at(5, 44)),
+                    PersonalColumn("email", "user_id", None, at(5, 28), at(5, 35)),
+                    PersonalColumn("phone", "user_id", None, at(5, 44), at(5, 51)),
                 ),
                 None,
                 at(5, 3),
@@ -70,13 +71,17 @@ def test_design_example_reads_to_exact_values() -> None:
         ),
         support=Support(
             who=is_type("support_agent", 8, 9, 20),
-            links=(TableColumns(owner, ("owner_id",)),),
+            links=(OpenedLink(TableColumns(owner, ("owner_id",)), at(9, 11)),),
             switch=TableColumns(user, ("allow_support",)),
             longest=Span(0, 0, 4 * 3600),
-            break_glass=BreakGlass(is_type("support_lead", 12, 23, 34), True, Span(0, 0, 24 * 3600), at(12, 16)),
+            break_glass=BreakGlass(
+                is_type("support_lead", 12, 23, 34), True, Span(0, 0, 24 * 3600), at(12, 16), at(12, 85)
+            ),
             announce=Announce("pgerase_support", "SUPPORT_WEBHOOK_URL", True, at(13, 13)),
             staff_names=False,
             at=at(8, 3),
+            switch_at=at(10, 11),
+            longest_at=at(11, 12),
         ),
         seal=Seal(Span(0, 0, 600), "PGERASE_SEAL_KEY", "anchors.jsonl", None, at(15, 7)),
         at=at(1, 1),
@@ -108,8 +113,8 @@ def test_a_table_with_nothing_said_is_captured_whole(body: str) -> None:
 def test_a_value_may_name_the_subject_whose_it_is() -> None:
     (capture,) = read_audit("version: 1\ncapture: {t: {personal: {a: {employee: u}, u: u}}}\n").captures
     assert capture.personal == (
-        PersonalColumn("a", "u", "employee", at(2, 26)),
-        PersonalColumn("u", "u", None, at(2, 44)),
+        PersonalColumn("a", "u", "employee", at(2, 26), at(2, 30)),
+        PersonalColumn("u", "u", None, at(2, 44), at(2, 47)),
     )
 
 
@@ -119,7 +124,7 @@ def test_profiles_have_lengths_of_their_own() -> None:
         ProfileKeep("us", Span(12, 0, 0), at(2, 44)),
         ProfileKeep("fr", Span(0, 90, 0), at(2, 56)),
     )
-    assert keep == Keep(SIX_MONTHS, profiles, at(2, 13))
+    assert keep == Keep(SIX_MONTHS, profiles, at(2, 23))
 
 
 def support(body: str) -> Support:
@@ -129,8 +134,12 @@ def support(body: str) -> Support:
 
 
 def test_support_has_defaults_but_for_who() -> None:
-    announce = Announce(None, None, True, at(2, 10))
-    assert support("who: everyone") == Support(None, (), None, Span(0, 0, 4 * 3600), None, announce, False, at(2, 10))
+    whole = at(2, 10)
+    announce = Announce(None, None, True, whole)
+    four_hours = Span(0, 0, 4 * 3600)
+    assert support("who: everyone") == Support(
+        None, (), None, four_hours, None, announce, False, whole, switch_at=whole, longest_at=whole
+    )
 
 
 def test_who_is_a_condition_of_access_rules() -> None:
@@ -149,9 +158,9 @@ def test_conditions_of_this_file_have_names() -> None:
 def test_whoever_breaks_the_glass_is_support_unless_said() -> None:
     who = "who: {user_type: agent}"
     glass = support(who + ", break_glass: {second_person: true}").break_glass
-    assert glass == BreakGlass(is_type("agent", 2, 17, 28), True, None, at(2, 49))
+    assert glass == BreakGlass(is_type("agent", 2, 17, 28), True, None, at(2, 49), at(2, 49))
     everyone = support(who + ", break_glass: {who: everyone, review_within: 1 day}").break_glass
-    assert everyone == BreakGlass(None, False, Span(0, 1, 0), at(2, 49))
+    assert everyone == BreakGlass(None, False, Span(0, 1, 0), at(2, 49), at(2, 80))
 
 
 @pytest.mark.parametrize(("written", "channel"), [("true", "csp_support"), ("false", None), ("Help desk", "Help desk")])
@@ -164,8 +173,8 @@ def test_a_channel_is_named_or_follows_the_prefix(written: str, channel: str | N
 def test_links_and_composite_keys_are_columns_of_tables() -> None:
     links = support('who: everyone, links: [s.t.owner, "s.t(tenant, owner)"]').links
     assert links == (
-        TableColumns(TableName("t", "s"), ("owner",)),
-        TableColumns(TableName("t", "s"), ("tenant", "owner")),
+        OpenedLink(TableColumns(TableName("t", "s"), ("owner",)), at(2, 34)),
+        OpenedLink(TableColumns(TableName("t", "s"), ("tenant", "owner")), at(2, 45)),
     )
 
 
@@ -218,6 +227,11 @@ CASES: dict[str, tuple[str, list[str], str]] = {
         line("log: {keep: {default: 1 year, profiles: {us: 1 week}}}"),
         ["2:42 keep-too-short"],
         "people of us",
+    ),
+    "keep the default less": (
+        line("log: {keep: {profiles: {us: 1 year}, default: 1 week}}"),
+        ["2:47 keep-too-short"],
+        "entries are kept",
     ),
     "keep a table less": (table("keep: 1 week"), ["2:21 keep-too-short"], "entries"),
     # Capture
@@ -286,12 +300,12 @@ CASES: dict[str, tuple[str, list[str], str]] = {
     "a number in quotes": (line("log: {keep: '5'}"), ["2:13 malformed"], "'5' has no unit | say of what: 5 hours"),
     "access longer than the log": (
         line("log: {keep: 3 months}\nsupport: {who: everyone, longest: 400 days}"),
-        ["3:10 access-too-long"],
+        ["3:35 access-too-long"],
         "for longer than what the log says of it is kept (log.keep) | shorten longest:",
     ),
     "reviewed after the log": (
         line("support: {who: everyone, break_glass: {review_within: 6 months}}"),
-        ["2:10 access-too-long"],
+        ["2:55 access-too-long"],
         "review_within",
     ),
     "captured, and not on purpose": (
@@ -411,21 +425,21 @@ BESIDE: dict[str, tuple[str, str | None, str | None, list[str], str]] = {
         "support: {who: everyone, links: [s.task.owner]}",
         access("token"),
         MAP,
-        ["2:10 unknown-link"],
+        ["2:34 unknown-link"],
         "did you mean s.task.owner_id?",
     ),
     "link of a table not in the map": (
-        "support: {who: everyone, links: [other.task.owner_id]}",
+        "support: {who: everyone, links: [s.task.owner_id, other.task.owner_id]}",
         access("token"),
         MAP,
-        ["2:10 unknown-link"],
+        ["2:51 unknown-link"],
         "other.task.owner_id is no link",
     ),
     "switch of another table": (
         "support: {who: everyone, switch: s.task.allow}",
         access("token"),
         MAP,
-        ["2:10 other-table"],
+        ["2:34 other-table"],
         "s.person",
     ),
     "personal without map": ("capture: {t: {personal: {a: u}}}", None, None, ["2:26 no-data-map"], "data_map.yaml"),
@@ -433,7 +447,7 @@ BESIDE: dict[str, tuple[str, str | None, str | None, list[str], str]] = {
         "capture: {t: {personal: {a: {persn: u}}}}",
         None,
         MAP,
-        ["2:26 unknown-subject"],
+        ["2:30 unknown-subject"],
         "did you mean person?",
     ),
     "profile": (
@@ -479,7 +493,7 @@ def test_support_is_sound_with_an_identity_that_cannot_be_forged(identity: str, 
     read: Pack = read_pack(pack(tmp_path, audit, access(identity), MAP))
     assert read.audit is not None
     assert read.audit.support is not None
-    assert read.audit.support.links[1].columns == ("a", "b")
+    assert read.audit.support.links[1].columns.columns == ("a", "b")
 
 
 def test_a_file_that_cannot_be_read_is_not_held_against_the_audit(tmp_path: Path) -> None:
@@ -527,7 +541,7 @@ ADVICE: dict[str, tuple[str, list[tuple[str, Severity, str]]]] = {
     "told to the team": ("support: {who: everyone, announce: {notify: true}}", []),
     "access for ten days": (
         "support: {who: everyone, longest: 10 days, announce: {notify: true}}",
-        [("long-access", Severity.WARNING, "2:10")],
+        [("long-access", Severity.WARNING, "2:35")],
     ),
     "anchored nowhere": ("capture: {t: {}}\nseal: {key_env: K}", [("no-anchor", Severity.NOTE, "3:7")]),
 }

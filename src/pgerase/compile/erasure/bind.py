@@ -14,6 +14,7 @@ from pgerase.compile.erasure.bound import Verb
 from pgerase.compile.erasure.parts import key_name
 from pgerase.compile.sql import ident
 from pgerase.compile.types import ValueType, literal, null_of, type_of
+from pgerase.counts import counted
 from pgerase.errors import Finding, Position
 from pgerase.rules import conditions
 from pgerase.rules import data_map as rules
@@ -365,7 +366,9 @@ class _MapBinder(ConditionBinder):
             steps = (*steps, bound.Forward(elsewhere[0]))
             return self.paths_into(self.catalog.tables[elsewhere[0].target], steps, subject, link)
         if len(last.columns) != len(subject.key):
-            message = f"{link.path} has {len(last.columns)} column(s), the key of {subject.name} {len(subject.key)}"
+            message = (
+                f"{link.path} has {counted(len(last.columns), 'column')}, the key of {subject.name} {len(subject.key)}"
+            )
             raise self.fail("uneven-link", str(link.path), message, link.at)
         columns = _in_key_order(last.columns, subject, direct)
         for mine, theirs in zip(columns, subject.key, strict=True):
@@ -573,7 +576,7 @@ class _MapBinder(ConditionBinder):
                 return bound.ToPool(value)
             case rules.CandidateKey(values, at):
                 if len(values) != len(held):
-                    message = f"{len(values)} value(s) for {len(held)} column(s)"
+                    message = f"{counted(len(values), 'value')} for {counted(len(held), 'column')}"
                     raise self.fail("uneven-key", str(table.name), message, at)
                 pairs = zip(held, values, strict=True)
                 return bound.ToValue(tuple((name, self.value_for(table, name, value)) for name, value in pairs))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pgerase.counts import counted
 from pgerase.errors import Refused
 from pgerase.operate.log import Log
 from pgerase.operate.seal.anchors import append_anchor, post_anchor, read_anchors
@@ -79,10 +80,10 @@ def sign_log(log: Log, key: SealKey, *, anchors: Path | None = None, now: dateti
         last += [max(mine, key=lambda one: one.size)] if mine else []
     for one in last:
         if not key.public.signed(one.text, one.signature):
-            raise Refused(f"the checkpoint of {one.size} headers is not what was signed: not signed again")
+            raise Refused(f"the checkpoint of {counted(one.size, 'header')} is not what was signed: not signed again")
         if one.origin != origin or _root(log, one.size) != one.root:
             raise Refused(
-                f"the log is not the one that was signed at {one.at:%Y-%m-%d %H:%M} UTC with {one.size} headers: not signed",
+                f"the log is not the one that was signed at {one.at:%Y-%m-%d %H:%M} UTC with {counted(one.size, 'header')}: not signed",
                 hint="`pgerase audit verify` says what happened; a backup that was restored goes on with a new key",
             )
     if any(one.size == size for one in last):
@@ -108,7 +109,7 @@ def kept_checkpoints(log: Log) -> tuple[Checkpoint, ...]:
     for row in log.rows("seal_checkpoints"):
         read = Checkpoint.read(row["text"], row["key_id"], row["signature"])
         if read is None:
-            raise Refused(f"what is kept as the checkpoint of {row['size']} headers is none")
+            raise Refused(f"what is kept as the checkpoint of {counted(row['size'], 'header')} is none")
         found.append(read)
     return tuple(found)
 

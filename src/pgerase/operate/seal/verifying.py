@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+from pgerase.counts import counted
 from pgerase.database import Row
 from pgerase.errors import Severity
 from pgerase.operate.log import Log
@@ -103,7 +104,7 @@ def verify_log(
         if code is None and one is not None:
             good.append(one)
         if code:
-            found.append(SealFinding(f"checkpoint-{code}", detail=f"of {row['size']} headers"))
+            found.append(SealFinding(f"checkpoint-{code}", detail=f"of {counted(row['size'], 'header')}"))
     for number, one in lines or ():
         code = judge.code(one)
         if one is not None and code == "broken" and one.origin == origin and one.size > len(hashes):
@@ -113,7 +114,12 @@ def verify_log(
         elif one is not None:
             told.append(one)
     if not keys and (read or lines):
-        found.append(SealFinding("signatures-unchecked", detail=f"{len(read)} checkpoints, {len(lines or ())} anchors"))
+        found.append(
+            SealFinding(
+                "signatures-unchecked",
+                detail=f"{counted(len(read), 'checkpoint')}, {counted(len(lines or ()), 'anchor')}",
+            )
+        )
     if not headers or not (read or told):
         found.append(SealFinding("nothing-signed" if headers else "nothing-sealed"))
     found += [*_early(drops, (*good, *told)), *_shortened(drops, counts["now"])]
@@ -218,7 +224,9 @@ def _ahead(headers: Sequence[Row], counts: Row, signed: Sequence[Checkpoint]) ->
     by_size = sorted(signed, key=lambda one: (one.size, one.at))
     for before, one in pairwise(by_size):
         if one.size > before.size and one.at < before.at - SLACK:
-            detail = f"of {one.size} headers, signed {_minute(one.at)}, of {before.size}, {_minute(before.at)}"
+            detail = (
+                f"of {counted(one.size, 'header')}, signed {_minute(one.at)}, of {before.size}, {_minute(before.at)}"
+            )
             found.append(SealFinding("signer-set-back", detail=detail))
     # From the last header back, the earliest signature that covers it.
     earliest: datetime | None = None
