@@ -137,6 +137,26 @@ def test_what_cannot_be_captured_is_said(shared: Bench, capture: str, expected: 
 
 
 @pytest.mark.parametrize(
+    ("capture", "word"),
+    [
+        ("  app.counter: {except: [count, cuont]}\n", "cuont"),
+        ("  app.counter: {mask: [counter_id]}\n", "counter_id"),
+        ("  app.patient: {personal: {name: nobody}}\n", "nobody"),
+        ("  app.loan: {personal: {reader_words: number}}\n", "number"),
+        ("  app.loan: {personal: {reader_words: {patient: from}}}\n", "patient: from"),
+    ],
+)
+def test_what_cannot_be_captured_is_said_of_the_word_meant(shared: Bench, capture: str, word: str) -> None:
+    shared.write(capture)
+    with Database.open(shared.database.dsn()) as opened:
+        catalog, _ = read_state(opened, shared.prefix)
+    found = compile_pack(read_pack(shared.folder), catalog).findings
+    # One line below `version: 1` and `capture:`; columns count from 1.
+    places = {(one.at.line, one.at.column) for one in found if one.severity is Severity.ERROR and one.at is not None}
+    assert (3, capture.index(word) + 1) in places
+
+
+@pytest.mark.parametrize(
     "capture",
     [
         "  app.patient: {except: [name]}\n",

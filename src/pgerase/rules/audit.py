@@ -71,6 +71,14 @@ class PersonalColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedColumn:
+    """A column that a list names."""
+
+    column: str
+    at: Position
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """What is captured of one table: all columns but `excluded`; of `masked` ones only that they changed.
 
@@ -78,8 +86,8 @@ class Capture:
     """
 
     table: TableName
-    excluded: tuple[str, ...]
-    masked: tuple[str, ...]
+    excluded: tuple[ListedColumn, ...]
+    masked: tuple[ListedColumn, ...]
     personal: tuple[PersonalColumn, ...]
     keep: Keep | None
     at: Position

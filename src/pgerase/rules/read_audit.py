@@ -14,6 +14,7 @@ from pgerase.rules.audit import (
     Capture,
     Context,
     Keep,
+    ListedColumn,
     LogRules,
     OpenedLink,
     Period,
@@ -192,9 +193,9 @@ class _WhoseShape(Shape[tuple[str, str | None, Position]]):
         return {"anyOf": [column, named]}
 
 
-_PLACED_NAME = Mapped(NAME, lambda name, at, _: (name, at))
-_EXCEPT = defaulted("except", ListOf(_PLACED_NAME), (), "Columns that are not captured.")
-_MASK = defaulted("mask", ListOf(_PLACED_NAME), (), "Columns of which only the change is captured, not the value.")
+_LISTED_COLUMN = Mapped(NAME, lambda name, at, _: ListedColumn(name, at))
+_EXCEPT = defaulted("except", ListOf(_LISTED_COLUMN), (), "Columns that are not captured.")
+_MASK = defaulted("mask", ListOf(_LISTED_COLUMN), (), "Columns of which only the change is captured, not the value.")
 _PERSONAL = defaulted(
     "personal",
     MappingOf(NAME, _WhoseShape(), what="a mapping from columns to whose they are"),
@@ -211,15 +212,15 @@ def _capture(fields: Fields) -> Capture:
         for whose, subject, whose_at in (entry.value,)
     )
     given = [
-        *((name, at, _EXCEPT.name) for name, at in fields[_EXCEPT]),
-        *((name, at, _MASK.name) for name, at in fields[_MASK]),
+        *((one.column, one.at, _EXCEPT.name) for one in fields[_EXCEPT]),
+        *((one.column, one.at, _MASK.name) for one in fields[_MASK]),
         *((column.column, column.at, _PERSONAL.name) for column in personal),
     ]
     check_audit.check_columns(given, fields.reading)
     return Capture(
         table=TableName(""),
-        excluded=tuple(name for name, _ in fields[_EXCEPT]),
-        masked=tuple(name for name, _ in fields[_MASK]),
+        excluded=tuple(fields[_EXCEPT]),
+        masked=tuple(fields[_MASK]),
         personal=personal,
         keep=fields[_TABLE_KEEP],
         at=fields.at,

@@ -14,6 +14,7 @@ from pgerase.rules.audit import (
     Capture,
     Context,
     Keep,
+    ListedColumn,
     LogRules,
     OpenedLink,
     Period,
@@ -55,7 +56,14 @@ def test_design_example_reads_to_exact_values() -> None:
     assert design() == AuditRules(
         log=LogRules(Period.MONTH, 3, Keep(SIX_MONTHS, (), at(2, 41)), Context.REQUIRED, at(2, 6)),
         captures=(
-            Capture(TableName("company", "cs"), ("search_vector",), ("notes",), (), None, at(4, 3)),
+            Capture(
+                TableName("company", "cs"),
+                (ListedColumn("search_vector", at(4, 25)),),
+                (ListedColumn("notes", at(4, 48)),),
+                (),
+                None,
+                at(4, 3),
+            ),
             Capture(
                 user,
                 (),

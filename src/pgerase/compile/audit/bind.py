@@ -52,23 +52,26 @@ class _CaptureBinder(NameBinder):
         if not key:
             message = f"{table.name} has no primary key: an entry could not say which row it is about"
             raise self.fail("no-key", str(table.name), message, capture.at, "Add a primary key, or do not capture it.")
-        excluded = tuple(self.column(table, name, capture.at) for name in capture.excluded)
-        masked = tuple(self.column(table, name, capture.at) for name in capture.masked)
+        excluded, masked = (
+            {self.column(table, one.column, one.at): one.at for one in listed}
+            for listed in (capture.excluded, capture.masked)
+        )
+        left_out = excluded | masked
         for column in key:
-            if column in excluded or column in masked:
+            if column in left_out:
                 message = f"{table.name}.{column.name} is part of the key: without it an entry says nothing"
                 hint = "Leave it captured; if it is somebody's own, keep it apart under personal:."
-                self.fail("key-left-out", f"{table.name}.{column.name}", message, capture.at, hint)
+                self.fail("key-left-out", f"{table.name}.{column.name}", message, left_out[column], hint)
         apart = self._apart(table, capture)
         personal = {column for group in apart for column in group.columns}
         columns = tuple(
             column
             for column in table.columns
-            if column not in {*excluded, *masked, *personal} and not self._is_virtual(table, column, capture)
+            if column not in {*left_out, *personal} and not self._is_virtual(table, column, capture)
         )
         self._check_personal(table, columns, capture)
         keep = self._keep(table, capture, apart)
-        return BoundCapture(table, leaves, key, columns, masked, apart, excluded, keep, capture.at)
+        return BoundCapture(table, leaves, key, columns, tuple(masked), apart, tuple(excluded), keep, capture.at)
 
     # Tables -------------------------------------------------------------------------------------------------------
 
@@ -153,7 +156,7 @@ class _CaptureBinder(NameBinder):
         return tuple(Apart(whose, tuple(columns)) for whose, columns in groups.items())
 
     def _whose(self, table: Table, personal: PersonalColumn) -> Whose:
-        held = self.column(table, personal.whose, personal.at)
+        held = self.column(table, personal.whose, personal.whose_at)
         where = f"{table.name}.{personal.whose}"
         found = {one for one in self._links(table) if held in one.columns and personal.subject in (None, one.subject)}
         subject = self._subjects.get(personal.subject or "")
@@ -164,11 +167,13 @@ class _CaptureBinder(NameBinder):
             hint = (
                 "Name the column with the person's key; where the map has no link for it, the kind of person as well."
             )
-            raise self.fail("not-a-link", where, message, personal.at, hint)
+            raise self.fail("not-a-link", where, message, personal.whose_at, hint)
         if len(found) > 1:
             kinds = ", ".join(sorted({one.subject for one in found}))
             message = f"{where} is a key of several kinds of people ({kinds}), or part of several keys"
-            raise self.fail("ambiguous-subject", where, message, personal.at, f"Write {{SUBJECT: {personal.whose}}}.")
+            raise self.fail(
+                "ambiguous-subject", where, message, personal.whose_at, f"Write {{SUBJECT: {personal.whose}}}."
+            )
         whose = found.pop()
         self._check_spelling(table, whose, self._subjects[whose.subject], personal)
         return whose
@@ -195,10 +200,12 @@ class _CaptureBinder(NameBinder):
                 message = (
                     f"{table.name}.{mine.name} is of type {mine.type}, and the key of {subject.name} of {theirs.type}"
                 )
-                self.fail("key-type", f"{table.name}.{mine.name}", message, personal.at, "Make them the same type.")
+                self.fail(
+                    "key-type", f"{table.name}.{mine.name}", message, personal.whose_at, "Make them the same type."
+                )
             elif theirs.base_type not in SPELLED_ONE_WAY:
                 message = f"keys of type {theirs.type} are not spelled in one way: {subject.name}.{theirs.name}"
-                self.fail("key-type", f"{table.name}.{mine.name}", message, personal.at)
+                self.fail("key-type", f"{table.name}.{mine.name}", message, personal.whose_at)
 
     def _check_personal(self, table: Table, columns: Iterable[Column], capture: Capture) -> None:
         """What the data map treats is somebody's: in an entry it would outlive the person's erasure."""
