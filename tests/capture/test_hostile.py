@@ -13,6 +13,9 @@ from tests.capture.conftest import Clinic, deployed
 from tests.fix_database import FreshDatabase
 
 EVIL = "begin raise exception 'ran as %%', current_user; end"
+AS_KEEPER = (
+    "begin if current_user like '%%keeper' then raise exception 'ran as %%', current_user; end if; return null; end"
+)
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +163,53 @@ def test_a_type_that_comes_after_the_last_apply_is_refused_before_its_cast_runs(
         connection.execute("rollback to before")
     connection.execute("rollback")
     connection.execute(f"delete from {table} where {key} = {keys[0]}".encode())
+
+
+@pytest.mark.parametrize(
+    ("table", "refusal"),
+    # The foreign key asks first, as the table's owner.
+    [("app.loan", "ZE202"), ("app.visit", "23503"), ("app.alike", "ZE202")],
+)
+def test_a_cast_that_the_planner_evaluates_does_not_run_though_there_is_no_row(
+    attacked: Clinic, table: str, refusal: str
+) -> None:
+    """A cast in SQL is inlined, and what it calls evaluated, while a statement is planned: before any look at types."""
+    column = {"app.loan": "reader_id"}.get(table, "patient_id")
+    connection = attacked.database.connect()
+    connection.execute("begin")
+    guards = connection.execute(
+        "select tgname from pg_trigger where tgrelid = %s::regclass and not tgisinternal and tgname !~ '_capture_'",
+        [table],
+    ).fetchall()
+    assert guards
+    for (guard,) in guards:
+        connection.execute(f'drop trigger "{guard}" on {table}'.encode())
+    connection.execute(
+        f"""
+        create type app.mood as enum ('1', '2');
+        create function app.folded(text) returns text language plpgsql immutable as $$ {AS_KEEPER} $$;
+        create function app.folded_number(text) returns bigint language plpgsql immutable as $$ {AS_KEEPER} $$;
+        create function app.mood_text(app.mood) returns text language sql immutable as $$ select app.folded('k') $$;
+        create function app.mood_number(app.mood) returns bigint language sql immutable
+            as $$ select app.folded_number('k') $$;
+        create cast (app.mood as text) with function app.mood_text (app.mood) as implicit;
+        create cast (app.mood as bigint) with function app.mood_number (app.mood) as implicit;
+        alter table {table} alter {column} type app.mood using null;
+        """.replace("%%", "%").encode()
+    )
+    for statement in (
+        f"insert into {table} select * from {table} where false",
+        f"update {table} set {column} = '2' where false",
+        f"delete from {table} where false",
+    ):
+        connection.execute(statement.encode())
+    columns, row = {
+        "app.loan": ('"from", number, reader_id', "'x', 1, '1'"),
+        "app.visit": ("visit_id, day, patient_id", "1, '2025-03-01', '1'"),
+        "app.alike": ("alike_id, patient_id", "1, '1'"),
+    }[table]
+    assert refused(connection, f"insert into {table} ({columns}) values ({row})") == refusal
+    connection.execute("rollback")
 
 
 @pytest.mark.parametrize(

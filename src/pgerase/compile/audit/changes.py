@@ -85,9 +85,7 @@ class Changes(Entries):
         person = capture.keep.person
         decides = ""
         if person is not None:
-            texts = [
-                values.key_text(person.columns, fields("paired", person.columns, f"{side}_")) for side in (NEW, OLD)
-            ]
+            texts = [values.key_text(fields("paired", person.columns, f"{side}_")) for side in (NEW, OLD)]
             decides = f"coalesce({texts[0]}, {texts[1]})"
         selected = [f"{self._next_number()} as entry_id"] if capture.apart else []
         selected += [f"{self._class(decides)} as class", "paired.*"]
@@ -98,7 +96,7 @@ class Changes(Entries):
             one = " and ".join(fields("paired", whose, "same_"))
             said = f"Which {group.whose.subject} it was and is, whether that is the same one, and how many have a part in it."
             selected += [
-                f"{comment(said) if name == 'person_was' else ''}{values.key_text(whose, fields('paired', whose, f'{side}_'))} as {name}_{number}"
+                f"{comment(said) if name == 'person_was' else ''}{values.key_text(fields('paired', whose, f'{side}_'))} as {name}_{number}"
                 for side, name in ((OLD, "person_was"), (NEW, "person_is"))
             ]
             held = one if len(whose) == 1 else f"({one})"

@@ -143,7 +143,7 @@ class OneSide(Entries):
             f"{self._class(self._person())} as class",
             *(f"t.{ident(column.name)} as {ident(fit_name(prefix + column.name))}" for column in self._needed()),
             *(
-                f"{values.key_text(group.whose.columns, fields('t', group.whose.columns))} as person_{number}"
+                f"{values.key_text(fields('t', group.whose.columns))} as person_{number}"
                 for number, group in enumerate(capture.apart, 1)
             ),
         ]
@@ -164,7 +164,7 @@ class OneSide(Entries):
     def _person(self) -> str:
         """The text of the key of whoever decides on the class, of a row."""
         person = self._capture.keep.person
-        return "" if person is None else f"({values.key_text(person.columns, fields('t', person.columns))})"
+        return "" if person is None else f"({values.key_text(fields('t', person.columns))})"
 
     def _rows(self, side: str, row: str, prefix: str) -> tuple[list[tuple[str, str]], str]:
         """The entry's key and its row, each where something of it is nobody's own, and the sources that they come from."""

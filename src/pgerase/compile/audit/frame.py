@@ -149,8 +149,7 @@ class Frame(Writer):
         if person is None:
             return ""
         listed = "\nunion\n".join(
-            f"select {values.key_text(person.columns, fields('t', person.columns))} from {ROWS[side]} as t"
-            for side in sides
+            f"select {values.key_text(fields('t', person.columns))} from {ROWS[side]} as t" for side in sides
         )
         function = qualified(Name(self._naming.eraser, fit_name(f"profile_{person.subject}")))
         return (

@@ -66,14 +66,17 @@ def value(column: Column, source: str) -> str:
     return f"case when {source} {missing} then null else format('%s', {source}) end"
 
 
-def text(column: Column, source: str) -> str:
-    """A column's value as its type prints it."""
-    return f"{source}::text" if is_own(column) else f"case when {source} is not null then format('%s', {source}) end"
+def text(source: str) -> str:
+    """A value as its type prints it.
+
+    Not by a cast: whoever owns the table may change the type and bring one along, which the planner evaluates before there is a row.
+    """
+    return f"case when {source} is not null then format('%s', {source}) end"
 
 
-def key_text(columns: Sequence[Column], sources: Sequence[str]) -> str:
+def key_text(sources: Sequence[str]) -> str:
     """A person's key as requests spell it: its text, or a JSON array of texts; null where a part of it is."""
-    texts = [text(column, source) for column, source in zip(columns, sources, strict=True)]
+    texts = [text(source) for source in sources]
     if len(texts) == 1:
         return texts[0]
     missing = " or ".join(f"{source} is null" for source in sources)
