@@ -212,6 +212,47 @@ def test_a_cast_that_the_planner_evaluates_does_not_run_though_there_is_no_row(
     connection.execute("rollback")
 
 
+def test_whoever_owns_the_people_s_table_runs_nothing_as_the_eraser(attacked: Clinic) -> None:
+    """A key that becomes a type of his own brings casts along; capture asks profiles, guards and erasing ask the table."""
+    with attacked.database.connect_admin() as connection:
+        connection.execute("begin")
+        connection.execute("insert into app.patient (patient_id) values (300)")
+        for (guard,) in connection.execute(
+            "select tgname from pg_trigger where tgrelid = 'app.patient'::regclass and not tgisinternal"
+        ).fetchall():
+            connection.execute(f'drop trigger "{guard}" on app.patient'.encode())
+        for (policy,) in connection.execute(
+            "select polname from pg_policy where polrelid = 'app.patient'::regclass and pg_get_expr(polqual, polrelid) <> 'true'"
+        ).fetchall():
+            connection.execute(f'drop policy "{policy}" on app.patient'.encode())
+        # A pack without support access has no such view.
+        connection.execute(f"drop view {attacked.prefix}_lookup.fact_app_patient cascade".encode())
+        connection.execute(
+            "alter table app.patient drop constraint patient_pkey cascade; create type app.mood as enum ('1')"
+        )
+        for kind in ("bigint", "text"):
+            connection.execute(
+                f"create function app.mood_{kind}(app.mood) returns {kind} language plpgsql as "
+                f"$$ {EVIL.replace('%%', '%')} $$".encode()
+            )
+            connection.execute(
+                f"create cast (app.mood as {kind}) with function app.mood_{kind} (app.mood) as implicit".encode()
+            )
+        connection.execute("alter table app.patient alter patient_id type app.mood using '1'")
+        eraser = f"{attacked.prefix}_eraser"
+        for statement in (
+            f"select from {eraser}.profile_patient(array['1'])",
+            f"select from {eraser}.status_patient(array['1'])",
+            f"select from {eraser}.count_patient(array['1'], array['token'], array[false])",
+            f"select from {eraser}.erase_patient(array['1'], array['token'], array[false])",
+            "insert into app.visit (visit_id, day, patient_id) values (300, '2025-03-01', 1)",
+        ):
+            connection.execute("savepoint before")
+            assert refused(connection, statement) == "ZE103"
+            connection.execute("rollback to before")
+        connection.execute("rollback")
+
+
 @pytest.mark.parametrize(
     ("kind", "first", "second"),
     [

@@ -86,7 +86,8 @@ class Changes(Entries):
         decides = ""
         if person is not None:
             texts = [values.key_text(fields("paired", person.columns, f"{side}_")) for side in (NEW, OLD)]
-            decides = f"coalesce({texts[0]}, {texts[1]})"
+            listed = ",\n".join(texts)
+            decides = f"coalesce(\n    {indent(listed)}\n)"
         selected = [f"{self._next_number()} as entry_id"] if capture.apart else []
         selected += [f"{self._class(decides)} as class", "paired.*"]
         if self._plain:

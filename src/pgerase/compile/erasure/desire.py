@@ -87,8 +87,19 @@ def compile_erasure(
         tables = [one.name for one in work]
         code = user_code(catalog, naming, tables)
         with_triggers = frozenset(name for name in tables if user_code(catalog, naming, [name]).triggers)
-        statement = Statement(
-            bound_map, subject, work, Emitter(facts), is_erased, is_requested, with_triggers, _required(subject, rules)
+        asked = _Direct(naming, None, catalog)
+        statement, asking = (
+            Statement(
+                bound_map,
+                subject,
+                work,
+                Emitter(one),
+                is_erased,
+                is_requested,
+                with_triggers,
+                _required(subject, rules),
+            )
+            for one in (facts, asked)
         )
         made = [count_function(statement, naming, code)]
         # Reading happens while the parts are written, so only now is it known what is read.
@@ -105,8 +116,8 @@ def compile_erasure(
         if profiled:
             whens, undecided[subject.name] = bind_profiles(data_map, catalog, subject)
             if not undecided[subject.name]:
-                made.append(profile_function(statement, naming, whens))
-                statement.reads |= set(facts.tables)
+                made.append(profile_function(asking, naming, whens))
+                statement.reads |= set(asked.tables)
         findings += dict.fromkeys([*statement.findings, *statement.unwritable()])
         functions += made
         written |= {*tables, subject.table.name}

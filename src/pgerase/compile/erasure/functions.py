@@ -12,6 +12,7 @@ from pgerase.compile.bound import BoundCondition
 from pgerase.compile.desired import DesiredFunction
 from pgerase.compile.erasure.bound import BoundSubject, ToValue
 from pgerase.compile.erasure.code import UserCode, assert_user_code
+from pgerase.compile.erasure.known import ASSERT_TYPES, types_are_known
 from pgerase.compile.erasure.parts import Part, key_name, key_names, key_text
 from pgerase.compile.erasure.people import ERASED_BEFORE
 from pgerase.compile.erasure.statement import Statement
@@ -35,14 +36,15 @@ def with_parts(parts: Iterable[Part], final: str) -> str:
 def count_function(statement: Statement, naming: Naming, code: UserCode) -> DesiredFunction:
     """The dry run: the same parts as the run, and nothing done."""
     query = with_parts([*statement.people(), *statement.found(plain=True)], statement.counts(done=False))
+    before = f"{_heirs_refused(statement)}{_identifiers(statement)}"
     body = (
         "\n#variable_conflict use_column\n"
         f"{_declared(statement)}"
         "begin\n"
+        f"{types_are_known(naming, _tables(statement))}"
         # It evaluates checks, with the eraser's rights.
         f"{_code_is_known(statement, naming, code)}"
-        f"{_heirs_refused(statement)}"
-        f"{_identifiers(statement)}"
+        f"{before}"
         f"    return query\n    {indent(query)};\n"
         "end;\n"
     )
@@ -73,6 +75,12 @@ def erase_function(
     )
     query = with_parts([*statement.people(settled=True), *statement.found(plain=False), *statement.done()], counted)
     again = bool(code)
+    before = (
+        f"{_people_locked(statement, super_admin)}"
+        f"{_erased_before(statement)}"
+        f"{_heirs_refused(statement)}"
+        f"{_identifiers(statement)}"
+    )
     body = (
         "\n#variable_conflict use_column\n"
         f"{_declared(statement, _variables(statement, code=again))}"
@@ -84,11 +92,9 @@ def erase_function(
         "    -- Nobody changes a table's policies or triggers from here on.\n"
         f"{_locks(written, read)}"
         f"    perform {naming_of(naming, 'assert_blind')}({_regclasses(tables)});\n"
+        f"{types_are_known(naming, _tables(statement))}"
         f"{_code_is_known(statement, naming, code)}"
-        f"{_people_locked(statement, super_admin)}"
-        f"{_erased_before(statement)}"
-        f"{_heirs_refused(statement)}"
-        f"{_identifiers(statement)}"
+        f"{before}"
         f"{_held_before(naming) if again else ''}"
         f"{_until_clean(statement, query) if again else _once(query)}"
         "    -- What is deferred is checked here: at the end of the transaction its DETAIL, with values, would go to the log.\n"
@@ -105,6 +111,14 @@ def erase_function(
 def _code_is_known(statement: Statement, naming: Naming, code: UserCode) -> str:
     tables = _regclasses([one.name for one in statement.work], 8)
     return f"    perform {naming_of(naming, 'assert_user_code')}(\n        {tables},\n        '{code.hash}'\n    );\n"
+
+
+def _tables(statement: Statement) -> list[Table]:
+    """The tables that erasing changes or reads, as far as its parts are written."""
+    facts = statement.emitter.facts
+    changed = [one.table for one in statement.work]
+    read = {*statement.reads, *facts.tables} - {table.name for table in changed}
+    return [*changed, *(facts.catalog.tables[name] for name in sorted(read))]
 
 
 def _variables(statement: Statement, *, code: bool) -> list[str]:
@@ -255,8 +269,9 @@ def state_functions(statement: Statement, naming: Naming) -> list[DesiredFunctio
             f"            when {lifecycle.erased} then 'erased'\n            else 'active'\n        end"
         )
     first = ident(subject.key_columns[0])
+    known = types_are_known(naming, [subject.table])
     status = (
-        "\n#variable_conflict use_column\nbegin\n"
+        f"\n#variable_conflict use_column\nbegin\n{known}"
         "    return query\n"
         # As PostgreSQL spells the key: 007 is known to the ledger as 7.
         f"    select case when self.{first} is null then given.person else {key_text(subject, 'self')} end,\n"
@@ -291,6 +306,7 @@ def state_functions(statement: Statement, naming: Naming) -> list[DesiredFunctio
         "    if p_state not in ('active', 'inactive') then\n"
         "        raise exception using\n            errcode = 'invalid_parameter_value',\n"
         "            message = 'people are made active or inactive; erasing is another thing';\n    end if;\n"
+        f"{known}"
         f"    update {table} as self\n"
         f"    set {ident(lifecycle.column)} = case p_state when 'inactive' then {lifecycle.inactive}"
         f" else {lifecycle.active} end{since_set}\n"
@@ -319,14 +335,15 @@ def profile_function(
     statement: Statement, naming: Naming, profiles: Sequence[tuple[str, BoundCondition]]
 ) -> DesiredFunction:
     """`profile_S`: which profile people have, for the audit log, which keeps entries about them as long as their profile says."""
-    subject = statement.subject
+    subject, facts = statement.subject, statement.emitter.facts
     own = statement.equal("self", subject.key_columns, "given", key_names(subject))
     cases = "".join(
         f"            when {' and '.join(statement.holds(when, 'self')) or 'true'} then {text_literal(name).strip()}\n"
         for name, when in profiles
     )
+    asked = [subject.table, *(facts.catalog.tables[name] for name in sorted({*facts.tables} - {subject.table.name}))]
     body = (
-        "\n#variable_conflict use_column\nbegin\n"
+        f"\n#variable_conflict use_column\nbegin\n{types_are_known(naming, asked)}"
         "    return query\n"
         "    select found.person, found.profile\n    from (\n"
         f"        select given.person, case\n{cases}        end as profile\n"
@@ -413,6 +430,16 @@ end;
             "stable",
             blind,
             "Refuses where row security could hide rows from the eraser.",
+        ),
+        _function(
+            naming,
+            "assert_types",
+            "p_table regclass, p_columns text[]",
+            "regclass, text[]",
+            "void",
+            "stable",
+            ASSERT_TYPES,
+            "Refuses where a column has got a type of somebody's own.",
         ),
         _function(
             naming,

@@ -12,6 +12,7 @@ from pgerase.catalog.model import Column, Name, Table
 from pgerase.compile.desired import DesiredFunction, DesiredTrigger, partition_makers
 from pgerase.compile.erasure.bound import BoundLink, BoundMap, BoundSubject
 from pgerase.compile.erasure.fill import comparable
+from pgerase.compile.erasure.known import types_are_known
 from pgerase.compile.erasure.parts import row_key_text
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, plpgsql, qualified, row_field, text_literal
@@ -156,7 +157,7 @@ def _by_key(
         text = keys if len(subject.key) == 1 else f"jsonb_build_array({keys})::text"
         refused += f"\n            or {_in_ledger(subject, text, naming)}"
     return f"""    if tg_op = 'INSERT' or {changed} then
-        -- Waits for an erasure that holds the person, and makes a later one wait for us.
+{_types_are_known(subject, subject.key_columns, naming)}        -- Waits for an erasure that holds the person, and makes a later one wait for us.
         perform
         from {qualified(subject.table.name)} as person
         where {found}
@@ -167,6 +168,12 @@ def _by_key(
         end if;
     end if;
 """
+
+
+def _types_are_known(subject: BoundSubject, columns: Sequence[str], naming: Naming) -> str:
+    """The person's table is asked with the eraser's rights, and may be somebody else's."""
+    lifecycle = [] if subject.lifecycle is None else [subject.lifecycle.column]
+    return types_are_known(naming, [subject.table], [*columns, *lifecycle], by=8)
 
 
 def _as_key(column: Column | None, key: Column) -> str:
@@ -194,8 +201,10 @@ def _by_identifier(
                     and {_state(subject, "person", naming)}
             )
                 or {refused}"""
+    assert link.path.identifier is not None
+    asked = [*subject.key_columns, subject.identifiers[link.path.identifier].name]
     return f"""    if tg_op = 'INSERT' or {changed} then
-        -- An erasure changes the identifier: whose it is has to be known before we wait for one.
+{_types_are_known(subject, asked, naming)}        -- An erasure changes the identifier: whose it is has to be known before we wait for one.
         for v_person in
             select {keys}
             from {qualified(subject.table.name)} as person
