@@ -110,7 +110,7 @@ def history(
 ) -> None:
     """Show who changed one row of TABLE, which is named by its key: COLUMN=VALUE for each of the key's columns.
 
-    A column that is personal is not in an entry's key, and cannot be asked for.
+    Numbers are found by what they are worth: 70 finds 70.00. What emptied the whole table is shown too. A column that is personal is not in an entry's key, and cannot be asked for.
     """
     pairs = [part.partition("=") for part in key]
     if not all(column and equals for column, equals, _ in pairs) or lines < 1:
@@ -121,7 +121,9 @@ def history(
     wanted = Wanted(table=table, key={column: value for column, _, value in pairs}, values=values)
     with _ending_well(), settings.open_database() as database:
         register = open_register(settings, database, prefix)
-        if not _show(settings, Tail(register, wanted).last(lines), values=values):
+        found = Tail(register, wanted).last(lines)
+        _show(settings, found, values=values)
+        if all(entry.key is None for entry in found):
             assert_known(register, wanted)
             progress(_NOTHING)
 
