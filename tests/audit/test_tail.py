@@ -245,10 +245,27 @@ def test_what_cannot_be_in_the_log_is_a_slip_and_no_answer(log, run):
         (said, hint) = run(*words, code=2)
         assert said == "error: app.thin is not captured, and nothing of it in the log is like this"
         assert hint == "hint: Captured are: none."
-    assert "error: the data map that was applied has no such subject" in run("tail", "--person", "usr", "u1", code=2)
+    said = run("tail", "--person", "usr", "u1", code=2)
+    assert "error: there is no such subject, as no data map was applied" in said
+    assert "hint: Subjects are named in data_map.yaml; pgerase apply makes their functions." in said
     # What is no longer captured is still to be found.
     assert len(run("tail", "--table", "app.thing")) == 1
     assert run("tail", "--table", "support") == []
+
+
+def test_an_empty_answer_says_why(log, capsys):
+    options = ["--no-follow", "--dsn", log.database.dsn(), "--prefix", log.database.prefix]
+
+    def why(*words: str) -> str:
+        assert main(["audit", "tail", *options, *words]) == 0
+        said = capsys.readouterr()
+        assert said.out == ""
+        return said.err
+
+    assert why().startswith("the log is empty (")
+    log.write()
+    assert why("--since", "2999-01-01T01:00+01:00").startswith("--since lies in the future: 2999-01-01 00:00 UTC (")
+    assert why("--actor", "43").startswith("no entry of the log is like this; names are taken as they are (")
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ import re
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from pgerase.database import Row
 from pgerase.errors import UsageError
+from pgerase.operate.model import State
 from pgerase.operate.people import status
 from pgerase.operate.register import Register
 
@@ -111,6 +112,23 @@ def assert_known(register: Register, wanted: Wanted) -> None:
     if wanted.person is not None:
         with register.answering():
             status(register, wanted.person[0], [])
+
+
+def why_nothing(register: Register, wanted: Wanted) -> str:
+    """Why no entry was found of what `assert_known` passes, as far as that can be told. Raises UsageError, DatabaseFailed."""
+    if register.rows("log_numbers")[0]["first"] is None:
+        return "the log is empty"
+    if wanted.since is not None and wanted.since > register.now:
+        return f"--since lies in the future: {wanted.since.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if wanted.person is not None:
+        (person,) = status(register, wanted.person[0], [wanted.person[1]])
+        if person.state is State.ERASED:
+            return "the person is erased, and so is what the log had of them"
+        if person.state is State.MISSING:
+            return "nobody has this key, and no entry of the log is like this"
+    if wanted.key is not None:
+        return "no entry of the log is of a row with this key; values are taken as they are"
+    return "no entry of the log is like this; names are taken as they are"
 
 
 def _nearest(table: str, known: Iterable[str]) -> str | None:
