@@ -262,10 +262,10 @@ def test_an_empty_answer_says_why(log, capsys):
         assert said.out == ""
         return said.err
 
-    assert why().startswith("the log is empty (")
+    assert why().startswith("the log is empty; ")
     log.write()
-    assert why("--since", "2999-01-01T01:00+01:00").startswith("--since lies in the future: 2999-01-01 00:00 UTC (")
-    assert why("--actor", "43").startswith("no entry of the log is like this; names are taken as they are (")
+    assert why("--since", "2999-01-01T01:00+01:00").startswith("--since lies in the future: 2999-01-01 00:00 UTC\n")
+    assert why("--actor", "43").startswith("no entry of the log is like this; names are taken as they are, ")
 
 
 @pytest.mark.parametrize(

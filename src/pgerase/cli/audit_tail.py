@@ -128,7 +128,7 @@ def history(
 
 def _say_why(register: Register, wanted: Wanted) -> None:
     """An empty answer is not to be taken for "nobody touched it" where a name was mistyped."""
-    progress(f"{why_nothing(register, wanted)} (`audit coverage` says what is captured)")
+    progress(why_nothing(register, wanted))
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def assert_known(register: Register, wanted: Wanted) -> None:
 def why_nothing(register: Register, wanted: Wanted) -> str:
     """Why no entry was found of what `assert_known` passes, as far as that can be told. Raises UsageError, DatabaseFailed."""
     if register.rows("log_numbers")[0]["first"] is None:
-        return "the log is empty"
+        return "the log is empty; `audit coverage` says what is captured"
     if wanted.since is not None and wanted.since > register.now:
         return f"--since lies in the future: {wanted.since.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     if wanted.person is not None:
@@ -127,8 +127,8 @@ def why_nothing(register: Register, wanted: Wanted) -> str:
         if person.state is State.MISSING:
             return "nobody has this key, and no entry of the log is like this"
     if wanted.key is not None:
-        return "no entry of the log is of a row with this key; values are taken as they are"
-    return "no entry of the log is like this; names are taken as they are"
+        return "no entry of the log is of a row with this key; values are taken as they are, and numbers by what they are worth"
+    return "no entry of the log is like this; names are taken as they are, and `audit coverage` says what is captured"
 
 
 def _nearest(table: str, known: Iterable[str]) -> str | None:
