@@ -1,5 +1,6 @@
 -- Entries of the log in the order of their numbers, the first so many between two numbers: those that can be seen in one snapshot
 -- and, where another is given, could not be in that. All else narrows. Of what is somebody's come names of columns, or values.
+-- Values come as the text of their JSON, so that no reader's idea of numbers alters a digit.
 with chosen as materialized (
     select entry.*
     from pgerase_log.entry
@@ -45,10 +46,15 @@ with chosen as materialized (
         )
         and (
             %(key)s::jsonb is null
+            -- What emptied the table emptied it of this row.
+            or entry.action = 'truncate'
             or not exists (
                 select
                 from pg_catalog.jsonb_each_text(%(key)s::jsonb) as wanted (column_name, value)
                 where wanted.value is distinct from (coalesce(entry.key, '{}') ->> wanted.column_name)
+                    -- 70 is 70.00 where the key is a number, and not where it is a text.
+                    and (%(numbers)s::jsonb -> wanted.column_name)
+                        is distinct from (coalesce(entry.key, '{}') -> wanted.column_name)
             )
         )
     order by entry.entry_id
@@ -66,33 +72,69 @@ select
     chosen.request,
     chosen.purpose,
     chosen.grant_id,
-    chosen.key,
-    chosen.old,
-    chosen.new,
+    shown.key,
+    shown.old,
+    shown.new,
     chosen.parts,
-    coalesce(apart.people, '[]') as people
+    coalesce(apart.people, '[]'::json) as people
 from chosen
+    cross join lateral (
+        select
+            coalesce(
+                (
+                    select pg_catalog.json_object_agg(one.name, one.value::text)
+                    from pg_catalog.jsonb_each(chosen.key) as one (name, value)
+                ),
+                chosen.key::json
+            ) as key,
+            coalesce(
+                (
+                    select pg_catalog.json_object_agg(one.name, one.value::text)
+                    from pg_catalog.jsonb_each(chosen.old) as one (name, value)
+                ),
+                chosen.old::json
+            ) as old,
+            coalesce(
+                (
+                    select pg_catalog.json_object_agg(one.name, one.value::text)
+                    from pg_catalog.jsonb_each(chosen.new) as one (name, value)
+                ),
+                chosen.new::json
+            ) as new
+    ) as shown
     left join lateral (
         select
-            pg_catalog.jsonb_agg(
-                pg_catalog.jsonb_build_object(
+            pg_catalog.json_agg(
+                pg_catalog.json_build_object(
                     'subject', value.subject,
                     'person', case when %(values)s::boolean then value.person end,
-                    'old', case when %(values)s::boolean then value.old else named.old end,
-                    'new', case when %(values)s::boolean then value.new else named.new end
+                    'old', named.old,
+                    'new', named.new
                 )
                 order by value.part
             ) as people
         from pgerase_log.value
             cross join lateral (
                 select
-                    (
-                        select pg_catalog.jsonb_object_agg(name.name, null)
-                        from pg_catalog.jsonb_object_keys(value.old) as name (name)
+                    coalesce(
+                        (
+                            select pg_catalog.json_object_agg(
+                                one.name,
+                                case when %(values)s::boolean then one.value::text end
+                            )
+                            from pg_catalog.jsonb_each(value.old) as one (name, value)
+                        ),
+                        value.old::json
                     ) as old,
-                    (
-                        select pg_catalog.jsonb_object_agg(name.name, null)
-                        from pg_catalog.jsonb_object_keys(value.new) as name (name)
+                    coalesce(
+                        (
+                            select pg_catalog.json_object_agg(
+                                one.name,
+                                case when %(values)s::boolean then one.value::text end
+                            )
+                            from pg_catalog.jsonb_each(value.new) as one (name, value)
+                        ),
+                        value.new::json
                     ) as new
             ) as named
         where value.class = chosen.class

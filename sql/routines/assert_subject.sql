@@ -30,11 +30,12 @@ begin
 
     raise exception using
         errcode = 'ZE110',
-        message = 'the data map that was applied has no such subject',
-        hint = coalesce(
-            pg_catalog.format('There is: %s. ', v_known),
-            ''
-        ) || 'Subjects are named in data_map.yaml; pgerase apply makes their functions.';
+        message = case
+            when v_known is null then 'there is no such subject, as no data map was applied'
+            else 'the data map that was applied has no such subject'
+        end,
+        hint = coalesce('There is: ' || v_known || '. ', '')
+            || 'Subjects are named in data_map.yaml; pgerase apply makes their functions.';
 end;
 $$;
 

@@ -50,9 +50,6 @@ begin
         when v_reason is null and p_ticket is null then 'support access needs a reason or a ticket'
         when pg_catalog.octet_length(v_reason) > 2000 then 'the reason for support access has more than 2000 bytes'
         when p_ticket !~ '^[A-Za-z0-9._/#-]{1,64}$' then 'this is no ticket'
-        when p_until is null or p_until <= v_opened_at then 'support access needs an end that is still to come'
-        when p_until > v_opened_at + v_terms.longest then
-            pg_catalog.format('support access ends within %s (hours:minutes:seconds) from now', v_terms.longest)
     end;
 
     if v_wrong is not null then
@@ -60,6 +57,38 @@ begin
             errcode = 'ZE304',
             message = v_wrong,
             hint = 'A ticket is up to 64 letters, digits and ._/#- and never a name; a reason is what the person will be told.';
+    end if;
+
+    v_wrong := case
+        when p_until is null or p_until <= v_opened_at then 'support access needs an end that is still to come'
+        when p_until > v_opened_at + v_terms.longest then
+            pg_catalog.format(
+                'support access ends within %s from now',
+                (
+                    select pg_catalog.string_agg(
+                        pg_catalog.format('%s %s%s', part.number, part.unit, case when part.number <> 1 then 's' end),
+                        ' '
+                        order by part.place
+                    )
+                    from (
+                        values
+                            (1, extract(year from v_terms.longest), 'year'),
+                            (2, extract(month from v_terms.longest), 'month'),
+                            (3, extract(day from v_terms.longest), 'day'),
+                            (4, extract(hour from v_terms.longest), 'hour'),
+                            (5, extract(minute from v_terms.longest), 'minute'),
+                            (6, pg_catalog.trim_scale(extract(second from v_terms.longest)), 'second')
+                    ) as part (place, number, unit)
+                    where part.number <> 0
+                )
+            )
+    end;
+
+    if v_wrong is not null then
+        raise exception using
+            errcode = 'ZE304',
+            message = v_wrong,
+            hint = 'Its longest is support.longest in audit.yaml; whoever needs longer opens access again, and says why.';
     end if;
 
     -- Who is being erased is waited for, and whoever erases waits for this grant, which then goes with the rest (forget_support).

@@ -226,7 +226,10 @@ def test_s2_every_access_is_in_the_log_and_tail_shows_it_beside_what_was_done(ca
     assert changed == f"care.person number=70  update  -/{login}  kind: customer → vip, name: (apart)"
     assert "PIN" not in opened
     assert shown("--person", "person", "70", "--values")[1].endswith("name: Anna Arbor → Anna Ash")
-    assert shown("--person", "person", "71") == []
+    for key, why in (("71", "no entry of the log is like this; names"), ("999", "nobody has this key, and no entry")):
+        assert main(["audit", "tail", *options, "--person", "person", key]) == 0
+        said = capsys.readouterr()
+        assert (said.out, said.err.startswith(why)) == ("", True)
     assert shown("--table", "support", "--actor", "agent-1") == [opened]
     assert main(["audit", "history", "care.person", "number=70", *options[:4]]) == 0
     assert capsys.readouterr().out.splitlines()[-1].endswith(changed)

@@ -190,6 +190,54 @@ def test_a_line_says_what_for_and_under_which_grant(log, run):
     assert [line.partition("  ")[2] for line in run("tail")] == [line.partition("  ")[2] for line in (asked, long)]
 
 
+def test_threat_numbers_are_shown_to_the_last_digit_and_stop_nobody(log, run):
+    """Python reads no integer of more than 4300 digits, and makes floats of fractions; numeric has both."""
+    old = '{"n": 12345678901234567890.123456789, "m": 70.0, "big": 1e5000, "j": [1.10, {"d": 2.50}], "f": false, "z": null}'
+    new = '{"n": 1e400, "m": 70.00, "big": 0.5, "j": [], "f": true, "z": "70.0"}'
+    number = log.write(key={"k": 1}, parts=1)
+    log.run("update P_log.entry set key = '{\"k\": 70.00}', old = %s, new = %s where entry_id = %s", [old, new, number])
+    log.apart(number, 1, "u1", old={"x": 1})
+    log.run("update P_log.value set old = %s, new = '{}' where entry_id = %s", ['{"salary": 1e4400}', number])
+    (line,) = run("tail", "--values")
+    assert " k=70.00  update" in line
+    assert "n: 12345678901234567890.123456789 → 1000" in line
+    assert "m: 70.0 → 70.00, " in line
+    assert 'j: [1.10, {"d": 2.50}] → [], ' in line
+    assert ", z: null → 70.0, " in line
+    (line,) = run("tail", "--values", "--format", "json")
+    said = json.loads(line, parse_int=str, parse_float=str, parse_constant=pytest.fail)
+    assert said["key"] == {"k": "70.00"}
+    assert said["old"]["n"] == "12345678901234567890.123456789"
+    assert said["old"]["m"] == "70.0"
+    assert said["old"]["big"] == "1" + "0" * 5000
+    assert said["old"]["j"] == ["1.10", {"d": "2.50"}]
+    assert said["new"]["n"] == "1" + "0" * 400
+    assert said["new"]["m"] == "70.00"
+    assert said["people"] == [
+        {"subject": "user", "key": "u1", "old": {"salary": "1" + "0" * 4400}, "new": {}},
+    ]
+
+
+@pytest.mark.parametrize("text", ["70", "70.00", "7e1", "+70", "070.0"])
+def test_a_key_that_is_a_number_is_found_however_it_is_written(log, run, text):
+    log.run(
+        "insert into P_log.entry (class, at, relation, action, login, key)"
+        " values ('default', %s, 'app.thing', 'update', 'web', '{\"k\": 70.00}')",
+        [NOON],
+    )
+    log.write(key={"k": "70.00"})
+    mine, *others = run("history", "app.thing", f"k={text}")
+    assert mine.endswith("k=70.00  update  -/web")
+    # A text is only what it is.
+    assert len(others) == (text == "70.00")
+
+
+def test_a_key_that_no_number_can_be_is_no_error(log):
+    log.write(key={"k": 1})
+    for text in ("1e999999", "0e-999999", "1e-16384", "NaN", "1_0", "\u0661", ""):
+        assert log.tail(table="app.thing", key={"k": text}).last(5) == ()
+
+
 def test_what_cannot_be_in_the_log_is_a_slip_and_no_answer(log, run):
     """Nothing found of a table that nobody captures, or of people whom the map does not have: exit code 2."""
     log.write()
@@ -197,10 +245,27 @@ def test_what_cannot_be_in_the_log_is_a_slip_and_no_answer(log, run):
         (said, hint) = run(*words, code=2)
         assert said == "error: app.thin is not captured, and nothing of it in the log is like this"
         assert hint == "hint: Captured are: none."
-    assert "error: the data map that was applied has no such subject" in run("tail", "--person", "usr", "u1", code=2)
+    said = run("tail", "--person", "usr", "u1", code=2)
+    assert "error: there is no such subject, as no data map was applied" in said
+    assert "hint: Subjects are named in data_map.yaml; pgerase apply makes their functions." in said
     # What is no longer captured is still to be found.
     assert len(run("tail", "--table", "app.thing")) == 1
     assert run("tail", "--table", "support") == []
+
+
+def test_an_empty_answer_says_why(log, capsys):
+    options = ["--no-follow", "--dsn", log.database.dsn(), "--prefix", log.database.prefix]
+
+    def why(*words: str) -> str:
+        assert main(["audit", "tail", *options, *words]) == 0
+        said = capsys.readouterr()
+        assert said.out == ""
+        return said.err
+
+    assert why().startswith("the log is empty; ")
+    log.write()
+    assert why("--since", "2999-01-01T01:00+01:00").startswith("--since lies in the future: 2999-01-01 00:00 UTC\n")
+    assert why("--actor", "43").startswith("no entry of the log is like this; names are taken as they are, ")
 
 
 @pytest.mark.parametrize(
@@ -300,11 +365,13 @@ def test_history_is_of_one_row(log, run):
     log.write(key={"a": 1, "b": "x"}, old={"c": 1}, new={"c": 3}, actor="42")
     log.write(key={"a": 1, "b": "x"}, relation="app.other")
     log.write(action="truncate")
+    log.write(action="truncate", relation="app.other")
     assert [line.partition("  ")[2] for line in run("history", "app.thing", "a=1", "b=x")] == [
         "app.thing a=1,b=x  insert  -/web  a: 1, b: x, c: 1",
         "app.thing a=1,b=x  update  42/web  c: 1 → 3",
+        "app.thing -  truncate  -/web",
     ]
-    assert len(run("history", "app.thing", "a=1")) == 3
+    assert len(run("history", "app.thing", "a=1")) == 4
     assert run("history", "app.thing", "1", code=2)
 
 

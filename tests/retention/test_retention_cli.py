@@ -107,6 +107,8 @@ def test_held_people_are_not_erased(shop, pgerase) -> None:  # noqa: F811
     dsn = shop.database.dsn()
     code, out, _ = pgerase(dsn, "subject", "hold", "person", "1", "2", "--reference", "case-7")
     assert (code, len(out.splitlines())) == (0, 2)
+    # Day, time and zone.
+    assert all(len(line.partition(", case-7")[0].partition("held since ")[2].split()) == 3 for line in out.splitlines())
     # Whoever plans is told before, and counts nothing as going that stays.
     code, out, _ = pgerase(dsn, "subject", "erase", "person", "1", "3", "--dry-run")
     told = [line for line in out.splitlines() if "legal hold" in line]

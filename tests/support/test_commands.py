@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -69,6 +70,8 @@ def test_break_glass_from_opening_to_review(desk, command, shown):
     assert command("approve", number, "--as", LEA)[0] == 3
     assert command("approve", number, "--as", LOU)[1]["grant"]["state"] == "open"
     assert command("close", number, "--as", LEA)[1]["grant"]["state"] == "to be reviewed"
+    (line,) = [line for line in shown() if line.split()[0] == str(number)]
+    assert re.search(r"to be reviewed, review due \d{4}-\d\d-\d\d \d\d:\d\d \S+  20 on person 101  until", line)
     code, refused = command("open", "person", EVE, "--as", LEA, "--reason", "fraud", "--break-glass")
     assert (code, "reviewed" in refused["error"]["message"]) == (3, True)
     reviewed = command("review", number, "--as", LOU, "--verdict", "justified")[1]["grant"]

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pgerase.catalog.model import Catalog, Name, Table, Trigger
 from pgerase.check.spelling import nearest
@@ -17,6 +18,14 @@ _MARK = re.compile(r"\[pgerase capture=(\{[^\]]*\})\]\s*\Z")
 _FIRES = frozenset({"O", "A"})
 """Triggers that fire in ordinary sessions, as pg_trigger spells it."""
 _EVENTS = ("insert", "update", "delete", "truncate")
+
+
+class Why(StrEnum):
+    """Why somebody should write a table down, as said of it."""
+
+    CAPTURE = "is named under capture: in audit.yaml, and not applied yet"
+    RESOURCE = "is governed, and nobody writes down what happens to it"
+    PEOPLE = "is in the data map, and nobody writes down what happens to it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +90,22 @@ def _meant(uncaptured: Uncaptured, there: Iterable[TableName]) -> str:
 
 
 def coverage(
-    catalog: Catalog, prefix: str, wanted: Iterable[Name] = (), uncaptured: Sequence[Uncaptured] = ()
+    catalog: Catalog, prefix: str, wanted: Mapping[Name, Why] | None = None, uncaptured: Sequence[Uncaptured] = ()
 ) -> tuple[Finding, ...]:
     """What nobody writes down: of the `wanted` tables, of tables below captured ones, and of columns. Sorted by object.
 
     Tables that are `uncaptured` on purpose are none.
     """
     captured = captured_tables(catalog, prefix)
-    wanted = tuple(wanted)
+    wanted = wanted or {}
     found = [finding for one in captured.values() for finding in _gaps(catalog, prefix, one)]
     covered = {name for top in captured for name in (top, *catalog.leaves(top))}
     on_purpose = left_out(wanted, covered, uncaptured)
-    for name in dict.fromkeys(wanted):
+    for name, why in wanted.items():
         if name not in covered and name not in on_purpose:
-            message = f"{name} is governed, and nobody writes down what happens to it"
             hint = f'In audit.yaml name it under capture:, and apply; or say why not: uncaptured: {{{name}: "…"}}.'
-            found.append(Finding("not-captured", Severity.WARNING, str(name), message, hint))
+            hint = "Apply." if why is Why.CAPTURE else hint
+            found.append(Finding("not-captured", Severity.WARNING, str(name), f"{name} {why}", hint))
     return tuple(sorted(found, key=lambda finding: (finding.subject, finding.code, finding.message)))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
 from pgerase.catalog.model import Catalog, Name
 from pgerase.catalog.read import read_catalog
-from pgerase.check.coverage import captured_tables, left_out, unmatched
+from pgerase.check.coverage import Why, captured_tables, left_out, unmatched
 from pgerase.check.coverage import coverage as find_gaps
 from pgerase.cli.output import finding_data, findings_text, print_result
 from pgerase.cli.settings import Settings, common_options
@@ -55,9 +57,13 @@ def coverage(settings: Settings) -> int:
     return ExitCode.NO if findings else ExitCode.DONE
 
 
-def _wanted(pack: Pack, catalog: Catalog) -> tuple[Name, ...]:
+def _wanted(pack: Pack, catalog: Catalog) -> Mapping[Name, Why]:
     """The tables that somebody should write down: those that are governed, hold people's data, or are named in audit.yaml."""
-    named = [table.table for table in pack.data_map.tables] if pack.data_map is not None else []
-    named += [capture.table for capture in pack.audit.captures] if pack.audit is not None else []
-    found = [name for name in catalog.tables if any(matches(table, name) for table in named)]
-    return (*compile_pack(pack, catalog).governed, *found)
+    people = [table.table for table in pack.data_map.tables] if pack.data_map is not None else []
+    captures = [capture.table for capture in pack.audit.captures] if pack.audit is not None else []
+    # What says most stands last.
+    return {
+        **{name: Why.PEOPLE for name in catalog.tables if any(matches(table, name) for table in people)},
+        **dict.fromkeys(compile_pack(pack, catalog).governed, Why.RESOURCE),
+        **{name: Why.CAPTURE for name in catalog.tables if any(matches(table, name) for table in captures)},
+    }

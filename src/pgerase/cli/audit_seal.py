@@ -40,6 +40,7 @@ def seal(settings: Settings, prefix: str | None, *, unsigned: bool, again: bool)
         log = open_log(settings, database, prefix)
         done = seal_log(log, progress=_told)
         signed = sign_log(log, key, anchors=to.file if to else None) if key is not None else None
+        before = max((row["size"] for row in log.rows("seal_checkpoints")), default=0)
         last = signed
         if signed is None and key is not None and to is not None and (again or to.file is not None):
             mine = [one for one in kept_checkpoints(log) if one.key_id == key.public.key_id]
@@ -48,7 +49,8 @@ def seal(settings: Settings, prefix: str | None, *, unsigned: bool, again: bool)
         # A file is looked at whether it has it; an address is sent it once, and again only where somebody says so.
         anchor(last, to if signed is not None or again else type(to)(to.file))
     missing = key is None and not unsigned
-    print_result(settings, _lines(done, signed, rules.key_env if rules and missing else None), _data(done, signed, key))
+    lines = _lines(done, signed, before, rules.key_env if rules and missing else None, unsigned=unsigned)
+    print_result(settings, lines, _data(done, signed, key))
     return ExitCode.NO if missing else ExitCode.DONE
 
 
@@ -57,16 +59,27 @@ def _told(entries: int) -> None:
         progress(f"sealed {counted(entries, 'entry')}")
 
 
-def _lines(done: Sealed, signed: Checkpoint | None, missing: str | None) -> list[str]:
-    lines = [
-        f"sealed: {counted(done.entries, 'entry')} and {counted(done.records, 'record')} in {counted(done.segments, 'segment')}"
-    ]
+def _lines(done: Sealed, signed: Checkpoint | None, before: int, missing: str | None, *, unsigned: bool) -> list[str]:
+    """`before` is how many headers were signed already, `missing` the variable that should hold a key."""
+    entries, records = counted(done.entries, "entry"), counted(done.records, "record")
+    if done.entries or done.records:
+        lines = [f"sealed: {entries} and {records} in {counted(done.segments, 'segment')}"]
+    elif done.segments:
+        lines = [f"sealed: nothing new; {counted(done.segments, 'segment')} to note how far all is sealed"]
+    else:
+        lines = ["sealed: nothing new"]
+    signed_before = f"{counted(before, 'header')} signed before" if before else "nothing was ever signed"
     if signed is not None:
         lines.append(f"signed: {counted(signed.size, 'header')}, by key {signed.key_id}")
     elif missing is not None:
-        lines.append(f"not signed: the environment variable {missing} is empty")
-    else:
+        how = "`pgerase audit key new` makes a key"
+        lines.append(f"not signed: the environment variable {missing} is empty ({signed_before}); {how}")
+    elif unsigned:
+        lines.append(f"not signed, as --unsigned says; {signed_before}")
+    elif before:
         lines.append("signed: nothing new")
+    else:
+        lines.append("signed: nothing, as nothing is sealed yet")
     return lines
 
 

@@ -16,15 +16,13 @@ from pgerase.cli.output import progress
 from pgerase.cli.people import open_register, prefix_option
 from pgerase.cli.settings import Settings, common_options
 from pgerase.errors import UsageError
-from pgerase.operate.tail import ACTIONS, Entry, Tail, Wanted, assert_known
+from pgerase.operate import Register
+from pgerase.operate.tail import ACTIONS, Entry, Tail, Wanted, assert_known, why_nothing
 from pgerase.report.entries import Kind, entry_json, entry_line
 
 _COLOURS = {Kind.TIME: "bright_black", Kind.TABLE: "cyan", Kind.WHO: "magenta"}
 _ACTIONS = {"insert": "green", "update": "yellow", "delete": "red", "truncate": "red"}
 _EVERY = length("seconds", least=timedelta(seconds=0.1), most=timedelta(hours=1))
-
-# An empty answer is not to be taken for "nobody touched it" where a name was mistyped.
-_NOTHING = "no entry of the log is like this; names are taken as they are, and `audit coverage` says what is captured"
 
 values_option = click.option("--values", is_flag=True, help="Show what is somebody's, too.")
 
@@ -91,7 +89,7 @@ def tail(
         if not _show(settings, looking.last(lines), values=values):
             assert_known(register, wanted)
             if lines:
-                progress(_NOTHING)
+                _say_why(register, wanted)
         waiting = Event()
         while follow and not waiting.wait(every.total_seconds()):
             _show(settings, looking.new(), values=values)
@@ -110,7 +108,7 @@ def history(
 ) -> None:
     """Show who changed one row of TABLE, which is named by its key: COLUMN=VALUE for each of the key's columns.
 
-    A column that is personal is not in an entry's key, and cannot be asked for.
+    Numbers are found by what they are worth: 70 finds 70.00. What emptied the whole table is shown too. A column that is personal is not in an entry's key, and cannot be asked for.
     """
     pairs = [part.partition("=") for part in key]
     if not all(column and equals for column, equals, _ in pairs) or lines < 1:
@@ -121,9 +119,16 @@ def history(
     wanted = Wanted(table=table, key={column: value for column, _, value in pairs}, values=values)
     with _ending_well(), settings.open_database() as database:
         register = open_register(settings, database, prefix)
-        if not _show(settings, Tail(register, wanted).last(lines), values=values):
+        found = Tail(register, wanted).last(lines)
+        _show(settings, found, values=values)
+        if all(entry.key is None for entry in found):
             assert_known(register, wanted)
-            progress(_NOTHING)
+            _say_why(register, wanted)
+
+
+def _say_why(register: Register, wanted: Wanted) -> None:
+    """An empty answer is not to be taken for "nobody touched it" where a name was mistyped."""
+    progress(why_nothing(register, wanted))
 
 
 @contextmanager

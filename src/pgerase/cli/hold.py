@@ -49,7 +49,7 @@ def hold(
             own_row=_own_row(settings, subject),
             missing_too=allow_missing,
         )
-    lines = [f"{subject} {one.person}  held since {one.placed_at:%Y-%m-%d %H:%M}, {one.reference}" for one in placed]
+    lines = [f"{subject} {one.person}  held since {one.placed_at:%Y-%m-%d %H:%M %Z}, {one.reference}" for one in placed]
     data = [
         {
             "hold": one.number,

@@ -154,7 +154,9 @@ def _line(access: Access) -> str:
     noted = [f"approved by {access.approved_by}"] if access.approved_by else []
     noted += [f"{access.verdict}, says {access.reviewed_by}"] if access.verdict else []
     more = "".join(f"  {said}" for said in (why, printable(", ".join(noted))) if said)
-    due = f", review due {access.review_due:%Y-%m-%d %H:%M}" if access.review_due and "review" in access.state else ""
+    due = (
+        f", review due {access.review_due:%Y-%m-%d %H:%M %Z}" if access.review_due and "review" in access.state else ""
+    )
     until = f"until {access.until:%Y-%m-%d %H:%M %Z}"
     return f"{access.number:>6}  {kind:<11}  {access.state}{due}  {access.holder} on {access.subject} {access.person}  {until}{more}"
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from decimal import Decimal
 
 from pgerase.database import Row
 from pgerase.errors import UsageError
+from pgerase.operate.model import State
 from pgerase.operate.people import status
 from pgerase.operate.register import Register
 
@@ -28,6 +30,9 @@ ACTIONS = (
     *("open", "break_glass", "approve", "read", "close", "expire", "review", "review_overdue"),
 )
 """What an entry may say was done: to rows, and about support access."""
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,6})?", re.ASCII)
+_WHOLE, _FRACTION = 131_072, 16_383
+"""How many digits PostgreSQL's numeric has before and after the point."""
 _SLACK = 1_000
 """A number may be drawn shortly before its transaction gets one of its own."""
 _PAGE = 1_000
@@ -38,17 +43,20 @@ _EVERYTHING = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody's part of an entry. Without values, `key` is None and the columns have none."""
+    """Somebody's part of an entry, values as in `Entry`. Without values, `key` is None and the columns have none."""
 
     subject: str
     key: str | None
-    old: Mapping[str, Any] | None
-    new: Mapping[str, Any] | None
+    old: Mapping[str, str | None] | None
+    new: Mapping[str, str | None] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the log. `erased` is how many people's parts of it are gone."""
+    """One entry of the log. `erased` is how many people's parts of it are gone.
+
+    Values of `key`, `old` and `new` are JSON text, as the log has them to the last digit.
+    """
 
     number: int
     at: datetime
@@ -61,16 +69,16 @@ class Entry:
     request: str | None
     purpose: str | None
     grant: int | None
-    key: Mapping[str, Any] | None
-    old: Mapping[str, Any] | None
-    new: Mapping[str, Any] | None
+    key: Mapping[str, str] | None
+    old: Mapping[str, str] | None
+    new: Mapping[str, str] | None
     people: tuple[Person, ...]
     erased: int
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which entries: all that is None is any. `table` with or without its schema; `key` by column, as text.
+    """Which entries: all that is None is any. `table` with or without its schema; `key` by column, as text; numbers by what they are worth.
 
     `values`: with the values that are somebody's.
     """
@@ -104,6 +112,23 @@ def assert_known(register: Register, wanted: Wanted) -> None:
     if wanted.person is not None:
         with register.answering():
             status(register, wanted.person[0], [])
+
+
+def why_nothing(register: Register, wanted: Wanted) -> str:
+    """Why no entry was found of what `assert_known` passes, as far as that can be told. Raises UsageError, DatabaseFailed."""
+    if register.rows("log_numbers")[0]["first"] is None:
+        return "the log is empty; `audit coverage` says what is captured"
+    if wanted.since is not None and wanted.since > register.now:
+        return f"--since lies in the future: {wanted.since.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    if wanted.person is not None:
+        (person,) = status(register, wanted.person[0], [wanted.person[1]])
+        if person.state is State.ERASED:
+            return "the person is erased, and so is what the log had of them"
+        if person.state is State.MISSING:
+            return "nobody has this key, and no entry of the log is like this"
+    if wanted.key is not None:
+        return "no entry of the log is of a row with this key; values are taken as they are, and numbers by what they are worth"
+    return "no entry of the log is like this; names are taken as they are, and `audit coverage` says what is captured"
 
 
 def _nearest(table: str, known: Iterable[str]) -> str | None:
@@ -203,8 +228,21 @@ class Tail:
             subject=None if wanted.person is None else wanted.person[0],
             person=None if wanted.person is None else wanted.person[1],
             key=None if wanted.key is None else json.dumps(wanted.key),
+            numbers=_numbers(wanted.key or {}),
             values=wanted.values,
         )
+
+
+def _numbers(key: Mapping[str, str]) -> str:
+    """Of a key the values that are numbers, as JSON: what is beyond numeric is nobody's key."""
+    found = {column: Decimal(text) for column, text in key.items() if _NUMBER.fullmatch(text)}
+    said = [f"{json.dumps(column)}: {number:f}" for column, number in found.items() if _is_numeric(number)]
+    return f"{{{', '.join(said)}}}"
+
+
+def _is_numeric(number: Decimal) -> bool:
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -_FRACTION and number.adjusted() < _WHOLE
 
 
 def _entry(row: Row) -> Entry:

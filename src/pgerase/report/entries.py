@@ -6,12 +6,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from enum import StrEnum
-from typing import Any
 
 from pgerase.counts import counted
 from pgerase.operate.tail import Entry, Person
 from pgerase.report.findings import printable
-from pgerase.report.machine import json_text
+from pgerase.report.machine import array_text, json_text, object_text
 
 FORMAT = 1
 """The version of an entry's JSON; it grows when a field changes its meaning or goes."""
@@ -50,7 +49,7 @@ def entry_line(entry: Entry, *, values: bool) -> Iterator[tuple[Kind, str]]:
 
 def entry_json(entry: Entry, *, values: bool) -> str:
     """An entry as one line of JSON. Without `values`, what is somebody's is named only."""
-    data = {
+    said = {
         "format": FORMAT,
         "entry": entry.number,
         "at": entry.at.isoformat(),
@@ -63,19 +62,34 @@ def entry_json(entry: Entry, *, values: bool) -> str:
         "request": entry.request,
         "purpose": entry.purpose,
         "grant": entry.grant,
-        "key": entry.key,
-        "old": entry.old,
-        "new": entry.new,
-        "people": [_person(one, values=values) for one in entry.people],
-        "erased": entry.erased,
     }
-    return json_text(data)
+    held = {"key": entry.key, "old": entry.old, "new": entry.new}
+    return object_text(
+        {
+            **{name: json_text(value) for name, value in said.items()},
+            **{name: object_text(columns) for name, columns in held.items()},
+            "people": array_text(_person(one, values=values) for one in entry.people),
+            "erased": json_text(entry.erased),
+        }
+    )
 
 
-def _person(person: Person, *, values: bool) -> dict[str, Any]:
-    if values:
-        return {"subject": person.subject, "key": person.key, "old": person.old, "new": person.new}
-    return {"subject": person.subject, "columns": sorted({*(person.old or {}), *(person.new or {})})}
+def _person(person: Person, *, values: bool) -> str:
+    if not values:
+        return json_text({"subject": person.subject, "columns": sorted({*(person.old or {}), *(person.new or {})})})
+    sides = {"old": _fetched(person.old), "new": _fetched(person.new)}
+    return object_text(
+        {
+            "subject": json_text(person.subject),
+            "key": json_text(person.key),
+            **{name: object_text(columns) for name, columns in sides.items()},
+        }
+    )
+
+
+def _fetched(columns: Mapping[str, str | None] | None) -> Mapping[str, str] | None:
+    """Columns with their values; null where they were not fetched."""
+    return None if columns is None else {name: "null" if text is None else text for name, text in columns.items()}
 
 
 def _key(entry: Entry) -> str:
@@ -106,18 +120,22 @@ def _changed(entry: Entry, *, values: bool) -> Iterator[str]:
         yield f"({counted(entry.erased, 'person')} erased)"
 
 
-def _columns(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, *, shown: bool) -> Iterator[str]:
+def _columns(
+    old: Mapping[str, str | None] | None, new: Mapping[str, str | None] | None, *, shown: bool
+) -> Iterator[str]:
     names: Sequence[str] = list(dict.fromkeys([*(old or {}), *(new or {})]))
     for name in names:
         if not shown:
             yield f"{printable(name)}: {_APART}"
             continue
-        sides = [_value(side[name]) for side in (old, new) if side is not None and name in side]
+        sides = [_value(side[name] or "null") for side in (old, new) if side is not None and name in side]
         yield f"{printable(name)}: {' → '.join(sides)}"
 
 
-def _value(value: Any) -> str:
-    return _cut(printable(value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)))
+def _value(text: str) -> str:
+    """A value for people: texts as they are, all else as the log has it."""
+    said = str(json.loads(text)) if text.startswith('"') else text
+    return _cut(printable(said or text))
 
 
 def _cut(text: str) -> str:
