@@ -1,14 +1,16 @@
 -- Gives a class the partitions back that somebody detached or dropped: writes of their time would fail, and without the last one
 -- no partition could be made. What was detached under its name is attached again, with all that is in it; what is gone is made
--- anew, empty: what was in it stays missing. Each is recorded. Nobody is kept waiting by it. Returns how many.
+-- anew, empty: what was in it stays missing. Each is recorded. Nobody is kept waiting by it, and it waits for nobody who reads or
+-- writes. Returns how many. Security definer because the log is closed.
 create or replace function pgerase_log.fill_gaps(p_class text, p_now timestamptz)
     returns integer
     language plpgsql
     volatile
     parallel unsafe
-    security invoker
+    security definer
     set timezone = 'UTC'
     set datestyle = 'ISO'
+    set lock_timeout = '200ms'
     set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
@@ -17,6 +19,9 @@ declare
     v_is_anew boolean;
     v_count integer := 0;
 begin
+    -- One at a time: applying rules and a run may meet.
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('partitions of pgerase.log', 0));
+
     for v_gap in
         select
             missing.family,

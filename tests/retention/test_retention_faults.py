@@ -145,6 +145,26 @@ def test_making_partitions_gives_up_rather_than_queue_writers_behind_a_reader(ar
     assert archive.run("2026-02-02").counts[Fate.MADE] == 1
 
 
+def test_what_is_missing_comes_back_though_somebody_reads_the_log_for_long(archive) -> None:
+    """Threat: writes fail until the last reader is gone, as making the next partition has to wait and takes all with it."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.define("support", "6 months", "month", "2026-01-15")
+    for table in ("value_1_20260201", "value_2_20260201"):
+        archive.as_admin(f"drop table {{l}}.{table}")
+    archive.as_admin("create table {l}.value_1_20260201 (x int)")
+    reader = archive.database.connect()
+    with reader.transaction():
+        reader.execute(archive.sql("select count(*) from {l}.entry"))
+        with pytest.raises(DatabaseFailed, match="value_1_20260201, which has its name, is none"):
+            archive.run("2026-02-02", clock_is_right=True)
+        # What one class has in its way is none of another's.
+        assert archive.write("2026-02-02", "support", person="1")
+        archive.as_admin("drop table {l}.value_1_20260201")
+        run = archive.run("2026-02-02")
+        assert (run.counts[Fate.MADE], run.counts[Fate.BUSY]) == (1, 2)
+        assert archive.write("2026-02-02", person="1")
+
+
 def test_dropping_goes_on_where_making_fails(archive) -> None:
     """Threat: what fails on one side undoes the other, every night (creation lost with the drop, or the drop with creation)."""
     old, young = prepare(archive)

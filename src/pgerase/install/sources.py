@@ -136,7 +136,7 @@ LOG_ROUTINES = {
     "refuse_change": False,
     "close_table": False,
     "make_table": False,
-    "fill_gaps": False,
+    "fill_gaps": True,
     "make_partitions": True,
     "define_class": True,
     # The seal.
