@@ -232,6 +232,10 @@ MISSING = {
             "default: no partition of leaf from 2026-03-01 to 2026-04-01: writes of that time fail",
         ],
     ),
+    "every one of people's values": (
+        ("value",), ("head_20260101", "20260101", "20260201", "20260301", "tail"),
+        ["default: no partition of value: writes to its tables fail now"],
+    ),
 }  # fmt: skip
 
 
@@ -266,9 +270,21 @@ def test_partitions_that_somebody_took_away_are_an_alarm_and_come_back(archive, 
         assert log_status(archive.owner, archive.prefix, now=utc("2026-01-15")).alarms == (), threat
     # What was detached is there with all that is in it; what was dropped is gone.
     assert archive.entries() == (numbers if how != "drop table" else numbers - {min(numbers), min(numbers) + 1})
-    assert archive.rows("select count(*) from {l}.value") == [(4 if how != "drop table" else 1,)]
+    assert archive.rows("select count(*) from {l}.value") == [(4 if how != "drop table" else 0,)]
     for at in ("2025-12-31", "2026-01-31", "2026-02-28", "2026-03-31", "2030-01-01"):
         assert archive.write(at, person="2") in archive.entries()
+
+
+def test_a_class_without_any_partition_is_an_alarm_and_gets_its_first_ones_again(archive) -> None:
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    before = archive.bounds()
+    for table in archive.tables():
+        archive.as_admin(f"drop table {{l}}.{table}")
+    (gap,) = log_status(archive.owner, archive.prefix, now=utc("2026-01-15")).gaps
+    assert str(gap).startswith("default: no partition of entry, leaf, value: writes to its tables fail now")
+    archive.run("2026-01-15")
+    assert (archive.bounds(), log_status(archive.owner, archive.prefix, now=utc("2026-01-15")).alarms) == (before, ())
 
 
 def test_what_is_expired_does_not_come_back(archive) -> None:
