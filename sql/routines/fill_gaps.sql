@@ -22,6 +22,31 @@ begin
     -- One at a time: applying rules and a run may meet.
     perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('partitions of pgerase.log', 0));
 
+    -- Nobody can tell where the others of them began and ended.
+    for v_gap in
+        select missing.parent, apart.relation as name
+        from pgerase_log.gaps(p_now => p_now) as missing
+            cross join lateral pgerase_log.unattached(p_table => missing.family) as apart
+        where missing.class = p_class
+            and missing.lower_bound = '-infinity'
+            and missing.upper_bound = 'infinity'
+            and pg_catalog.starts_with(apart.relation, pg_catalog.concat(missing.parent, '_'))
+        order by apart.relation
+        limit 1
+    loop
+        raise exception using
+            errcode = 'ZE222',
+            message = pg_catalog.format(
+                'all partitions of %s are missing, and some are detached and have their names, such as %I.%I',
+                v_gap.parent,
+                'pgerase_log',
+                v_gap.name
+            ),
+            hint = 'Attach them again with the bounds they had, or rename them; then the next run makes them anew.',
+            schema = 'pgerase_log',
+            table = v_gap.name;
+    end loop;
+
     for v_gap in
         select
             missing.family,

@@ -285,6 +285,17 @@ def test_a_class_without_any_partition_is_an_alarm_and_gets_its_first_ones_again
     assert str(gap).startswith("default: no partition of entry, leaf, value: writes to its tables fail now")
     archive.run("2026-01-15")
     assert (archive.bounds(), log_status(archive.owner, archive.prefix, now=utc("2026-01-15")).alarms) == (before, ())
+    # Detached, all of them: nobody can tell their bounds, and new ones cannot have their names.
+    tables = sorted(archive.tables())
+    for table in tables:
+        archive.as_admin(f"alter table {{l}}.{table.split('_')[0]}_1 detach partition {{l}}.{table}")
+    with pytest.raises(psycopg.Error, match="all partitions of entry_1 are missing, and some are detached") as failure:
+        archive.rows("select {l}.make_partitions('default', '2026-01-15Z')")
+    assert failure.value.sqlstate == "ZE222"
+    for table in tables:
+        archive.as_admin(f"alter table {{l}}.{table} rename to {table.split('_')[0]}_aside_{tables.index(table)}")
+    archive.run("2026-01-15")
+    assert archive.bounds() == before
 
 
 def test_what_is_expired_does_not_come_back(archive) -> None:
