@@ -1,9 +1,8 @@
 -- Makes the partitions of a class that are missing: the one a moment lies in, and as many ahead as the class says. They come
 -- out of the last partition, which is open above: empty, it is set behind the new ones; where runs were missed and it is being
 -- written, it becomes a partition itself, and what is dated later moves. The first partition, open below, follows the oldest.
--- Attaching blocks nobody. An open one that somebody took away comes back first. Only what concerns the two open ones needs
--- the class for itself, and waits for that no longer than writers can do without it. Security definer because the log is
--- closed.
+-- Attaching blocks nobody. What somebody took away comes back first. Only what concerns the two open ones needs the class for
+-- itself, and waits for that no longer than writers can do without it. Security definer because the log is closed.
 create or replace function pgerase_log.make_partitions(p_class text, p_now timestamptz)
     returns integer
     language plpgsql
@@ -43,7 +42,7 @@ begin
     -- One at a time: applying rules and a run may meet.
     perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('partitions of pgerase.log', 0));
 
-    v_back := pgerase_log.attach_tails(p_class => p_class);
+    v_back := pgerase_log.fill_gaps(p_class => p_class, p_now => p_now);
 
     select one.number, one.period, one.ahead
     into strict v_number, v_period, v_ahead

@@ -80,6 +80,6 @@ begin atomic
     order by found.entry_id, found.part, found.code;
 end;
 
-comment on function pgerase_log.verify_values() is 'Values that are gone without a record, changed, or were put in later.';
+comment on function pgerase_log.verify_values() is 'Values that are gone without a record, changed, or stand without their entry.';
 
 revoke all on function pgerase_log.verify_values() from public;

@@ -131,9 +131,9 @@ CHANGES = {
         "drop table {l}.checkpoint", "log-missing", "table {l}.checkpoint", "found: nothing",
     ),
     "a guard off in a partition that was detached": (
-        ("alter table {l}.entry_1 detach partition {l}.entry_1_20260901;"
-        "alter table {l}.entry_1_20260901 disable trigger refuse_change"),
-        "log-trigger", "table {l}.entry_1_20260901", "found: switched off",
+        ("alter table {l}.entry_2 detach partition {l}.entry_2_20200101;"
+        "alter table {l}.entry_2_20200101 disable trigger refuse_change"),
+        "log-trigger", "table {l}.entry_2_20200101", "found: switched off",
     ),
     "a default that runs somebody's function as the log's owner": (
         ("create function public.spy() returns timestamptz language sql as 'select now()';"
@@ -192,22 +192,38 @@ CHANGES = {
     ),
     "a check of a partition that was detached": (
         ("create function public.look_at(jsonb) returns boolean language sql as 'select true';"
-        "alter table {l}.value_1 detach partition {l}.value_1_20260901;"
-        "alter table {l}.value_1_20260901 add constraint mine check (public.look_at(new))"),
-        "log-constraint", "table {l}.value_1_20260901", "expected no constraint mine",
+        "alter table {l}.value_2 detach partition {l}.value_2_20200101;"
+        "alter table {l}.value_2_20200101 add constraint mine check (public.look_at(new))"),
+        "log-constraint", "table {l}.value_2_20200101", "expected no constraint mine",
     ),
     "a class that nobody defined": (
-        ("create table {l}.entry_2 (like {l}.entry including defaults) partition by range (at);"
-        "create trigger refuse_change before update or delete or truncate on {l}.entry_2 for each statement"
-        " execute function {l}.refuse_change(); alter table {l}.entry_2 owner to {k};"
-        "alter table {l}.entry attach partition {l}.entry_2 for values in ('yours')"),
-        "log-class", "table {l}.entry_2", "expected a class of entries that is defined, found: FOR VALUES IN ('yours')",
+        ("create table {l}.entry_9 (like {l}.entry including defaults) partition by range (at);"
+        "create trigger refuse_change before update or delete or truncate on {l}.entry_9 for each statement"
+        " execute function {l}.refuse_change(); alter table {l}.entry_9 owner to {k};"
+        "alter table {l}.entry attach partition {l}.entry_9 for values in ('yours')"),
+        "log-class", "table {l}.entry_9", "expected a class of entries that is defined, found: FOR VALUES IN ('yours')",
     ),
     "a partition in which nothing ends": (
         ("create table {l}.leaf_1_x (like {l}.leaf_1_tail including all); alter table {l}.leaf_1_x owner to {k};"
         "create trigger refuse_change before update or delete or truncate on {l}.leaf_1_x for each statement"
         " execute function {l}.refuse_change(); alter table {l}.leaf_1 attach partition {l}.leaf_1_x default"),
         "log-class", "table {l}.leaf_1_x", "expected a partition by time, found: DEFAULT",
+    ),
+    "the next month that is gone: writes will fail, and a run makes the newest alone": (
+        "drop table {l}.entry_1_20261001",
+        "log-missing", "table {l}.entry_1", "expected a partition from 2026-10-01 to 2026-11-01, found: none",
+    ),
+    "the month that is written, detached": (
+        "alter table {l}.value_1 detach partition {l}.value_1_20260901",
+        "log-missing", "table {l}.value_1", "expected a partition from 2026-09-01 to 2026-10-01, found: none",
+    ),
+    "the last one that is gone, so that writes fail when time has come": (
+        "drop table {l}.value_2_tail",
+        "log-missing", "table {l}.value_2", "expected a partition from 2020-03-01 to the end, found: none",
+    ),
+    "what is dated before everything": (
+        "drop table {l}.leaf_2_head_20200101",
+        "log-missing", "table {l}.leaf_2", "expected a partition from the beginning to 2020-01-01, found: none",
     ),
     "a class whose values were detached and dropped": (
         "alter table {l}.value detach partition {l}.value_1; drop table {l}.value_1",
@@ -229,8 +245,9 @@ def installed(server: str, unique_prefix: Callable[[], str]) -> Iterator[FreshDa
     with Database.open(database.dsn()) as owner:
         install(owner, database.prefix)
         assert drift(owner, database.prefix) == (), "before there are classes"
-        define = f"select {Names(database.prefix).logs}.define_class('default', '6 months', 'month', 3, '2026-09-05Z')"
-        owner.rows(define)
+        # Of the first nothing is expired whatever the clock of the machine shows, and of the second everything.
+        for terms in ("'default', '100 years', 'month', 3, '2026-09-05Z'", "'old', '1 day', 'month', 1, '2020-01-05Z'"):
+            owner.rows(f"select {Names(database.prefix).logs}.define_class({terms})")
     yield database
     database.drop()
 
@@ -298,7 +315,7 @@ def test_what_the_tables_are_compared_with_is_what_a_fresh_installation_has(inst
 def test_detaching_and_dropping_as_retention_does_is_no_drift(installed):
     names = Names(installed.prefix)
     with Database.open(installed.admin_dsn) as admin, admin.connection.transaction(force_rollback=True):
-        admin.run(f"alter table {names.logs}.entry_1 detach partition {names.logs}.entry_1_20260901")
+        admin.run(f"alter table {names.logs}.entry_2 detach partition {names.logs}.entry_2_20200101")
         assert drift(admin, installed.prefix) == ()
 
 
@@ -306,11 +323,11 @@ def test_the_bounds_that_detaching_leaves_are_no_drift(installed):
     """As retention detaches: beside others, which makes a check of the bounds. Attached again it keeps that."""
     logs = Names(installed.prefix).logs
     with Database.open(installed.admin_dsn) as admin:
-        admin.run(f"alter table {logs}.value_1 detach partition {logs}.value_1_20261001 concurrently")
-        checks = f"select count(*) as n from pg_constraint where conrelid = '{logs}.value_1_20261001'::regclass and contype = 'c'"
+        admin.run(f"alter table {logs}.value_2 detach partition {logs}.value_2_20200101 concurrently")
+        checks = f"select count(*) as n from pg_constraint where conrelid = '{logs}.value_2_20200101'::regclass and contype = 'c'"
         assert (admin.value(checks), drift(admin, installed.prefix)) == (1, ())
         admin.run(
-            f"alter table {logs}.value_1 attach partition {logs}.value_1_20261001 for values"
-            " from ('2026-10-01 00:00:00+00') to ('2026-11-01 00:00:00+00')"
+            f"alter table {logs}.value_2 attach partition {logs}.value_2_20200101 for values"
+            " from ('2020-01-01 00:00:00+00') to ('2020-02-01 00:00:00+00')"
         )
         assert (admin.value(checks), drift(admin, installed.prefix)) == (1, ())

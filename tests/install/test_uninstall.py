@@ -138,6 +138,30 @@ def test_refused_where_others_put_objects_into_our_schemas(database, what) -> No
         do_uninstall(database)
 
 
+def test_partitions_of_the_log_that_somebody_detached_go_along(database) -> None:
+    """Threat: people's values stay in a table that nobody looks at any more, or uninstall takes one of its own for another's."""
+    do_install(database)
+    log = f"{database.prefix}_log"
+    with database.connect() as owner:
+        owner.execute(f"select {log}.define_class('default', '1 month', 'month', 2, '2026-01-15Z')".encode())
+        owner.execute(f"select {log}.define_class('support', '1 month', 'month', 2, '2026-01-15Z')".encode())
+    with database.connect_admin() as admin:
+        admin.execute(f"alter table {log}.entry_1 detach partition {log}.entry_1_20260201".encode())
+        admin.execute(f'alter table {log}.entry_1_20260201 rename to "Put aside"'.encode())
+        admin.execute(f"alter table {log}.value_1 detach partition {log}.value_1_20260201 concurrently".encode())
+        admin.execute(f"alter table {log}.leaf detach partition {log}.leaf_2".encode())
+        # Of the same columns, and somebody else's.
+        admin.execute(f"create table {log}.mine (like {log}.value)".encode())
+    with pytest.raises(Refused, match=r"mine.*which did not make it"):
+        do_uninstall(database)
+    with database.connect_admin() as admin:
+        admin.execute(f"drop table {log}.mine".encode())
+    shown = {str(step) for step in do_uninstall(database).steps}
+    assert shown >= {f"- table {log}.{name}" for name in ("Put aside", "value_1_20260201", "leaf_2")}
+    with database.connect() as owner:
+        assert owner.execute("select relname from pg_class where relname ~ '_1_2026|^leaf_|^Put'").fetchall() == []
+
+
 def test_role_in_use_elsewhere_stays_and_is_named(databases) -> None:
     first, second = databases(), databases()
     do_install(first)

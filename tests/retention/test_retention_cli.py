@@ -80,6 +80,25 @@ def test_s_alarms(archive) -> None:
     assert "the last run was refused" in alarms(archive, "2026-01-16")
 
 
+def test_a_missing_partition_is_an_alarm_until_maintain_put_it_back(archive, pgerase) -> None:
+    """Threat: every write to captured tables fails, and what is asked every morning says that all is well."""
+    dsn = archive.database.dsn()
+    archive.rows("select {l}.define_class('default', '6 months', 'month', 3)")
+    assert pgerase(dsn, "audit", "maintain")[0] == 0
+    ((table,),) = archive.rows(
+        "select relation from {l}.partitions() where family = 'value' and lower_bound <= now() and now() < upper_bound"
+    )
+    archive.as_admin(f"drop table {{l}}.{table}")
+    code, out, _ = pgerase(dsn, "audit", "status")
+    assert (code, "ALARM: default: no partition of value from " in out) == (1, True)
+    assert ": writes to its tables fail now; `pgerase audit maintain` puts it right" in out
+    (gap,) = json.loads(pgerase(dsn, "audit", "status", "--format", "json")[1])["gaps"]
+    assert (gap["class"], gap["tables"], gap["is_now"]) == ("default", ["value"], True)
+    code, out, _ = pgerase(dsn, "audit", "maintain")
+    assert (code, table in archive.tables()) == (0, True)
+    assert pgerase(dsn, "audit", "status")[0] == 0
+
+
 def test_a_setting_that_silences_capture_is_an_alarm(archive, pgerase) -> None:
     """Threat: with session_replication_role = replica a role's writes leave no entry, and the log looks like one of quiet days."""
     name, login = archive.database.name, archive.owner.value("select current_user")

@@ -13,6 +13,7 @@ import pytest
 from pgerase.database import Database
 from pgerase.errors import DatabaseFailed
 from pgerase.operate import retention
+from pgerase.operate.log_status import log_status
 from pgerase.operate.retention_model import Fate, RunState
 from tests.retention.conftest import utc
 
@@ -144,6 +145,26 @@ def test_making_partitions_gives_up_rather_than_queue_writers_behind_a_reader(ar
     assert archive.run("2026-02-02").counts[Fate.MADE] == 1
 
 
+def test_what_is_missing_comes_back_though_somebody_reads_the_log_for_long(archive) -> None:
+    """Threat: writes fail until the last reader is gone, as making the next partition has to wait and takes all with it."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.define("support", "6 months", "month", "2026-01-15")
+    for table in ("value_1_20260201", "value_2_20260201"):
+        archive.as_admin(f"drop table {{l}}.{table}")
+    archive.as_admin("create table {l}.value_1_20260201 (x int)")
+    reader = archive.database.connect()
+    with reader.transaction():
+        reader.execute(archive.sql("select count(*) from {l}.entry"))
+        with pytest.raises(DatabaseFailed, match="value_1_20260201, which has its name, is none"):
+            archive.run("2026-02-02", clock_is_right=True)
+        # What one class has in its way is none of another's.
+        assert archive.write("2026-02-02", "support", person="1")
+        archive.as_admin("drop table {l}.value_1_20260201")
+        run = archive.run("2026-02-02")
+        assert (run.counts[Fate.MADE], run.counts[Fate.BUSY]) == (1, 2)
+        assert archive.write("2026-02-02", person="1")
+
+
 def test_dropping_goes_on_where_making_fails(archive) -> None:
     """Threat: what fails on one side undoes the other, every night (creation lost with the drop, or the drop with creation)."""
     old, young = prepare(archive)
@@ -172,23 +193,137 @@ def test_making_goes_on_where_dropping_fails(archive) -> None:
     assert detached(archive) == set()
 
 
-def test_what_somebody_detached_by_hand_is_found_and_kept_its_time(archive) -> None:
+def test_what_somebody_detached_by_hand_and_called_otherwise_is_found_and_kept_its_time(archive) -> None:
     """Threat: a detached table with old personal data stays for ever, seen by nobody."""
     archive.define("default", "1 month", "month", "2026-01-15")
     archive.run("2026-01-15")
     archive.write("2026-02-10")
     for family in ("entry", "value", "leaf"):
         archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_20260201")
+        archive.as_admin(f"alter table {{l}}.{family}_1_20260201 rename to {family}_1_mine")
     run = archive.run("2026-02-20", clock_is_right=True)
-    assert [outcome.fate for outcome in run.outcomes if outcome.name == "entry_1_20260201"] == [Fate.KEPT]
-    assert "entry_1_20260201" in archive.tables()
+    assert [outcome.fate for outcome in run.outcomes if outcome.name == "entry_1_mine"] == [Fate.KEPT]
+    # What is written meanwhile has its partition again.
+    assert {"entry_1_mine", "entry_1_20260201"} <= archive.tables()
+    assert archive.write("2026-02-20") in archive.entries()
     archive.run("2026-04-01", clock_is_right=True)
-    assert detached(archive) == set()
+    assert (detached(archive), archive.entries()) == (set(), set())
     # The record explains that this is missing, and nothing else.
     bounds = archive.rows(
-        "select body ->> 'from', body ->> 'to' from {l}.record where kind = 'drop' and body ->> 'from' like '2026-02-%%'"
+        "select body ->> 'from', body ->> 'to' from {l}.record where kind = 'drop' and body -> 'tables' ? 'entry_1_mine'"
     )
     assert bounds == [("2026-02-10T00:00:00+00:00", "2026-02-10T00:00:00.000001+00:00")]
+
+
+MISSING = {
+    "the month that is being written": (("entry",), ("20260101",), ["default: no partition of entry from 2026-01-01 to 2026-02-01: writes to its tables fail now"]),
+    "the next one, of all three": (
+        ("entry", "leaf", "value"), ("20260201",),
+        ["default: no partition of entry, leaf, value from 2026-02-01 to 2026-03-01: writes of that time fail"],
+    ),
+    "people's values of two months and whatever comes later": (
+        ("value",), ("20260201", "20260301", "tail"),
+        ["default: no partition of value from 2026-02-01 on: writes of that time fail"],
+    ),
+    "what is dated before, and the seal's half of it": (
+        ("leaf",), ("head_20260101", "20260301"),
+        [
+            "default: no partition of leaf before 2026-01-01: writes of that time fail",
+            "default: no partition of leaf from 2026-03-01 to 2026-04-01: writes of that time fail",
+        ],
+    ),
+    "every one of people's values": (
+        ("value",), ("head_20260101", "20260101", "20260201", "20260301", "tail"),
+        ["default: no partition of value: writes to its tables fail now"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["drop table", "detach", "detach concurrently"])
+def test_partitions_that_somebody_took_away_are_an_alarm_and_come_back(archive, how: str) -> None:
+    """Threat: writes to every table of a class fail for want of a partition, some day or at once, and nothing tells or mends it."""
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    numbers = {archive.write(f"2026-{month:02}-10", person="1") for month in (1, 2, 3, 9)}
+    before = archive.bounds()
+    tables = archive.tables()
+    end = " `pgerase audit maintain` puts it right"
+    for threat, (families, names, expected) in MISSING.items():
+        gone = [(family, f"{family}_1_{name}") for family in families for name in names]
+        for family, table in gone:
+            archive.as_admin(
+                f"drop table {{l}}.{table}"
+                if how == "drop table"
+                else f"alter table {{l}}.{family}_1 detach partition {{l}}.{table}{how.removeprefix('detach')}"
+            )
+        found = log_status(archive.owner, archive.prefix, now=utc("2026-01-15"))
+        assert [alarm for alarm in found.alarms if "no partition" in alarm] == [f"{one};{end}" for one in expected], (
+            threat
+        )
+        run = archive.run("2026-01-15", clock_is_right=True)
+        assert (run.state, run.counts[Fate.MADE]) == (RunState.DONE, len(gone)), threat
+        assert (archive.bounds(), archive.tables()) == (before, tables), threat
+        told = archive.as_admin(
+            "delete from {l}.record where kind = 'attach' returning body ->> 'table', body ->> 'anew'"
+        )
+        assert set(told) == {(table, str(how == "drop table").lower()) for _, table in gone}, threat
+        assert log_status(archive.owner, archive.prefix, now=utc("2026-01-15")).alarms == (), threat
+    # What was detached is there with all that is in it; what was dropped is gone.
+    assert archive.entries() == (numbers if how != "drop table" else numbers - {min(numbers), min(numbers) + 1})
+    assert archive.rows("select count(*) from {l}.value") == [(4 if how != "drop table" else 0,)]
+    for at in ("2025-12-31", "2026-01-31", "2026-02-28", "2026-03-31", "2030-01-01"):
+        assert archive.write(at, person="2") in archive.entries()
+
+
+def test_a_class_without_any_partition_is_an_alarm_and_gets_its_first_ones_again(archive) -> None:
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    before = archive.bounds()
+    for table in archive.tables():
+        archive.as_admin(f"drop table {{l}}.{table}")
+    (gap,) = log_status(archive.owner, archive.prefix, now=utc("2026-01-15")).gaps
+    assert str(gap).startswith("default: no partition of entry, leaf, value: writes to its tables fail now")
+    archive.run("2026-01-15")
+    assert (archive.bounds(), log_status(archive.owner, archive.prefix, now=utc("2026-01-15")).alarms) == (before, ())
+    # Detached, all of them: nobody can tell their bounds, and new ones cannot have their names.
+    tables = sorted(archive.tables())
+    for table in tables:
+        archive.as_admin(f"alter table {{l}}.{table.split('_')[0]}_1 detach partition {{l}}.{table}")
+    with pytest.raises(psycopg.Error, match="all partitions of entry_1 are missing, and some are detached") as failure:
+        archive.rows("select {l}.make_partitions('default', '2026-01-15Z')")
+    assert failure.value.sqlstate == "ZE222"
+    for table in tables:
+        archive.as_admin(f"alter table {{l}}.{table} rename to {table.split('_')[0]}_aside_{tables.index(table)}")
+    archive.run("2026-01-15")
+    assert archive.bounds() == before
+
+
+def test_what_is_expired_does_not_come_back(archive) -> None:
+    """Threat: a run that finds detached what another one expired attaches it again, and what was promised to go stays."""
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    archive.write("2026-01-20")
+    for family in ("entry", "value", "leaf"):
+        archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_20260101")
+    assert log_status(archive.owner, archive.prefix, now=utc("2026-03-01")).gaps == ()
+    assert log_status(archive.owner, archive.prefix, now=utc("2026-02-28")).gaps != ()
+    run = archive.run("2026-03-01", clock_is_right=True)
+    assert archive.rows("select count(*) from {l}.record where kind = 'attach'") == [(0,)]
+    assert [one.fate for one in run.outcomes if one.name == "entry_1_20260101"] == [Fate.DROPPED]
+    assert (archive.bounds()[0], archive.entries()) == (("-infinity", "2026-02-01"), set())
+
+
+def test_a_partition_that_covers_more_than_a_period_comes_back_whole(archive) -> None:
+    """One that was written on while runs were missed. It is not cut where it has entries."""
+    archive.define("default", "6 months", "month", "2026-01-15", ahead=1)
+    numbers = {archive.write(at) for at in ("2026-03-05", "2026-05-05")}
+    archive.run("2026-05-15", clock_is_right=True)
+    before = archive.bounds()
+    assert ("2026-03-01", "2026-06-01") in before
+    for family in ("entry", "value", "leaf"):
+        archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_20260301 concurrently")
+    archive.run("2026-05-15")
+    assert (archive.bounds(), archive.entries()) == (before, numbers)
 
 
 @pytest.mark.parametrize("families", [("entry",), ("leaf", "value"), ("entry", "value", "leaf")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -12,10 +13,11 @@ from pgerase.catalog.read import read_catalog
 from pgerase.catalog.session import stable_deparse
 from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed, Finding, Refused
+from pgerase.install.localize import localize
 from pgerase.install.names import Home, Names
 from pgerase.install.survey import KEY_MASK, read_log_parts, read_log_sequences, read_log_statistics, read_routines
 from pgerase.plan.drift import Installed, find_drift
-from pgerase.plan.log_drift import LogPart, LogSequence
+from pgerase.plan.log_drift import LogGap, LogPart, LogSequence
 from pgerase.plan.log_shape import LogShape, LogShapes
 from pgerase.plan.model import Ledger, Recorded, decoded
 from pgerase.plan.objects import Key, Kind, canonical
@@ -24,6 +26,8 @@ from pgerase.render.live import live_objects, log_classes
 _UNDEFINED_TABLE = "42P01"
 _INVALID_SCHEMA = "3F000"
 _NOT_ALLOWED = "42501"
+_ASKED = ("gaps", "partitions", "detached", "unattached", "next_boundary")
+"""The routine of the log that knows its gaps, and those that it calls."""
 
 
 def read_state(database: Database, prefix: str) -> tuple[Catalog, Ledger]:
@@ -131,24 +135,37 @@ def read_installed(database: Database, prefix: str) -> Installed:
     live: dict[Name, list[str]] = {}
     for routine in read_routines(database, names):
         live.setdefault(Name(names.home(routine.home), routine.name), []).append(routine.deparsed)
+    # Two of one name: one of them is not ours, and the joined text is not what was recorded.
+    routines = {
+        name: (deparsed, "\n".join(live[name]) if name in live else None)
+        for name, deparsed in ((Name(names.home(Home(row["home"])), row["name"]), row["deparsed"]) for row in recorded)
+    }
+    readable = _is_readable(database, log_classes(prefix))
     return Installed(
         installer=str(installer),
-        # Two of one name: one of them is not ours, and the joined text is not what was recorded.
-        routines={
-            name: (deparsed, "\n".join(live[name]) if name in live else None)
-            for name, deparsed in (
-                (Name(names.home(Home(row["home"])), row["name"]), row["deparsed"]) for row in recorded
-            )
-        },
+        routines=routines,
         views=frozenset({Name(internal, KEY_MASK)}),
         log_shapes=log_shapes(),
         log_sequences=tuple(LogSequence(*sequence) for sequence in read_log_sequences(database, names)),
         log_statistics=tuple((one[0], Name(one[1], one[2])) for one in read_log_statistics(database, names)),
         # Without the classes nobody can tell which of them are theirs.
-        log_parts=tuple(LogPart(*part) for part in read_log_parts(database, names))
-        if _is_readable(database, log_classes(prefix))
-        else None,
+        log_parts=tuple(LogPart(*part) for part in read_log_parts(database, names)) if readable else None,
+        log_gaps=_read_gaps(database, names, routines) if readable else (),
     )
+
+
+def _read_gaps(database: Database, names: Names, routines: Mapping[Name, tuple[str, str | None]]) -> tuple[LogGap, ...]:
+    """Times for which the log has no partition, as its own routine says. Raises DatabaseFailed.
+
+    None where what it consists of is not as it was installed: that is drift by itself, and what somebody else wrote is not run
+    with the rights of whoever looks. None before upgrade made the routine either.
+    """
+    asked = [routines.get(Name(names.logs, name)) for name in _ASKED]
+    if any(found is None or found[0] != found[1] for found in asked):
+        return ()
+    query = localize(resources.read_text("sql", "operate", "log_gaps.sql"), names)
+    found = database.rows(query, {"now": database.value("select pg_catalog.clock_timestamp()")})
+    return tuple(LogGap(row["class"], tuple(row["families"]), row["lower_bound"], row["upper_bound"]) for row in found)
 
 
 @cache

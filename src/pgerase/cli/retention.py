@@ -209,6 +209,16 @@ def _status_data(found: LogStatus) -> dict[str, Any]:
             }
             for one in found.classes
         ],
+        "gaps": [
+            {
+                "class": one.class_name,
+                "tables": list(one.families),
+                "from": _iso(one.lower),
+                "to": _iso(one.upper),
+                "is_now": one.is_now,
+            }
+            for one in found.gaps
+        ],
         "last_run": _iso(found.last_run),
         "last_state": None if found.last_state is None else found.last_state.value,
         "last_sqlstate": found.last_sqlstate or None,

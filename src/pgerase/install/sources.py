@@ -131,12 +131,12 @@ LOG_ROUTINES = {
     "write_entry": False,
     "add_record": False,
     # Partitions and what becomes of them.
-    "next_boundary": False,
+    "next_boundary": True,
     "partitions": True,
     "refuse_change": False,
     "close_table": False,
     "make_table": False,
-    "attach_tails": False,
+    "fill_gaps": True,
     "make_partitions": True,
     "define_class": True,
     # The seal.
@@ -171,6 +171,7 @@ LOG_ROUTINES = {
     "begin_run": True,
     "end_run": True,
     "detached": True,
+    "gaps": True,
     # Holds, and what they keep.
     "held_grants": True,
     "is_held": True,

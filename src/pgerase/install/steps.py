@@ -125,7 +125,7 @@ def _drop_steps(found: Survey, names: Names) -> Iterator[Step]:
     if str(Ident((names.internal, KEY_MASK))) in there:
         script = render("install/drop_materialized_view", view=Ident((names.internal, KEY_MASK)))
         yield Step(Mark.DROP, "materialized view", f"{names.internal}.{KEY_MASK}", (Part(script, names.secret),))
-    for schema, tables in ((names.internal, LEDGER_TABLES), (names.logs, LOG_TABLES)):
+    for schema, tables in ((names.internal, LEDGER_TABLES), (names.logs, (*found.detached, *LOG_TABLES))):
         for table in tables:
             # Before a later migration ran, its tables are not there.
             if str(Ident((schema, table))) in there:
@@ -211,7 +211,7 @@ def _refuse_history(found: Survey, sources: Sources) -> None:
 
 def _refuse_strange_objects(found: Survey, names: Names) -> None:
     ours = {str(Ident((names.internal, table))) for table in (*LEDGER_TABLES, KEY_MASK)}
-    ours |= {str(Ident((names.logs, name))) for name in LOG_TABLES}
+    ours |= {str(Ident((names.logs, name))) for name in (*found.detached, *LOG_TABLES)}
     ours_called = {str(Ident((names.home(home), name))) for home, name in found.ledger.routines}
     for thing in found.objects:
         if not found.owns_schema(thing.schema, names):

@@ -146,6 +146,8 @@ class Survey:
     privileges: frozenset[tuple[str, str | None, str, str]]
     """(schema, table or None for the schema itself, privilege, grantee) given by name to the installer or our roles."""
     ledger: Ledger
+    detached: tuple[str, ...]
+    """Tables that were partitions of the log, and are none any more."""
 
     def owns_role(self, name: str, names: Names) -> bool:
         """Whether the role exists and belongs to this prefix in this database."""
@@ -199,6 +201,7 @@ def survey(database: Database, names: Names) -> Survey:
             for row in read("privileges", names=schema_names, grantees=[session["installer"], *role_names])
         ),
         ledger=_ledger(database, names),
+        detached=tuple(row["name"] for row in read("log_detached", schema=names.logs)),
     )
 
 

@@ -41,11 +41,37 @@ class ClassStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """A time for which a class has no partition of these tables, and that is not expired: writes of it fail. None is open."""
+
+    class_name: str
+    families: tuple[str, ...]
+    lower: datetime | None
+    upper: datetime | None
+    is_now: bool
+
+    def __str__(self) -> str:
+        """What is missing, what comes of it, and what to run."""
+        if self.lower is None and self.upper is None:
+            when = ""
+        elif self.lower is None:
+            when = f" before {self.upper:%Y-%m-%d}"
+        else:
+            when = f" from {self.lower:%Y-%m-%d} {f'to {self.upper:%Y-%m-%d}' if self.upper else 'on'}"
+        fails = "writes to its tables fail now" if self.is_now else "writes of that time fail"
+        return (
+            f"{self.class_name}: no partition of {', '.join(self.families)}{when}: {fails};"
+            " `pgerase audit maintain` puts it right"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class LogStatus:
     """The whole log. `alarms` are sentences; none where all is well."""
 
     now: datetime
     classes: tuple[ClassStatus, ...]
+    gaps: tuple[Gap, ...]
     last_run: datetime | None
     last_state: RunState | None
     last_sqlstate: str
@@ -94,6 +120,10 @@ def log_status(
     status = LogStatus(
         now=clock,
         classes=classes,
+        gaps=tuple(
+            Gap(row["class"], tuple(row["families"]), row["lower_bound"], row["upper_bound"], row["is_now"])
+            for row in log.rows("log_gaps", now=clock)
+        ),
         last_run=found["last_clock"],
         last_state=None if found["last_state"] is None else RunState(found["last_state"]),
         last_sqlstate=found["last_sqlstate"] or "",
@@ -145,6 +175,7 @@ def _with_alarms(status: LogStatus, missed_after: timedelta, further: Iterable[s
                 alarms.append(f"the last run was {state.value}{code}")
             case _:
                 pass
+    alarms += map(str, status.gaps)
     for one in status.classes:
         if not one.has_next:
             alarms.append(f"{one.name}: the next partition is missing")

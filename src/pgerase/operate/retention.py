@@ -101,7 +101,7 @@ class _Steps:
     def run(self, *, make: bool) -> Run:
         """All of them, whichever fails; what failed is raised at the end."""
         if make:
-            self._apart(self._make, self._classes())
+            self._make_all()
         self._apart(self._finalize)
         if self._due():
             self._apart(self._seal)
@@ -128,13 +128,20 @@ class _Steps:
             row["class"] for row in self._log.database.rows(f"select class from {self._log.table('class')} order by 1")
         ]
 
-    def _make(self, classes: Iterable[str]) -> None:
-        for name in classes:
-            made = self._again(lambda name=name: self._log.call("make_partitions", name, self._clock))
-            if made is None:
-                self._note(Outcome(name, Fate.BUSY, name, why="the log is being read or written for long"))
-            elif count := made[0]["make_partitions"]:
-                self._note(Outcome(name, Fate.MADE, name, count=count))
+    def _make_all(self) -> None:
+        for name in self._classes():
+            self._apart(self._make, name)
+
+    def _make(self, name: str) -> None:
+        """What is missing first, and by itself: it waits for nobody who reads, and writes fail until it is there."""
+        done = [
+            self._again(lambda routine=routine: self._log.call(routine, name, self._clock))
+            for routine in ("fill_gaps", "make_partitions")
+        ]
+        if count := sum(next(iter(rows[0].values())) for rows in done if rows):
+            self._note(Outcome(name, Fate.MADE, name, count=count))
+        if None in done:
+            self._note(Outcome(name, Fate.BUSY, name, why="the log is being read or written for long"))
 
     def _again(self, attempt: Callable[[], _T]) -> _T | None:
         """What an attempt returns; None where somebody was in the way each time. Raises DatabaseFailed for anything else."""
@@ -251,7 +258,7 @@ class _Steps:
                 self._note(Outcome(name, fate, why="it was detached before this run"))
         # The first partition, open below, follows the oldest that is left.
         if Fate.DROPPED in gone.values():
-            self._make(self._classes())
+            self._make_all()
 
     def _release(self) -> None:
         self._released = self._log.call("drop_released", self._clock)[0]["drop_released"]

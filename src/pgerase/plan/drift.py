@@ -12,7 +12,15 @@ from pgerase.check.coverage import coverage
 from pgerase.errors import Finding, Severity
 from pgerase.plan.family import below, children
 from pgerase.plan.foreign import foreign_policies
-from pgerase.plan.log_drift import LogPart, LogSequence, log_drift, part_strangers, statistics_strangers
+from pgerase.plan.log_drift import (
+    LogGap,
+    LogPart,
+    LogSequence,
+    log_drift,
+    missing_parts,
+    part_strangers,
+    statistics_strangers,
+)
 from pgerase.plan.log_shape import LogShapes
 from pgerase.plan.model import Ledger, Recorded, decoded
 from pgerase.plan.objects import Key, Kind
@@ -29,7 +37,7 @@ class Installed:
     """What install recorded: who installed, and each routine as the server spelled it then and does now (None: gone).
 
     `views` are those that belong to the ledger, `log_shapes` what install makes of the log, `log_sequences` what is there of it, `log_statistics`
-    extended ones by table, `log_parts` its partitions; None where its classes cannot be read.
+    extended ones by table, `log_parts` its partitions; None where its classes cannot be read. `log_gaps` are times without partitions.
     """
 
     installer: str
@@ -39,6 +47,7 @@ class Installed:
     log_sequences: tuple[LogSequence, ...] = ()
     log_statistics: tuple[tuple[str, Name], ...] = ()
     log_parts: tuple[LogPart, ...] | None = None
+    log_gaps: tuple[LogGap, ...] = ()
 
 
 def find_drift(catalog: Catalog, ledger: Ledger, prefix: str, installed: Installed) -> tuple[Finding, ...]:
@@ -124,10 +133,11 @@ class _Look:
                 yield finding
 
     def classes(self) -> Iterator[Finding]:
-        """Partitions of the log for classes of entries that nobody defined, and classes without theirs."""
+        """Partitions of the log for classes of entries that nobody defined, and classes without theirs, or some of them."""
         if self._installed.log_parts is not None:
             defined = [key.parts[0] for key in self._ledger.live if key.kind is Kind.LOG_CLASS]
             yield from part_strangers(self._prefix, defined, self._installed.log_parts)
+            yield from missing_parts(self._prefix, self._installed.log_parts, self._installed.log_gaps)
 
     def roles(self) -> Iterator[Finding]:
         """The prefix's roles have no power of their own."""

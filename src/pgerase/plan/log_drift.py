@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pgerase.catalog.model import Catalog, Name, Table
 from pgerase.errors import Finding, Severity
@@ -39,13 +40,37 @@ class LogPart:
     bound: str
 
 
+@dataclass(frozen=True, slots=True)
+class LogGap:
+    """A time for which a class has no partition of these of the three tables, and that is not expired. None is open."""
+
+    class_name: str
+    families: tuple[str, ...]
+    lower: datetime | None
+    upper: datetime | None
+
+
+def missing_parts(prefix: str, parts: Sequence[LogPart], gaps: Iterable[LogGap]) -> Iterator[Finding]:
+    """Partitions that somebody took away: what is dated in their time cannot be written. A class without its part is told of as such."""
+    classes = {(part.family, part.bound): part for part in parts if part.level == 1 and part.schema == f"{prefix}_log"}
+    for gap in gaps:
+        since = "the beginning" if gap.lower is None else f"{gap.lower:%Y-%m-%d}"
+        until = "the end" if gap.upper is None else f"{gap.upper:%Y-%m-%d}"
+        for family in gap.families:
+            if part := classes.get((family, _bound_of(gap.class_name))):
+                message = (
+                    f"expected a partition from {since} to {until}, found: none; writes that are logged there fail then"
+                )
+                hint = "Run `pgerase audit maintain`: it attaches what was detached, or makes it anew, empty."
+                yield _error("log-missing", Name(part.schema, part.name), message, hint)
+
+
 def part_strangers(prefix: str, classes: Iterable[str], parts: Sequence[LogPart]) -> Iterator[Finding]:
     """What is attached to the log and is not as the log's routines attach it, by bounds: retention goes by these.
 
     `classes` are those that the log's own table has. What belongs to none of them is written, read, and never dropped.
     """
-    # As the server spells bounds, which is not how it quotes literals.
-    wanted = {"FOR VALUES IN ('" + name.replace("'", "''") + "')": name for name in classes}
+    wanted = {_bound_of(name): name for name in classes}
     found = {(part.family, part.bound) for part in parts if part.level == 1}
     # Elsewhere they are strangers, whatever they hold.
     for part in (one for one in parts if one.schema == f"{prefix}_log"):
@@ -281,6 +306,11 @@ _STATES = {
     "R": "on for replication only",
     "A": "on always, also where writes are replicated",
 }
+
+
+def _bound_of(class_name: str) -> str:
+    """As the server spells bounds, which is not how it quotes literals."""
+    return "FOR VALUES IN ('" + class_name.replace("'", "''") + "')"
 
 
 def _shape(table: Table) -> tuple[tuple[str, str], ...]:

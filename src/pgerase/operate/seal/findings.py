@@ -48,7 +48,9 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         "entry-doubled": _error("entries are there more than once"),
         "value-changed": _error("values of people are not as they were sealed"),
         "value-missing": _error("values of people are gone, and no record says that they were erased"),
-        "value-inserted": _error("values of people were put in later"),
+        "value-inserted": _error(
+            "values of people stand without their entry, or are more than it had: they were put in, or the entry is gone"
+        ),
         "value-doubled": _error("values of people are there more than once"),
         "value-returned": _error(
             "values of people are back that were erased: a backup was restored, or somebody put them in"
