@@ -149,6 +149,7 @@ INTERVAL = re.compile(
 )
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d(?::\d\d)?)\Z", re.ASCII)
 NEVER = datetime.max.replace(tzinfo=UTC)
+MIDDLE = datetime(3000, 1, 1, tzinfo=UTC)
 
 
 def bound(text: str | None, otherwise: datetime) -> datetime:
@@ -748,8 +749,10 @@ class Verifier:
 
     def tell_shortened(self, name: str, at: int, before: list[Keep], now: Keep) -> None:
         """Say that a class is kept for a shorter time than before. Nothing in the log tells whether somebody decided that."""
+        # From a time past which there are others, be the record's own beyond all times: lengths are compared, not ends.
+        since = min(instant(at), MIDDLE)
         for one in before:
-            if later(instant(at), now.length) < later(instant(at), one.length):
+            if later(since, now.length) < later(since, one.length):
                 self.report.tell(
                     f"Retention: {name} is kept for {now.length} since {moment(at)}, and for {one.length} before"
                     f" (record {now.number})."

@@ -855,6 +855,7 @@ def test_a_record_near_the_end_of_time_keeps_nobody_from_looking(audit, key, log
     assert ("keep-shortened" in found) == (keep == "1 day")
     code, said = judge()
     assert (code, "Result: the log is as it was sealed" in said) == (0, True), said
+    assert ("told    Retention: default is kept for 1 day since" in said) == (keep == "1 day")
 
 
 def test_a_shorter_keep_is_told_past_a_record_that_says_none(audit, key, log, judge):
