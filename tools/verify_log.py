@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = 60_000_000
 ZEROS = bytes(32)
+NUMBERED = re.compile(r'\["pgerase record 1", ?(-?[0-9]{1,19}),')
 SHOWN = 10
 CHECKPOINT = re.compile(
     r"(pgerase/[0-9a-f]{32})\n(0|[1-9][0-9]{0,17})\n([A-Za-z0-9+/]{43}=)\nat (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)\n\Z"
@@ -142,35 +143,55 @@ def is_consistent(first: int, second: int, first_root: bytes, second_root: bytes
 # --- times ---
 
 INTERVAL = re.compile(
-    r"(?:(?P<years>[+-]?\d+) years? ?)?(?:(?P<months>[+-]?\d+) mons? ?)?(?:(?P<days>[+-]?\d+) days? ?)?"
-    r"(?P<time>(?P<sign>[+-]?)(?P<hours>\d+):(?P<minutes>\d\d):(?P<seconds>\d\d(?:\.\d{1,6})?))?\Z"
+    r"(?:(?P<years>[+-]?\d{1,8}) years? ?)?(?:(?P<months>[+-]?\d{1,2}) mons? ?)?(?:(?P<days>[+-]?\d{1,9}) days? ?)?"
+    r"(?P<time>(?P<sign>[+-]?)(?P<hours>\d{1,9}):(?P<minutes>[0-5]\d):(?P<seconds>[0-5]\d(?:\.\d{1,6})?))?\Z",
+    re.ASCII,
 )
+TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d(?::\d\d)?)\Z", re.ASCII)
+NEVER = datetime.max.replace(tzinfo=UTC)
+MIDDLE = datetime(3000, 1, 1, tzinfo=UTC)
 
 
 def bound(text: str | None, otherwise: datetime) -> datetime:
     """A bound of a record: without one, or where it is beyond all times, the one that is given. Raises ValueError."""
     if text == "-infinity":
         return datetime.min.replace(tzinfo=UTC)
-    return otherwise if text in (None, "infinity") else datetime.fromisoformat(text)
+    if text in (None, "infinity"):
+        return otherwise
+    if not TIME.match(text):
+        raise ValueError(f"{text!r} is no time")
+    return datetime.fromisoformat(text)
 
 
-def later(at: datetime, keep: str) -> datetime:
-    """A time and an interval as PostgreSQL spells it, months and days counted in UTC. Raises ValueError for another spelling."""
+def length(keep: str) -> tuple[int, int, timedelta]:
+    """Months, days and time of an interval as PostgreSQL spells it. Raises ValueError for another spelling."""
     match = INTERVAL.match(keep)
     if match is None or not keep:
         raise ValueError(f"{keep!r} is no interval")
     number = {name: int(match[name] or 0) for name in ("years", "months", "days")}
-    month = at.year * 12 + at.month - 1 + number["years"] * 12 + number["months"]
-    year, month = divmod(month, 12)
-    day = timedelta()
+    time = timedelta()
     if match["time"]:
-        day = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"]), seconds=float(match["seconds"]))
+        time = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"]), seconds=float(match["seconds"]))
+    return number["years"] * 12 + number["months"], number["days"], -time if match["sign"] == "-" else time
+
+
+def is_length(keep: str) -> bool:
+    """Whether it is longer than nothing, as PostgreSQL compares: a month is thirty days. Raises ValueError for another spelling."""
+    months, days, time = length(keep)
+    return (months * 30 + days) * 86_400 + time.total_seconds() > 0
+
+
+def later(at: datetime, keep: str) -> datetime:
+    """A time and an interval as PostgreSQL spells it, months and days counted in UTC. Raises ValueError for another spelling."""
+    months, days, time = length(keep)
     try:
+        at = at.astimezone(UTC)
+        year, month = divmod(at.year * 12 + at.month - 1 + months, 12)
         last = (datetime(year + (month == 11), (month + 1) % 12 + 1, 1, tzinfo=UTC) - timedelta(days=1)).day
-        moved = at.astimezone(UTC).replace(year=year, month=month + 1, day=min(at.day, last))
-        return moved + timedelta(days=number["days"]) + (-day if match["sign"] == "-" else day)
+        moved = at.replace(year=year, month=month + 1, day=min(at.day, last))
+        return moved + timedelta(days=days) + time
     except (ValueError, OverflowError):
-        return datetime.max.replace(tzinfo=UTC)
+        return NEVER
 
 
 # --- what is read ---
@@ -193,8 +214,7 @@ class Drop:
     @property
     def due(self) -> datetime:
         """When it could be dropped. Of a class that was never defined, and without an upper bound: never."""
-        never = datetime.max.replace(tzinfo=UTC)
-        return never if self.keep is None or self.ends == never else later(self.ends, self.keep)
+        return NEVER if self.keep is None or self.ends == NEVER else later(self.ends, self.keep)
 
     @property
     def kept_until(self) -> datetime:
@@ -210,6 +230,62 @@ class Keep:
     since: datetime
     length: str
     segment: int | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was done to the log itself; `body` by `kind`."""
+
+    number: int
+    at: int
+    kind: str
+    body: dict[str, Any]
+    segment: int | None
+
+    @classmethod
+    def read(cls, found: dict[str, Any]) -> Record | None:
+        """From a line of an export; None where it does not say what the log's own routines write."""
+        try:
+            tag, number, at, kind, text = json.loads(found["text"])
+            body = json.loads(text)
+            made = cls(number, at, kind, body, found["segment"])
+            known = tag == "pgerase record 1" and is_number(number) and type(at) is int and isinstance(kind, str)
+            return made if known and isinstance(body, dict) and made.is_readable() else None
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+            return None
+
+    def is_readable(self) -> bool:
+        """Whether the body is one of its kind. Raises ValueError, TypeError, as reading it does."""
+        body = self.body
+        match self.kind:
+            case "class":
+                return (
+                    isinstance(body.get("class"), str) and isinstance(body.get("keep"), str) and is_length(body["keep"])
+                )
+            case "drop":
+                bound(body.get("from"), NEVER)
+                bound(body.get("to"), NEVER)
+                return body.get("class") is None or isinstance(body["class"], str)
+            case "erasure":
+                parts = body.get("parts")
+                return isinstance(parts, list) and all(
+                    len(part) == 2 and is_number(part[0]) and is_number(part[1]) for part in parts
+                )
+            case "held" | "unheld":
+                numbers = body.get("numbers", [])
+                return (
+                    is_number(body.get("entries"))
+                    and body["entries"] >= 0
+                    and isinstance(numbers, list)
+                    and all(map(is_number, numbers))
+                )
+            case _:
+                return True
+
+
+def is_number(found: Any) -> bool:
+    """Whether it is a whole number as the log has them, which True is not."""
+    return isinstance(found, int) and not isinstance(found, bool) and -(2**63) <= found < 2**63
 
 
 @dataclass(frozen=True)
@@ -433,12 +509,24 @@ def moment(micros: Any) -> str:
         return str(micros)
 
 
+def named(text: Any) -> str:
+    """Which record it is, by the text that is hashed: nothing else of what somebody made up is passed on."""
+    number = number_of(text)
+    return "a record without a number" if number is None else f"record {number}"
+
+
+def number_of(text: Any) -> int | None:
+    """The number of a record, by the text that is hashed; None where it has none."""
+    match = NUMBERED.match(text) if isinstance(text, str) else None
+    return int(match[1]) if match else None
+
+
 def instant(micros: int) -> datetime:
     """A time of the log, as near to it as there are dates."""
     try:
         return EPOCH + timedelta(microseconds=micros)
     except OverflowError:
-        return datetime.max.replace(tzinfo=UTC) if micros > 0 else datetime.min.replace(tzinfo=UTC)
+        return NEVER if micros > 0 else datetime.min.replace(tzinfo=UTC)
 
 
 def micros(at: datetime) -> int:
@@ -474,6 +562,8 @@ class Verifier:
         """How often each was held and not let go since."""
         self.all_named = True
         """Whether every record says which it held; those of earlier versions say how many."""
+        self.records: list[Record] = []
+        """Those that can be read."""
         self.dropped: list[Drop] = []
         self.told: list[Checkpoint] = []
         """Checkpoints that are good, of the export and among the anchors."""
@@ -592,41 +682,22 @@ class Verifier:
 
     def read_records(self) -> None:
         """What was done to the log itself: erased and dropped. Records are in segments of their own."""
-        groups: dict[int, list[str]] = defaultdict(list)
-        keeps: dict[Any, list[Keep]] = defaultdict(list)
-        for record in sorted(self.export.records, key=lambda one: json.loads(one["text"])[1]):
-            _, number, at, kind, body = json.loads(record["text"])
-            body = json.loads(body)
-            if record["segment"] is not None:
-                groups[record["segment"]].append(record["text"])
-            if kind == "erasure":
-                for entry, part in body["parts"]:
-                    self.erased[entry, part].append({"segment": record["segment"], "request": body.get("request")})
-            elif kind in ("held", "unheld"):
-                self.kept += body["entries"] if kind == "held" else -body["entries"]
-                for entry in body.get("numbers", ()):
-                    self.named[entry] += 1 if kind == "held" else -1
-                self.all_named &= kind == "unheld" or "numbers" in body
-            elif kind == "class":
-                one = Keep(number, self.since(at, record["segment"]), body["keep"], record["segment"])
-                self.tell_shortened(body["class"], at, keeps[body["class"]][-1:], one)
-                keeps[body["class"]].append(one)
-            elif kind == "drop":
-                begins = bound(body.get("from"), datetime.min.replace(tzinfo=UTC))
-                ends = bound(body.get("to"), datetime.max.replace(tzinfo=UTC))
-                name = body.get("class")
-                # A length that was sealed after the drop does not count: numbers can be chosen, and segments not.
-                segment = record["segment"]
-                known = [
-                    one
-                    for one in keeps[name]
-                    if segment is None or (one.segment is not None and one.segment <= segment)
-                ]
-                ended = [*(one.since for one in known[1:]), datetime.max.replace(tzinfo=UTC)]
-                lengths = tuple(one.length for one, end in zip(known, ended, strict=False) if end > begins)
-                keep = known[-1].length if known else None
-                self.dropped.append(Drop(number, at, name, begins, ends, keep, segment, lengths))
+        # What somebody made up is told, and keeps nothing else from being looked at.
         faults: list[str] = []
+        for found in self.export.records:
+            record = Record.read(found)
+            if record is None:
+                faults.append(
+                    f"Records: {named(found['text'])} says what the log itself writes in none, and nothing goes by it."
+                )
+            else:
+                self.records.append(record)
+        self.records.sort(key=lambda one: one.number)
+        self.go_by_records()
+        groups: dict[int, list[str]] = defaultdict(list)
+        for found in sorted(self.export.records, key=lambda one: number_of(one["text"]) or 0):
+            if found["segment"] is not None:
+                groups[found["segment"]].append(found["text"])
         for header in self.export.headers:
             texts = groups.pop(header.number, [])
             if header.kind == "record" and tree_root([leaf_hash(text.encode()) for text in texts]).hex() != header.root:
@@ -638,6 +709,39 @@ class Verifier:
             faults, f"Records: {counted(len(self.export.records), 'record')} of what was done to the log itself."
         )
 
+    def go_by_records(self) -> None:
+        """What the records say, one after the other."""
+        keeps: dict[Any, list[Keep]] = defaultdict(list)
+        for record in self.records:
+            number, at, kind, body = record.number, record.at, record.kind, record.body
+            if kind == "erasure":
+                for entry, part in body["parts"]:
+                    self.erased[entry, part].append({"segment": record.segment, "request": body.get("request")})
+            elif kind in ("held", "unheld"):
+                self.kept += body["entries"] if kind == "held" else -body["entries"]
+                for entry in body.get("numbers", ()):
+                    self.named[entry] += 1 if kind == "held" else -1
+                self.all_named &= kind == "unheld" or "numbers" in body
+            elif kind == "class":
+                one = Keep(number, self.since(at, record.segment), body["keep"], record.segment)
+                self.tell_shortened(body["class"], at, keeps[body["class"]][-1:], one)
+                keeps[body["class"]].append(one)
+            elif kind == "drop":
+                begins = bound(body.get("from"), datetime.min.replace(tzinfo=UTC))
+                ends = bound(body.get("to"), NEVER)
+                name = body.get("class")
+                # A length that was sealed after the drop does not count: numbers can be chosen, and segments not.
+                segment = record.segment
+                known = [
+                    one
+                    for one in keeps[name]
+                    if segment is None or (one.segment is not None and one.segment <= segment)
+                ]
+                ended = [*(one.since for one in known[1:]), NEVER]
+                lengths = tuple(one.length for one, end in zip(known, ended, strict=False) if end > begins)
+                keep = known[-1].length if known else None
+                self.dropped.append(Drop(number, at, name, begins, ends, keep, segment, lengths))
+
     def since(self, at: int, segment: int | None) -> datetime:
         """When what a record says can have been in force: it was not sealed at the last header before, whatever it says."""
         before = [one.at for one in self.export.headers if segment is None or one.number < segment]
@@ -645,8 +749,10 @@ class Verifier:
 
     def tell_shortened(self, name: str, at: int, before: list[Keep], now: Keep) -> None:
         """Say that a class is kept for a shorter time than before. Nothing in the log tells whether somebody decided that."""
+        # From a time past which there are others, be the record's own beyond all times: lengths are compared, not ends.
+        since = min(instant(at), MIDDLE)
         for one in before:
-            if later(instant(at), now.length) < later(instant(at), one.length):
+            if later(since, now.length) < later(since, one.length):
                 self.report.tell(
                     f"Retention: {name} is kept for {now.length} since {moment(at)}, and for {one.length} before"
                     f" (record {now.number})."
@@ -892,9 +998,7 @@ class Verifier:
                 )
         now = micros(datetime.now(UTC)) + MINUTE
         dated += [(f"header {header.number}", header.at, None) for header in self.export.headers]
-        dated += [
-            (f"record {one[1]}", one[2], None) for one in (json.loads(one["text"]) for one in self.export.records)
-        ]
+        dated += [(f"record {one.number}", one.at, None) for one in self.records]
         dated += [(f"the checkpoint of {one.size} headers", micros(one.time), None) for one in self.told]
         future = [(what, at) for what, at, _ in dated if at > now]
         if future:

@@ -4,7 +4,7 @@ select
     every.entries,
     every.last as last_entry,
     (
-        select pg_catalog.max(least(record.at, timestamptz '9999-01-01 00:00Z'))
+        select pg_catalog.max(greatest(least(record.at, timestamptz '9999-01-01 00:00Z'), timestamptz '0002-01-01 00:00Z'))
         from pgerase_log.record as record
     ) as last_record,
     unsealed.entries as unsealed,

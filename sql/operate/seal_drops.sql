@@ -1,7 +1,7 @@
 -- Records of what was dropped, as far as they are sealed: when it was due, and until when it would have been kept by the longest
 -- length that its class had since the time it is of; within what every client can read as a time. A length is in force from its
 -- record's own time on, or from that of the last header before it was sealed, where that is later: the record says what it was
--- told to say, and was not sealed then.
+-- told to say, and was not sealed then. What cannot be read says nothing.
 with defined as (
     select
         record.record_id,
@@ -18,6 +18,7 @@ with defined as (
         ) as since
     from pgerase_log.record as record
     where record.kind = 'class'
+        and pgerase_log.is_readable(p_at => record.at, p_kind => record.kind, p_body => record.body)
 )
 select
     dropped.record_id,
@@ -27,7 +28,7 @@ select
     greatest(least(longest.kept_until, timestamptz '9999-01-01 00:00Z'), timestamptz '0002-01-01 00:00Z') as kept_until
 from pgerase_log.drops() as dropped
     cross join lateral (
-        select pg_catalog.max((dropped.to_at at time zone 'UTC' + known.keep) at time zone 'UTC') as kept_until
+        select pg_catalog.max(pgerase_log.kept_until(p_at => dropped.to_at, p_keep => known.keep)) as kept_until
         from (
             select defined.keep, pg_catalog.lead(defined.since) over (order by defined.record_id) as until
             from defined

@@ -1,7 +1,7 @@
 -- What records say was dropped as its time was over, and when that was: the upper bound and as long as the class was kept, by
 -- what the records said until then. A class that no record defined, or a record without an upper bound, is never due. The headers
 -- from the one that sealed a record on say when it was there at the latest, whatever it says itself. A length that was sealed
--- after the drop does not count, whatever its number: numbers can be chosen, and segments not.
+-- after the drop does not count, whatever its number: numbers can be chosen, and segments not. What cannot be read says nothing.
 create or replace function pgerase_log.drops()
     returns table (
         record_id bigint,
@@ -15,7 +15,7 @@ create or replace function pgerase_log.drops()
     )
     language sql
     stable
-    parallel safe
+    parallel unsafe
     security invoker
 begin atomic
     with dropped as (
@@ -28,6 +28,7 @@ begin atomic
             record.at
         from pgerase_log.record as record
         where record.kind = 'drop'
+            and pgerase_log.is_readable(p_at => record.at, p_kind => record.kind, p_body => record.body)
     )
     select
         dropped.record_id,
@@ -36,14 +37,14 @@ begin atomic
         dropped.to_at,
         dropped.segment_id,
         dropped.at,
-        -- Months and days are counted in UTC.
-        coalesce((dropped.to_at at time zone 'UTC' + known.keep) at time zone 'UTC', 'infinity'),
+        coalesce(pgerase_log.kept_until(p_at => dropped.to_at, p_keep => known.keep), 'infinity'),
         later.at
     from dropped
         left join lateral (
             select (defined.body ->> 'keep')::interval as keep
             from pgerase_log.record as defined
             where defined.kind = 'class'
+                and pgerase_log.is_readable(p_at => defined.at, p_kind => defined.kind, p_body => defined.body)
                 and defined.body ->> 'class' = dropped.class
                 and defined.record_id < dropped.record_id
                 and (dropped.segment_id is null or defined.segment_id <= dropped.segment_id)

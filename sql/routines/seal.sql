@@ -58,7 +58,8 @@ begin
     from pgerase_log.record as record
         cross join lateral pg_catalog.jsonb_array_elements(record.body -> 'parts') as part (part)
     where record.segment_id is null
-        and record.kind = 'erasure';
+        and record.kind = 'erasure'
+        and pgerase_log.is_readable(p_at => record.at, p_kind => record.kind, p_body => record.body);
 
     if v_part.entries is not null and exists (
         select

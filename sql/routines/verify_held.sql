@@ -15,6 +15,7 @@ begin atomic
         from pgerase_log.record as record
             cross join lateral pg_catalog.jsonb_array_elements(record.body -> 'parts') as gone (part)
         where record.kind = 'erasure'
+            and pgerase_log.is_readable(p_at => record.at, p_kind => record.kind, p_body => record.body)
         group by 1, 2
     ),
     -- What was held, let go and held again is held.
@@ -25,6 +26,7 @@ begin atomic
         from pgerase_log.record as record
             cross join lateral pg_catalog.jsonb_array_elements_text(record.body -> 'numbers') as number (entry_id)
         where record.kind in ('held', 'unheld')
+            and pgerase_log.is_readable(p_at => record.at, p_kind => record.kind, p_body => record.body)
         group by 1
     ),
     kept as (
@@ -123,6 +125,7 @@ begin atomic
                 from pgerase_log.record as record
                 where record.kind = 'held'
                     and record.body -> 'numbers' is null
+                    and pgerase_log.is_readable(p_at => record.at, p_kind => record.kind, p_body => record.body)
             )
 
         union all
@@ -135,6 +138,7 @@ begin atomic
                     as recorded
             from pgerase_log.record as record
             where record.kind in ('held', 'unheld')
+                and pgerase_log.is_readable(p_at => record.at, p_kind => record.kind, p_body => record.body)
             having pg_catalog.bool_or(record.kind = 'held' and record.body -> 'numbers' is null)
         ) as counted
         where counted.kept <> counted.recorded

@@ -15,6 +15,7 @@ begin atomic
         from pgerase_log.record as record
             cross join lateral pg_catalog.jsonb_array_elements(record.body -> 'parts') as gone (part)
         where record.kind = 'erasure'
+            and pgerase_log.is_readable(p_at => record.at, p_kind => record.kind, p_body => record.body)
         group by 1, 2
     ),
     kept as (

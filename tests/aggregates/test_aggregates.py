@@ -326,6 +326,7 @@ def test_s6_explain_says_why_an_aggregate_is_empty(bureau: Site, explained, aske
         ("update by_region --viewer 1", "an aggregate, and for reading only"),
         ("read by_region --viewer 1 --role {web}", "say who asks"),
         ("read by_region --role nobody_there", "there is no role nobody_there"),
+        ("read by_region --viewer=", "the viewer's key is empty"),
     ],
 )
 def test_s6_what_cannot_be_asked_of_an_aggregate(bureau: Site, explained, asked, why):

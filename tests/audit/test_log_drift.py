@@ -27,6 +27,39 @@ CHANGES = {
         "create publication leaky for table {l}.value",
         "log-reader", "publication leaky", "whoever subscribes has a copy",
     ),
+    "a parent that shows people's values": (
+        ('create table public.mirror (entry_id bigint not null, part smallint not null, subject text collate "C" not null,'
+        ' person text collate "C", old jsonb, new jsonb); grant select on public.mirror to public;'
+        "alter table {l}.held_value inherit public.mirror"),
+        "log-reader", "table {l}.held_value", "its rows are those of public.mirror, too",
+    ),
+    "a parent that shows values of a partition that was detached": (
+        ('create table public.mirror (class text collate "C" not null, at timestamptz not null);'
+        "alter table {l}.value_2 detach partition {l}.value_2_20200101;"
+        "alter table {l}.value_2_20200101 inherit public.mirror"),
+        "log-reader", "table {l}.value_2_20200101", "its rows are those of public.mirror, too",
+    ),
+    "a key to a partition, for which retention stops": (
+        "create table public.kin (id bigint constraint mine references {l}.leaf_1_20261001 (entry_id))",
+        "log-constraint", "table {l}.leaf_1_20261001", "expected no key to it, found: mine of public.kin, for which retention",
+    ),
+    "a key to headers, of each partition of another table": (
+        ("create table public.kind (id bigint constraint mine references {l}.segment) partition by list (id);"
+        "create table public.kind_1 partition of public.kind for values in (1)"),
+        "log-constraint", "table {l}.segment", "expected no key to it, found: mine of public.kind,",
+    ),
+    "numbers that leave room for entries between": (
+        "alter sequence {l}.entry_entry_id_seq increment by 1000000",
+        "log-sequence", "sequence {l}.entry_entry_id_seq", "found: as bigint increment 1000000",
+    ),
+    "numbers that come again": (
+        "alter sequence {l}.record_record_id_seq maxvalue 1000 cycle",
+        "log-sequence", "sequence {l}.record_record_id_seq", "maxvalue 1000 start 1 cache 1 cycle",
+    ),
+    "numbers that a crash takes back": (
+        "alter sequence {l}.class_number_seq set unlogged",
+        "log-unlogged", "sequence {l}.class_number_seq", "expected a sequence that survives a crash, found: unlogged",
+    ),
     "a child whose rows are records": (
         "create table public.kid () inherits ({l}.record)",
         "log-stranger", "table public.kid", "expected no table but the log's own",

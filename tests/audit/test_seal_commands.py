@@ -784,6 +784,92 @@ def test_a_keep_that_was_shortened_before_the_entries_were_written_is_but_a_note
     assert "would be kept until" not in judge()[1]
 
 
+# What nobody but an attacker writes into a record, and what would end a look at the log that takes it for granted.
+UNREADABLE = (
+    ("infinity", "class", {"class": "default", "keep": "1 day"}),
+    ("-infinity", "class", {"class": "default", "keep": "1 day"}),
+    ("infinity", "erasure", {"request": 1, "parts": []}),
+    ("-infinity", "whatever", {}),
+    ("2026-10-05", "class", {"class": "default"}),
+    ("2026-10-05", "class", {"class": "default", "keep": "1 day ago"}),
+    ("2026-10-05", "class", {"class": "default", "keep": "-1 days"}),
+    ("2026-10-05", "class", {"class": "default", "keep": ""}),
+    ("2026-10-05", "class", {"class": "default", "keep": "infinity"}),
+    ("2026-10-05", "class", {"class": "default", "keep": f"{9 * 10**20} years"}),
+    ("2026-10-05", "class", {"class": "default", "keep": "99999999999:00:00"}),
+    ("2026-10-05", "class", {"class": [1], "keep": "1 day"}),
+    ("2026-10-05", "class", [1]),
+    ("2026-10-05", "drop", {"class": {}, "from": None}),
+    ("2026-10-05", "drop", {"class": "default", "to": "tomorrow"}),
+    ("2026-10-05", "drop", {"class": "default", "from": "2026-13-01T00:00:00Z"}),
+    ("2026-10-05", "drop", {"class": "default", "from": "2026-10-01T00:00:00"}),
+    ("2026-10-05", "erasure", {"request": 1}),
+    ("2026-10-05", "erasure", {"request": 1, "parts": 7}),
+    ("2026-10-05", "erasure", {"request": 1, "parts": [7]}),
+    ("2026-10-05", "erasure", {"request": 1, "parts": [[10**30, 1]]}),
+    ("2026-10-05", "erasure", {"request": 1, "parts": [[4, None]]}),
+    ("2026-10-05", "held", {"numbers": [1]}),
+    ("2026-10-05", "held", {"entries": 1, "numbers": ["x"]}),
+    ("2026-10-05", "unheld", {"entries": 1, "numbers": 5}),
+)
+
+
+def test_a_made_up_record_keeps_nobody_from_looking_and_is_told(audit, key, log, judge):
+    """Threat: one record that cannot be read, or is beyond all times, so that verifying ends before it finds the edited entry."""
+    audit("seal")
+    log.run("update {log}.entry set actor = '8' where entry_id = 5")
+    made_up = []
+    for at, kind, body in UNREADABLE:
+        statement = "insert into {log}.record (at, kind, body) values (%s, %s, %s) returning record_id"
+        made_up += log.rows(statement, [at, kind, json.dumps(body)])
+    code, out, _ = audit("verify", "--format", "json")
+    found = [one for one in json.loads(out)["findings"] if one["code"] == "record-unreadable"]
+    assert (code, [one["detail"] for one in found]) == (1, [f"record {number}" for (number,) in made_up])
+    assert codes(audit) == {"record-unreadable", "entry-changed", "erasure-unrequested", "time-ahead"}
+    code, said = judge()
+    lines = said.splitlines()
+    assert code == 1
+    told = [line for line in lines if line.startswith("WRONG   Records: record ")]
+    assert told == [
+        f"WRONG   Records: record {number} says what the log itself writes in none, and nothing goes by it."
+        for (number,) in made_up[:10]
+    ]
+    assert f"WRONG   and {len(made_up) - 10} more of the kind" in lines
+    assert "WRONG   Entries: 5 is not as it was sealed." in lines
+    # Sealed they are as they were sealed, and still nothing that the log writes.
+    log.seal("2026-10-06 01:00Z")
+    assert "record-changed" not in codes(audit)
+    assert len([line for line in judge()[1].splitlines() if "WRONG" in line and "as they were sealed" in line]) == 0
+
+
+@pytest.mark.parametrize(("at", "keep"), [("294276-12-31", "1 day"), ("2026-10-05", "300000 years")])
+def test_a_record_near_the_end_of_time_keeps_nobody_from_looking(audit, key, log, judge, at: str, keep: str):
+    """Threat: a time, or a length, past which no time can be counted."""
+    log.rows(KEPT, [LONG, "2026-07-01Z"])
+    log.rows(KEPT, [json.dumps({"class": "default", "keep": keep}), at])
+    forged_drop(log)
+    log.seal("2026-10-06 01:00Z")
+    audit("seal")
+    found = codes(audit)
+    assert "class-differs" in found
+    assert ("keep-shortened" in found) == (keep == "1 day")
+    code, said = judge()
+    assert (code, "Result: the log is as it was sealed" in said) == (0, True), said
+    assert ("told    Retention: default is kept for 1 day since" in said) == (keep == "1 day")
+
+
+def test_a_shorter_keep_is_told_past_a_record_that_says_none(audit, key, log, judge):
+    """Threat: a record without a length between two, so that neither is compared with the other."""
+    log.rows(KEPT, [LONG, "2026-10-01Z"])
+    log.rows(KEPT, ['{"class": "default"}', "2026-10-02Z"])
+    log.rows(KEPT, [SHORT, "2026-10-03Z"])
+    log.rows(KEPT, ['{"class": "default"}', "2026-10-04Z"])
+    assert {"record-unreadable", "keep-shortened", "class-differs"} <= codes(audit)
+    assert (
+        "told    Retention: default is kept for 1 day since 2026-10-03 00:00 UTC, and for 60 years before" in judge()[1]
+    )
+
+
 def test_times_that_cannot_be_are_told(audit, key, log, anchors, judge):
     """Threat: whoever may seal sets a clock ahead, for entries, headers and checkpoints alike."""
     audit("seal")

@@ -331,6 +331,7 @@ def test_a_table_that_has_to_be_looked_through_and_is_too_large_is_refused_by_na
         ("read event 1 --viewer 1", "shop.event has no primary key", ""),
         ("read account 1", "say who asks", "--viewer KEY"),
         ("read account 1 --viewer 1 --role x", "say who asks", "--role NAME"),
+        ("read account 1 --viewer=", "the viewer's key is empty", "presents nobody"),
         ("update account 1 --viewer 1 --set stge=1", "shop.account has no column stge", "Did you mean stage?"),
         (
             "update account 1 --viewer 1 --set stage=open --set tenant=x",

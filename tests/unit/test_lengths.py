@@ -18,7 +18,7 @@ MINUTE = timedelta(minutes=1)
         ("1h", 60), ("1 h", 60), ("1hr", 60), ("1 hour", 60), ("  2   Hours ", 120), ("90 minutes", 90), ("90m", 90),
         ("30 min", 30), ("30min", 30), ("1 hour 30 minutes", 90), ("1h30m", 90), ("1h 30m", 90), ("0.5h", 30),
         ("60s", 1), ("1d", 1440), ("2 days", 2880), ("1 week", 10080), ("1w", 10080),
-        ("PT1H", 60), ("pt1h30m", 90), ("P1D", 1440), ("P1DT1H", 1500), ("P1W", 10080), ("PT0.5H", 30),
+        ("1H", 60), ("2D 30m", 2910), ("1W", 10080), ("PT1H", 60), ("pt1h30m", 90), ("P1D", 1440), ("P1DT1H", 1500), ("P1W", 10080), ("PT0.5H", 30),
     ],
 )  # fmt: skip
 def test_length_is_read_as_people_write_it(text: str, minutes: int) -> None:
@@ -36,6 +36,9 @@ def test_length_is_read_as_people_write_it(text: str, minutes: int) -> None:
         ("1 fortnight", "fortnight is no unit of time"),
         ("1 month", "months and years are of no one length"),
         ("2y", "months and years are of no one length"),
+        ("1Y", "months and years are of no one length"),
+        ("\u0661h", "write 30m"),
+        ("PT\uff11H", "write 30m"),
         ("1M", "months and years are of no one length"),
         ("P1M", "write 30m"),
         ("P", "write 30m"),

@@ -16,13 +16,13 @@ _UNITS = {
     "weeks": ("w", "wk", "wks", "week", "weeks"),
 }
 _UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words}
-_NUMBER = r"\d{1,6}(?:\.\d{1,6})?"
+_NUMBER = r"[0-9]{1,6}(?:\.[0-9]{1,6})?"
 _PARTS = re.compile(rf"{_NUMBER} ?[A-Za-z]+(?: ?{_NUMBER} ?[A-Za-z]+)*")
 _PART = re.compile(rf"({_NUMBER}) ?([A-Za-z]+)")
 _ISO = re.compile(
     rf"p(?=.)(?:(?P<weeks>{_NUMBER})w)?(?:(?P<days>{_NUMBER})d)?"
     rf"(?:t(?=.)(?:(?P<hours>{_NUMBER})h)?(?:(?P<minutes>{_NUMBER})m)?(?:(?P<seconds>{_NUMBER})s)?)?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 _UNEQUAL = re.compile(r"(M|mo|mon|mons|months?|y|yr|yrs|years?)", re.IGNORECASE)
 _WRITTEN = "write 30m, 1 hour, 1h 30m, 7 days or PT1H"
@@ -57,7 +57,7 @@ def parse_length(text: str, *, unit: str = "") -> timedelta:
 
 def _unit(text: str, word: str) -> str:
     # M might be months: what can be read in two ways is not guessed.
-    known = word if len(word) == 1 else word.casefold()
+    known = word if word == "M" else word.casefold()
     if known not in _UNIT_OF:
         why = "months and years are of no one length" if _UNEQUAL.fullmatch(word) else f"{word} is no unit of time"
         raise LengthProblem(f"{text!r} is no length of time here, as {why}: {_WRITTEN}")

@@ -34,9 +34,12 @@ def looking(database: Database) -> Generator[None]:
 
 
 def check_asker(question: Question) -> None:
-    """Raises UsageError where not exactly one is said to ask."""
+    """Raises UsageError where not exactly one is said to ask, or a viewer without a key."""
     if (question.viewer is None) is (question.role is None):
         raise UsageError("say who asks: a viewer or a role, not both", hint="Give --viewer KEY, or --role NAME.")
+    if question.viewer == "":
+        # Presenting it is presenting nobody.
+        raise UsageError("the viewer's key is empty", hint="--role NAME asks as a session that presents nobody.")
 
 
 def check_role(catalog: Catalog, role: str | None) -> None:

@@ -152,6 +152,8 @@ LOG_ROUTINES = {
     "merkle_root": False,
     "root_of_path": False,
     "inclusion_path": False,
+    "is_readable": True,
+    "kept_until": True,
     "unattached": False,
     "empty_salts": False,
     "forget_people": False,

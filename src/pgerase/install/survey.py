@@ -214,10 +214,10 @@ def read_routines(database: Database, names: Names) -> tuple[RoutineState, ...]:
     )
 
 
-def read_log_sequences(database: Database, names: Names) -> list[tuple[str, str, tuple[str, ...]]]:
-    """The log's sequences: name, owner, and who besides the owner may use it how, as `grantee privilege`."""
+def read_log_sequences(database: Database, names: Names) -> list[tuple[str, str, tuple[str, ...], str, str]]:
+    """The log's sequences: name, owner, who else may use it how, as `grantee privilege`, what it draws, and relpersistence."""
     found = _read(database, "sequences", schema=names.logs)
-    return [(row["name"], row["owner"], tuple(row["grants"])) for row in found]
+    return [(row["name"], row["owner"], tuple(row["grants"]), row["options"], row["persistence"]) for row in found]
 
 
 def read_log_parts(database: Database, names: Names) -> list[tuple[str, int, str, str, str, str]]:

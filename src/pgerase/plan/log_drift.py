@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,11 +21,13 @@ _ENABLED = "O"
 
 @dataclass(frozen=True, slots=True)
 class LogSequence:
-    """A sequence of the log: its owner, and who else may use it how, as `grantee privilege`."""
+    """A sequence of the log: its owner, who else may use it how, as `grantee privilege`, and what it draws, as ALTER SEQUENCE has it."""
 
     name: str
     owner: str
     grants: tuple[str, ...]
+    options: str
+    persistence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ class _Look:
         self._schema = f"{prefix}_log"
         self._keeper = f"{prefix}_keeper"
         self._installer = installer
+        self._own = frozenset(Name(self._schema, family) for family in FAMILIES)
         self._roots = {family: catalog.tables.get(Name(self._schema, family)) for family in FAMILIES}
 
     def everything(self, sequences: Sequence[LogSequence]) -> Iterator[Finding]:
@@ -135,6 +138,7 @@ class _Look:
             if name.schema != self._schema and name not in parts and not is_child:
                 continue
             if name in known or (name in parts and name.schema == self._schema) or self._was_part(table):
+                yield from self._parents(table, parts)
                 yield from self._table(table)
                 yield from self._made_of(table, family)
                 # The first class that is defined closes the three tables that classes are parts of.
@@ -147,6 +151,33 @@ class _Look:
         for sequence in sequences:
             yield from self._sequence(sequence)
         yield from self._ways_out()
+        yield from self._referenced()
+
+    def _parents(self, table: Table, parts: Collection[Name]) -> Iterator[Finding]:
+        """Whose rows are a table's own, too. Partitions are below the log's own, and below nothing else."""
+        for parent in table.parents:
+            if parent not in parts and parent not in self._own:
+                yield _error(
+                    "log-reader",
+                    table.name,
+                    f"its rows are those of {_quoted(parent)}, too: whoever may read that is shown what is in the log",
+                    f"alter table {_quoted(table.name)} no inherit {_quoted(parent)};",
+                )
+
+    def _referenced(self) -> Iterator[Finding]:
+        """Foreign keys to the log: they ask and lock it, and what they name can be neither detached nor dropped."""
+        for table in self._catalog.tables.values():
+            above = [self._catalog.tables[parent] for parent in table.parents if parent in self._catalog.tables]
+            inherited = {one.name for parent in above for one in parent.foreign_keys}
+            for key in table.foreign_keys:
+                if key.target.schema != self._schema or table.name.schema == self._schema or key.name in inherited:
+                    continue
+                yield _error(
+                    "log-constraint",
+                    key.target,
+                    f"expected no key to it, found: {key.name} of {_quoted(table.name)}, for which retention can drop nothing",
+                    f"alter table {_quoted(table.name)} drop constraint {quote_identifier(key.name)};",
+                )
 
     def _ways_out(self) -> Iterator[Finding]:
         """What shows the log to others. Publications of all tables are doors like for every table, and none of the log's own."""
@@ -197,7 +228,9 @@ class _Look:
 
     def _was_part(self, table: Table) -> bool:
         """Whether it is a partition that was detached and not yet dropped: known as retention knows it, by owner and columns."""
-        if table.kind != "r" or table.owner != self._keeper or table.name.schema != self._schema or table.parents:
+        if table.kind != "r" or table.owner != self._keeper or table.name.schema != self._schema:
+            return False
+        if any(parent.schema == self._schema for parent in table.parents):
             return False
         return any(root is not None and _shape(root) == _shape(table) for root in self._roots.values())
 
@@ -286,6 +319,14 @@ class _Look:
         if sequence.owner != self._keeper:
             message = f"owner: expected {self._keeper}, found: {sequence.owner}"
             yield _error("log-owner", name, message, "It follows the table whose numbers it draws.", what="sequence")
+        options = _DRAWN.get(sequence.name, _NUMBERS)
+        if sequence.options != options:
+            message = f"numbers are drawn otherwise: expected {options}, found: {sequence.options}"
+            again = f"alter sequence {_quoted(name)} {options};"
+            yield _error("log-sequence", name, message, again, what="sequence")
+        if sequence.persistence != "p":
+            message = "expected a sequence that survives a crash, found: unlogged; numbers would be drawn again"
+            yield _error("log-unlogged", name, message, f"alter sequence {_quoted(name)} set logged;", what="sequence")
         for grant in sequence.grants:
             grantee, _, privilege = grant.rpartition(" ")
             if grantee == self._keeper or (grantee, privilege) == (self._installer, "SELECT"):
@@ -300,6 +341,9 @@ class _Look:
             )
 
 
+_NUMBERS = "as bigint increment 1 minvalue 1 maxvalue 9223372036854775807 start 1 cache 1 no cycle"
+_DRAWN = {"class_number_seq": "as smallint increment 1 minvalue 1 maxvalue 32767 start 1 cache 1 no cycle"}
+"""What install makes of sequences; those not named here draw `_NUMBERS`."""
 _DETACH = "Detach it when that is settled."
 _STATES = {
     "D": "switched off",

@@ -77,6 +77,9 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         "record-changed": _error("segments of records are not as they were sealed"),
         "record-missing": _error("segments of records have lost some"),
         "record-inserted": _error("segments of records have some that were not sealed in them"),
+        "record-unreadable": _error(
+            "records say what the log itself writes in none: somebody else wrote them, and nothing goes by them"
+        ),
         "held-changed": _error("entries under hold are not as they were sealed"),
         "held-missing": _error("entries are gone that are under hold, as the records say"),
         "held-inserted": _error("entries are under hold of which no record says so"),

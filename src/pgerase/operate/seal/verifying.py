@@ -80,11 +80,8 @@ def verify_log(
             watch(check)
             found += [_finding(row) for row in log.call(f"verify_{check}")]
         watch("requests")
-        found += [
-            SealFinding("erasure-unrequested", detail=f"record {row['record_id']}") for row in log.rows("seal_requests")
-        ]
+        found += _records(log)
         drops = log.rows("seal_drops")
-        found += _keeps(log.rows("seal_keeps"))
         watch("signatures")
         headers = log.rows("seal_headers")
         kept = log.rows("seal_checkpoints")
@@ -203,6 +200,17 @@ def _shortened(drops: Iterable[Row], now: datetime) -> list[SealFinding]:
             detail = f"record {row['record_id']}, else kept until {_minute(row['kept_until'])}"
             found.append(SealFinding("drop-shortened", row["class"], row["segment_id"], detail=detail))
     return found
+
+
+def _records(log: Log) -> list[SealFinding]:
+    """What is wrong with records by what they say."""
+    named = {"seal_requests": "erasure-unrequested", "seal_unreadable": "record-unreadable"}
+    found = [
+        SealFinding(code, detail=f"record {row['record_id']}")
+        for query, code in named.items()
+        for row in log.rows(query)
+    ]
+    return [*found, *_keeps(log.rows("seal_keeps"))]
 
 
 def _keeps(rows: Iterable[Row]) -> list[SealFinding]:
