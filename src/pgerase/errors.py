@@ -35,7 +35,7 @@ SQLSTATES: Mapping[str, str] = MappingProxyType(
         "ZE021": "a signing key is not as it has to be, or there is none of this id",
         "ZE101": "erasing came to other numbers than planned",
         "ZE102": "the eraser is not blind to row security",
-        "ZE103": "user code that erasing would run is not acknowledged, or changed",
+        "ZE103": "user code that erasing would run is not acknowledged, or changed; or a column has a type of somebody's own since the last apply",
         "ZE104": "the last super admin cannot be erased",
         "ZE105": "an erased person stays erased",
         "ZE106": "the data map hands rows over to this person",
