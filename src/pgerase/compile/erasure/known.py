@@ -11,7 +11,7 @@ from pgerase.catalog.model import Name, Table
 from pgerase.compile.audit.values import is_own
 from pgerase.compile.layout import folded
 from pgerase.compile.naming import Naming
-from pgerase.compile.sql import qualified, text_literal
+from pgerase.compile.sql import qualified, regclass, text_literal
 
 ASSERT_TYPES = """
 begin
@@ -42,7 +42,6 @@ def types_are_known(
         asked = [one for one in table.columns if is_own(one) and (columns is None or one.name in columns)]
         if asked:
             listed = ", ".join(text_literal(one.name).strip() for one in asked)
-            relation = text_literal(qualified(table.name)).strip()
             function = qualified(Name(naming.eraser, "assert_types"))
-            made += f"{' ' * by}perform {function}({relation}, array[{listed}]);\n"
+            made += f"{' ' * by}perform {function}({regclass(table.name)}, array[{listed}]);\n"
     return folded(made)
