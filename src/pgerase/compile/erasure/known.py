@@ -37,11 +37,12 @@ def types_are_known(
     naming: Naming, tables: Iterable[Table], columns: Collection[str] | None = None, by: int = 4
 ) -> str:
     """Statements that refuse where a column has got a type of somebody's own: any of the tables', or these."""
-    made = " " * by + "-- A type that is not the server's own could bring code along, to run with our rights.\n"
+    made = ""
     for table in tables:
         asked = [one for one in table.columns if is_own(one) and (columns is None or one.name in columns)]
         if asked:
             listed = ", ".join(text_literal(one.name).strip() for one in asked)
             function = qualified(Name(naming.eraser, "assert_types"))
             made += f"{' ' * by}perform {function}({regclass(table.name)}, array[{listed}]);\n"
-    return folded(made)
+    said = "-- A type that is not the server's own could bring code along, to run with our rights."
+    return folded(f"{' ' * by}{said}\n{made}") if made else ""
