@@ -7,7 +7,9 @@ create or replace function pgerase_log.headers_root(p_size bigint)
     parallel unsafe
     security definer
 begin atomic
-    select pgerase_log.merkle_root(p_hashes => pg_catalog.array_agg(segment.hash order by segment.segment_id))
+    select pgerase_log.root_of_leaves(
+        p_hashes => pg_catalog.string_agg(segment.hash, pg_catalog.decode('', 'hex') order by segment.segment_id)
+    )
     from pgerase_log.segment as segment
     where segment.segment_id between 1 and headers_root.p_size
     having pg_catalog.count(*) = headers_root.p_size;

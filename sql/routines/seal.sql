@@ -13,6 +13,7 @@ create or replace function pgerase_log.seal(
     security definer
     set work_mem = '64MB'
     set enable_seqscan = 'off'
+    set enable_nestloop = 'off'
     set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict error
@@ -25,8 +26,7 @@ declare
     v_oldest xid8;
     v_newest xid8;
     v_floor bigint;
-    v_entries bigint;
-    v_made bigint;
+    v_made record;
     v_records bigint;
     v_previous bytea;
     v_hash bytea;
@@ -91,43 +91,62 @@ begin
 
     v_seed := pgerase_log.draw_seed();
 
-    -- Places are given before what is apart is joined, which mixes the order up.
+    -- What has nothing apart is hashed at once, so that no texts are sorted. Places are given before what is apart is joined,
+    -- which mixes the order up. Joins are by number alone, what else has to be equal is looked at afterwards (IS TRUE): nobody
+    -- has counted yet what is new, and a join by class would compare each entry with all of them.
     with fresh as materialized (
         select
             entry.class,
+            entry.day,
             entry.at,
             entry.entry_id,
             entry.parts,
-            entry.text,
             entry.number,
-            pgerase_log.salt(v_seed, entry.number, 0) as salt,
+            entry.salt,
+            entry.text,
+            entry.hash,
             pg_catalog.dense_rank() over (order by entry.class, entry.day) as segment,
             pg_catalog.row_number() over (partition by entry.class, entry.day order by entry.number) as place
         from (
             select
                 entry.class,
+                entry.day,
                 entry.at,
                 entry.entry_id,
                 entry.parts,
-                pgerase_log.entry_text(
-                    entry.class, entry.at, entry.entry_id, entry.xact, entry.relation, entry.action, entry.actor,
-                    entry.login, entry.role, entry.request, entry.purpose, entry.grant_id, entry.key, entry.old,
-                    entry.new, entry.parts
-                ) as text,
-                pg_catalog.date_trunc('day', entry.at, 'UTC') as day,
-                pg_catalog.row_number() over (order by entry.entry_id, entry.at, entry.class) as number
-            from pgerase_log.entry as entry
-            where entry.entry_id > v_floor
-                and not exists (
-                    select
-                    from pgerase_log.leaf as leaf
-                    where leaf.entry_id > v_floor
-                        and leaf.entry_id = entry.entry_id
-                        and leaf.class = entry.class
-                        and leaf.at = entry.at
-                )
-            order by entry.entry_id, entry.at, entry.class
-            limit p_limit
+                entry.number,
+                salted.salt,
+                case when entry.parts > 0 then entry.text end as text,
+                case when entry.parts <= 0 then pgerase_log.text_hash(p_text => entry.text, p_salt => salted.salt) end as hash
+            from (
+                select
+                    entry.class,
+                    entry.at,
+                    entry.entry_id,
+                    entry.parts,
+                    pgerase_log.entry_text(
+                        entry.class, entry.at, entry.entry_id, entry.xact, entry.relation, entry.action, entry.actor,
+                        entry.login, entry.role, entry.request, entry.purpose, entry.grant_id, entry.key, entry.old,
+                        entry.new, entry.parts
+                    ) as text,
+                    pg_catalog.date_trunc('day', entry.at, 'UTC') as day,
+                    pg_catalog.row_number() over (order by entry.entry_id, entry.at, entry.class) as number
+                from pgerase_log.entry as entry
+                where entry.entry_id > v_floor
+                    and not exists (
+                        select
+                        from pgerase_log.leaf as leaf
+                        where leaf.entry_id > v_floor
+                            and leaf.entry_id = entry.entry_id
+                            and (leaf.class = entry.class and leaf.at = entry.at) is true
+                    )
+                order by entry.entry_id, entry.at, entry.class
+                limit p_limit
+            ) as entry
+                cross join lateral (
+                    select pgerase_log.salt(v_seed, entry.number, 0) as salt
+                    offset 0
+                ) as salted
         ) as entry
     ),
     part as (
@@ -149,10 +168,8 @@ begin
             cross join lateral pg_catalog.generate_series(1, fresh.parts) as count (part)
             left join pgerase_log.value as value
                 on value.entry_id = fresh.entry_id
-                and value.class = fresh.class
-                and value.at = fresh.at
-                and value.part = count.part
                 and value.entry_id > v_floor
+                and (value.class = fresh.class and value.at = fresh.at and value.part = count.part) is true
         where fresh.parts > 0
     ),
     apart as (
@@ -173,36 +190,74 @@ begin
             v_number + fresh.segment,
             fresh.place - 1,
             fresh.salt,
-            coalesce(apart.salts, '{}'),
-            coalesce(apart.commitments, '{}'),
-            pgerase_log.text_hash(
-                p_text => fresh.text,
-                p_salt => fresh.salt,
-                p_commitments => coalesce(apart.together, c_nothing)
-            )
+            '{}',
+            '{}',
+            fresh.hash
         from fresh
-            left join apart on apart.number = fresh.number
-        order by fresh.number
-        returning leaf.segment_id
+        where fresh.parts <= 0
+
+        union all
+
+        select
+            fresh.class,
+            fresh.at,
+            fresh.entry_id,
+            v_number + fresh.segment,
+            fresh.place - 1,
+            fresh.salt,
+            apart.salts,
+            apart.commitments,
+            pgerase_log.text_hash(p_text => fresh.text, p_salt => fresh.salt, p_commitments => apart.together)
+        from fresh
+            join apart on apart.number = fresh.number
+        where fresh.parts > 0
+        returning leaf.class, leaf.at, leaf.entry_id, leaf.segment_id, leaf.position, leaf.hash
+    ),
+    made as (
+        select
+            sealed.segment_id,
+            sealed.class,
+            pg_catalog.date_trunc('day', pg_catalog.min(sealed.at), 'UTC') as day,
+            pg_catalog.count(*) as entries,
+            pg_catalog.min(sealed.entry_id) as first_id,
+            pg_catalog.max(sealed.entry_id) as last_id,
+            pgerase_log.root_of_leaves(
+                p_hashes => pg_catalog.string_agg(sealed.hash, c_nothing order by sealed.position)
+            ) as root
+        from sealed
+        group by sealed.segment_id, sealed.class
     )
-    select pg_catalog.count(*), pg_catalog.count(distinct sealed.segment_id)
-    into strict v_entries, v_made
-    from sealed;
+    select
+        pg_catalog.count(*) as segments,
+        coalesce(pg_catalog.sum(made.entries), 0) as entries,
+        pg_catalog.array_agg(made.segment_id) as numbers,
+        pg_catalog.array_agg(made.class) as classes,
+        pg_catalog.array_agg(made.day) as days,
+        pg_catalog.array_agg(made.entries) as counts,
+        pg_catalog.array_agg(made.first_id) as firsts,
+        pg_catalog.array_agg(made.last_id) as lasts,
+        pg_catalog.array_agg(made.root) as roots
+    into strict v_made
+    from made;
 
     update pgerase_log.record as record
-    set segment_id = v_number + v_made + 1
-    where record.record_id in (
-        select open.record_id
-        from pgerase_log.record as open
-        where open.segment_id is null
-        order by open.record_id
-        limit p_limit
-    );
+    set segment_id = v_number + v_made.segments + 1
+    where record.segment_id is null
+        and record.record_id <= (
+            select pg_catalog.max(open.record_id)
+            from (
+                select one.record_id
+                from pgerase_log.record as one
+                where one.segment_id is null
+                order by one.record_id
+                limit p_limit
+            ) as open
+        );
 
     get diagnostics v_records = row_count;
 
     -- All that is visible is sealed now: what was drawn before a seal that no transaction of then survives is complete.
-    if v_entries < p_limit then
+    if v_made.entries < p_limit then
         select greatest(v_floor, pg_catalog.max(segment.sequence))
         into strict v_floor
         from pgerase_log.segment as segment
@@ -222,20 +277,26 @@ begin
             made.last_id,
             -- The floor holds when the last one of them is there.
             pg_catalog.row_number() over (order by made.segment_id desc) = 1 as is_last,
-            pgerase_log.merkle_root(p_hashes => coalesce(made.hashes, '{}')) as root
+            made.root
         from (
             select
-                leaf.segment_id,
+                entry.segment_id,
                 'entry' as kind,
-                leaf.class,
-                pg_catalog.date_trunc('day', pg_catalog.min(leaf.at), 'UTC') as day,
-                pg_catalog.count(*) as entries,
-                pg_catalog.min(leaf.entry_id) as first_id,
-                pg_catalog.max(leaf.entry_id) as last_id,
-                pg_catalog.array_agg(leaf.hash order by leaf.position) as hashes
-            from pgerase_log.leaf as leaf
-            where leaf.segment_id between v_number + 1 and v_number + v_made
-            group by leaf.segment_id, leaf.class
+                entry.class,
+                entry.day,
+                entry.entries,
+                entry.first_id,
+                entry.last_id,
+                entry.root
+            from rows from (
+                pg_catalog.unnest(v_made.numbers),
+                pg_catalog.unnest(v_made.classes),
+                pg_catalog.unnest(v_made.days),
+                pg_catalog.unnest(v_made.counts),
+                pg_catalog.unnest(v_made.firsts),
+                pg_catalog.unnest(v_made.lasts),
+                pg_catalog.unnest(v_made.roots)
+            ) as entry (segment_id, class, day, entries, first_id, last_id, root)
 
             union all
 
@@ -247,21 +308,24 @@ begin
                 pg_catalog.count(*),
                 pg_catalog.min(record.record_id),
                 pg_catalog.max(record.record_id),
-                pg_catalog.array_agg(
-                    pgerase_log.text_hash(
-                        p_text => pgerase_log.record_text(record.record_id, record.at, record.kind, record.body)
+                pgerase_log.root_of_leaves(
+                    p_hashes => pg_catalog.string_agg(
+                        pgerase_log.text_hash(
+                            p_text => pgerase_log.record_text(record.record_id, record.at, record.kind, record.body)
+                        ),
+                        c_nothing
+                        order by record.record_id
                     )
-                    order by record.record_id
                 )
             from pgerase_log.record as record
-            where record.segment_id = v_number + v_made + 1
+            where record.segment_id = v_number + v_made.segments + 1
             group by record.segment_id
 
             union all
 
             -- Nothing happened since: only how far all is sealed is news.
-            select v_number + 1, 'record', null, null, 0, null, null, null
-            where v_entries = 0
+            select v_number + 1, 'record', null, null, 0, null, null, pgerase_log.root_of_leaves(p_hashes => c_nothing)
+            where v_made.entries = 0
                 and v_records = 0
                 and v_floor > v_header.floor
         ) as made

@@ -10,11 +10,12 @@ begin atomic
         select
             record.segment_id,
             pg_catalog.count(*) as entries,
-            pgerase_log.merkle_root(
-                p_hashes => pg_catalog.array_agg(
+            pgerase_log.root_of_leaves(
+                p_hashes => pg_catalog.string_agg(
                     pgerase_log.text_hash(
                         p_text => pgerase_log.record_text(record.record_id, record.at, record.kind, record.body)
-                    )
+                    ),
+                    pg_catalog.decode('', 'hex')
                     order by record.record_id
                 )
             ) as root
@@ -35,7 +36,7 @@ begin atomic
     from (select header.* from pgerase_log.segment as header where header.kind = 'record') as segment
         full join grown on grown.segment_id = segment.segment_id
     where coalesce(grown.entries, 0) is distinct from segment.entries
-        or coalesce(grown.root, pgerase_log.merkle_root(p_hashes => '{}')) is distinct from segment.root
+        or coalesce(grown.root, pgerase_log.root_of_leaves(p_hashes => pg_catalog.decode('', 'hex'))) is distinct from segment.root
     order by 3;
 end;
 

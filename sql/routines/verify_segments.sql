@@ -24,7 +24,9 @@ begin atomic
             placed.segment_id,
             pg_catalog.count(*) as entries,
             pg_catalog.bool_and(placed.in_order) as in_order,
-            pgerase_log.merkle_root(p_hashes => pg_catalog.array_agg(placed.hash order by placed.position)) as root
+            pgerase_log.root_of_leaves(
+                p_hashes => pg_catalog.string_agg(placed.hash, pg_catalog.decode('', 'hex') order by placed.position)
+            ) as root
         from placed
         group by placed.segment_id
     ),

@@ -31,14 +31,14 @@ def test_merkle_root_is_that_of_rfc_6962(log):
     for data, root in VECTORS:
         hashes.append(rfc6962.leaf(bytes.fromhex(data)))
         assert rfc6962.root(hashes).hex() == root
-        assert log.rows("select {log}.merkle_root(%s)", [hashes]) == [(bytes.fromhex(root),)]
-    assert log.rows("select {log}.merkle_root('{}')") == [(hashlib.sha256(b"").digest(),)]
+        assert log.rows("select {log}.root_of_leaves(%s)", [b"".join(hashes)]) == [(bytes.fromhex(root),)]
+    assert log.rows("select {log}.root_of_leaves('')") == [(hashlib.sha256(b"").digest(),)]
 
 
 @pytest.mark.parametrize("size", [9, 16, 31, 33, 100])
 def test_merkle_root_of_any_size_is_that_of_the_definition(log, size: int):
     hashes = [rfc6962.leaf(bytes([number])) for number in range(size)]
-    assert log.rows("select {log}.merkle_root(%s)", [hashes]) == [(rfc6962.root(hashes),)]
+    assert log.rows("select {log}.root_of_leaves(%s)", [b"".join(hashes)]) == [(rfc6962.root(hashes),)]
 
 
 def test_inclusion_paths_lead_to_the_root_and_no_other_leaf_does(log):
@@ -257,7 +257,7 @@ DETECTED = {
     ),
     "a root computed anew": (
         (
-            "update {log}.segment set root = {log}.merkle_root(array[root, root]) where segment_id = 1;"
+            "update {log}.segment set root = {log}.root_of_leaves(root || root) where segment_id = 1;"
             "update {log}.leaf set hash = salt where segment_id = 1 and position = 0"
         ),
         {"entry-changed", "root-differs", "header-changed"},

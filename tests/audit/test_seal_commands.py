@@ -930,7 +930,7 @@ REPLACED = {
         " select null::text, null::text, null::bigint, null::bigint, null::smallint where false; end"
     ),
     "text_hash": "alter function {log}.text_hash(text, bytea, bytea) volatile",
-    "merkle_root": "alter function {log}.merkle_root(bytea[]) set search_path = public",
+    "root_of_leaves": "alter function {log}.root_of_leaves(bytea) set search_path = public",
     "verify_values": "alter function {log}.verify_values() owner to current_user",
     "verify_chain": ("create function {log}.verify_chain(p_all boolean) returns void language plpgsql as 'begin end'"),
     "verify_held": "alter function {log}.verify_held() rename to verify_held_well",

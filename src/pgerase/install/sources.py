@@ -149,7 +149,7 @@ LOG_ROUTINES = {
     "draw_seed": False,
     "salt": False,
     "merkle_level": False,
-    "merkle_root": False,
+    "root_of_leaves": False,
     "root_of_path": False,
     "inclusion_path": False,
     "is_readable": True,
