@@ -363,6 +363,54 @@ def test_the_command_says_what_nobody_audits(bench: Bench, capsys: pytest.Captur
     assert capsys.readouterr().out == "4 tables captured, 0 left out on purpose, 0 gaps\n"
 
 
+@pytest.mark.parametrize(
+    ("taken", "code", "message"),
+    [
+        ("drop table {l}.value_{n}_tail", "log-missing", " to the end, found: none; writes that are logged there fail then"),
+        ("alter table {l}.leaf detach partition {l}.leaf_{n}", "log-class", "expected a part for the class default, found: "),
+    ],
+    ids=["partition", "part"],
+)  # fmt: skip
+def test_whoever_changes_a_database_is_told_what_its_log_lacks(
+    bench: Bench, capsys: pytest.CaptureFixture[str], taken: str, code: str, message: str
+) -> None:
+    """Threat: somebody drops a partition of the log, and an apply or upgrade that ends well says nothing of writes that fail."""
+    bench.write("  app.loan:\n  app.patient: {mask: [name]}\n  app.counter:\n  app.visit:\n")
+    bench.apply()
+    base = ["--dsn", bench.database.dsn(), "--pack", str(bench.folder)]
+    commands = (["apply", "--yes"], ["upgrade", "--yes"])
+    for command in commands:
+        capsys.readouterr()
+        assert main([*base, *command]) == 0
+        assert "log-" not in capsys.readouterr().err
+    ((number,),) = bench.owner.execute(
+        f"select number from {bench.prefix}_log.class where class = 'default'".encode()
+    ).fetchall()
+    bench.admin.execute(taken.format(l=f"{bench.prefix}_log", n=number).encode())
+    try:
+        for command in commands:
+            assert main([*base, *command]) == 0
+            said = capsys.readouterr()
+            assert f"warning[{code}]: " in said.err and message in said.err
+            assert main([*base, *command, "--format", "json"]) == 0
+            (finding,) = json.loads(capsys.readouterr().out)["findings"]
+            assert (finding["code"], finding["severity"]) == (code, "warning")
+        assert main([*base, "audit", "coverage"]) == 1
+        said = capsys.readouterr().out
+        assert f"error[{code}]: " in said and message in said
+        assert said.endswith("4 tables captured, 0 left out on purpose, 1 gap\n")
+    finally:
+        if code == "log-class":
+            bench.admin.execute(
+                f"alter table {bench.prefix}_log.leaf attach partition {bench.prefix}_log.leaf_{number} for values in ('default')".encode()
+            )
+    if code == "log-missing":
+        assert main([*base, "audit", "maintain"]) == 0
+    capsys.readouterr()
+    assert main([*base, "apply", "--yes"]) == 0
+    assert "log-" not in capsys.readouterr().err
+
+
 def test_what_is_left_out_on_purpose_is_no_gap(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     """Issue 5, build 1, `audit coverage`: a reason in audit.yaml is shown, and what it does not name stays a gap."""
     bench.write("  app.loan:\n")
