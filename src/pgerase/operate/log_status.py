@@ -12,6 +12,7 @@ from pgerase.counts import counted
 from pgerase.database import Database, Row
 from pgerase.errors import Severity
 from pgerase.operate.log import Log
+from pgerase.operate.retention import needed
 from pgerase.operate.retention_model import RunState
 from pgerase.rules.pack import AcceptedDoor
 
@@ -117,6 +118,7 @@ def log_status(
     )
     found = log.rows("log_runs")[0]
     told = log.rows("log_messages", before=clock - LATE_AFTER)[0]
+    blocked = [f"{one}: what is due there cannot be dropped while it does" for one in needed(log)]
     status = LogStatus(
         now=clock,
         classes=classes,
@@ -136,7 +138,7 @@ def log_status(
         refused_messages=told["refused"],
         alarms=(),
     )
-    return _with_alarms(status, missed_after, (*_of_messages(told), *_silenced(database, accepted)))
+    return _with_alarms(status, missed_after, (*blocked, *_of_messages(told), *_silenced(database, accepted)))
 
 
 def _silenced(database: Database, accepted: Collection[AcceptedDoor]) -> list[str]:
