@@ -541,7 +541,7 @@ def test_the_verifier_agrees_and_says_so(audit, key, log, anchors, judge):
     [
         ("cut off after its first line", "Signatures: none is good."),
         ("anchors that were emptied", "Anchors: the file holds none."),
-        ("an erasure that nobody signed", "the records of 1 erasures are not signed yet"),
+        ("an erasure that nobody signed", "the records of 1 erasure are not signed yet"),
     ],
 )
 def test_the_verifier_passes_nothing_unproven_when_it_is_strict(
