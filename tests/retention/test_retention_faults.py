@@ -12,6 +12,7 @@ import pytest
 
 from pgerase.database import Database
 from pgerase.errors import DatabaseFailed
+from pgerase.install.survey import survey
 from pgerase.operate import retention
 from pgerase.operate.log_status import log_status
 from pgerase.operate.retention_model import Fate, RunState
@@ -268,6 +269,30 @@ def test_a_key_to_the_whole_log_is_named_and_the_rest_goes_once_it_is_gone(archi
     )
     archive.as_admin("drop table public.mine; drop index {l}.theirs")
     assert archive.run("2026-03-02").state is RunState.DONE
+
+
+def test_install_knows_what_is_detached_as_the_log_does(archive) -> None:
+    """It is written twice, as neither may ask the other: what one of them misses is left behind, or taken for somebody else's."""
+    prepare(archive)
+    archive.as_admin(
+        "alter table {l}.entry_1 detach partition {l}.entry_1_20260101;"
+        "alter table {l}.entry_1_20260101 rename to aside;"
+        "alter table {l}.leaf_1 detach partition {l}.leaf_1_20260201;"
+        # Theirs: of another owner, of other columns, and below a table of somebody's own.
+        "create table {l}.alike (like {l}.entry);"
+        "create table {l}.shorter (entry_id bigint);"
+        "create table {l}.above (like {l}.value);"
+        "create table {l}.below () inherits ({l}.above)"
+    )
+    archive.as_admin(f"alter table {{l}}.below owner to {archive.names.keeper}")
+    known = archive.as_admin(
+        "select found.relation from (values ('entry'), ('value'), ('leaf')) as root (name)"
+        " cross join lateral {l}.unattached(root.name) as found order by 1"
+    )
+    assert known == [("aside",), ("leaf_1_20260201",)]
+    with archive.owner.transaction(undo=True):
+        assert survey(archive.owner, archive.names).detached == ("aside", "leaf_1_20260201")
+    archive.as_admin("drop table {l}.below, {l}.above, {l}.shorter, {l}.alike, {l}.aside, {l}.leaf_1_20260201")
 
 
 def test_what_somebody_detached_by_hand_and_called_otherwise_is_found_and_kept_its_time(archive) -> None:

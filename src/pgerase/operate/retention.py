@@ -140,7 +140,7 @@ class _Steps:
             self._apart(self._seal)
         return self._end()
 
-    def _apart(self, step: Callable[..., None], *arguments: object) -> None:
+    def _apart(self, step: Callable[..., object], *arguments: object) -> None:
         """A step, whose failure is kept for the end. Raises DatabaseFailed where the connection is lost."""
         try:
             step(*arguments)
