@@ -1,5 +1,5 @@
--- When the log was last sealed and signed, as it says itself, and since when there is something that is not. Up to the floor all is
--- sealed for good: only entries above it are looked at. Times are within what every client can read as one.
+-- When the log was last sealed and signed, as it says itself, and since when there is something that is not. Up to the floor all
+-- is sealed for good: only entries above it are looked at. Times are within what every client can read as one.
 select
     (
         select pg_catalog.max(greatest(least(header.at, timestamptz '9999-01-01 00:00Z'), timestamptz '0002-01-01 00:00Z'))
