@@ -604,7 +604,8 @@ class Verifier:
         for one in self.export.checkpoints:
             fault = self.keys.fault(one) or self.fault_of_root(one)
             if fault:
-                faults.append(f"Signatures: a checkpoint{f' of {one.size} headers' if one else ''} {fault}.")
+                of = f" of {counted(one.size, 'header')}" if one else ""
+                faults.append(f"Signatures: a checkpoint{of} {fault}.")
             elif one is not None:
                 good.append(one)
         good.sort(key=lambda one: one.size)
@@ -619,7 +620,7 @@ class Verifier:
             faults, f"Signatures: {counted(len(good), 'checkpoint')} signed by keys that were given{last}."
         )
         faults = [
-            f"Consistency: the checkpoint of {a.size} headers is no beginning of that of {b.size}."
+            f"Consistency: the checkpoint of {counted(a.size, 'header')} is no beginning of that of {b.size}."
             for a, b in pairwise(good)
             if not self.follows(a, b)
         ]
@@ -908,7 +909,7 @@ class Verifier:
         if unread:
             self.report.note(f"Values: {unread} were left out of the export, and could not be checked.")
         if unsigned:
-            self.report.note(f"Values: the records of {unsigned} erasures are not signed yet.")
+            self.report.note(f"Values: the records of {counted(unsigned, 'erasure')} are not signed yet.")
 
     def fault_of_value(self, entry: dict[str, Any], part: int, parts: dict[int, str | None]) -> str:
         """What is wrong with a value, or with its being gone; empty where nothing is."""
@@ -999,7 +1000,7 @@ class Verifier:
         now = micros(datetime.now(UTC)) + MINUTE
         dated += [(f"header {header.number}", header.at, None) for header in self.export.headers]
         dated += [(f"record {one.number}", one.at, None) for one in self.records]
-        dated += [(f"the checkpoint of {one.size} headers", micros(one.time), None) for one in self.told]
+        dated += [(f"the checkpoint of {counted(one.size, 'header')}", micros(one.time), None) for one in self.told]
         future = [(what, at) for what, at, _ in dated if at > now]
         if future:
             what, at = max(future, key=lambda one: one[1])

@@ -1,5 +1,6 @@
 -- Tables in a schema that were partitions of entry, value or leaf, and are detached: known by the owner and the columns of these,
--- whatever they are called by now.
+-- whatever they are called by now. P_log.unattached knows them in the same way, of one of the three. It is not asked: whoever
+-- installs or uninstalls may find it missing, or another one in its place, and runs nothing that somebody else wrote.
 select child.relname::text as name
 from pg_catalog.pg_class as child
     join pg_catalog.pg_namespace as home on home.oid = child.relnamespace

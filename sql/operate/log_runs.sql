@@ -1,4 +1,4 @@
--- The last run, the last that was done, what is detached and due, what is held, and when the newest segment was sealed.
+-- The last run, the last that was done, what is detached and due, and what is held.
 select
     last.run_id as last_number,
     last.clock as last_clock,
@@ -14,8 +14,7 @@ select
         )
     ) as detached,
     (select pg_catalog.count(*) from pgerase_log.hold as placed where placed.released_at is null) as holds,
-    (select pg_catalog.count(*) from pgerase_log.held) as held,
-    (select pg_catalog.max(segment.at) from pgerase_log.segment as segment) as last_seal
+    (select pg_catalog.count(*) from pgerase_log.held) as held
 from (select) as always
     left join lateral (
         select past.run_id, past.clock, past.state, past.sqlstate

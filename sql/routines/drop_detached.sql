@@ -1,6 +1,7 @@
 -- Drops the detached tables of the log that are due, one of entries with those of their values and leaves: what a hold is about
 -- is copied in the same transaction, which also records what went. Where one of the three is still attached, the others wait
--- for it. Security definer because the log is closed.
+-- for it. Where something of others depends on one of them, all three stay, and the rest goes. Security definer because the log
+-- is closed.
 create or replace function pgerase_log.drop_detached(p_run bigint, p_now timestamptz)
     returns table (relation text, outcome text)
     language plpgsql
@@ -58,47 +59,52 @@ begin
             -- Somebody took them apart: who is held in it cannot be told.
             outcome := 'held back';
         else
-            outcome := 'dropped';
-            v_held := 0;
-            v_first := null;
-            v_last := null;
-            if v_group.entries is not null and v_group.people is not null and v_group.leaves is not null then
-                v_held := pgerase_log.keep_held(
-                    p_entry => v_group.entries,
-                    p_value => v_group.people,
-                    p_leaf => v_group.leaves,
-                    p_due => v_group.due_at
-                );
-            end if;
-            if v_group.leaves is not null then
-                execute pg_catalog.format(
-                    'select pg_catalog.min(leaf.segment_id), pg_catalog.max(leaf.segment_id) from %I.%I as leaf',
-                    'pgerase_log',
-                    v_group.leaves
-                )
-                into strict v_first, v_last;
-            end if;
+            begin
+                outcome := 'dropped';
+                v_held := 0;
+                v_first := null;
+                v_last := null;
+                if v_group.entries is not null and v_group.people is not null and v_group.leaves is not null then
+                    v_held := pgerase_log.keep_held(
+                        p_entry => v_group.entries,
+                        p_value => v_group.people,
+                        p_leaf => v_group.leaves,
+                        p_due => v_group.due_at
+                    );
+                end if;
+                if v_group.leaves is not null then
+                    execute pg_catalog.format(
+                        'select pg_catalog.min(leaf.segment_id), pg_catalog.max(leaf.segment_id) from %I.%I as leaf',
+                        'pgerase_log',
+                        v_group.leaves
+                    )
+                    into strict v_first, v_last;
+                end if;
 
-            -- Dated by the clock that said it was due: verifying asks whether its time was over.
-            insert into pgerase_log.record (at, kind, body)
-            values (
-                p_now,
-                'drop',
-                pg_catalog.jsonb_build_object(
-                    'run', p_run,
-                    'class', v_group.class,
-                    'tables', v_group.tables,
-                    'from', v_group.lower_bound,
-                    'to', v_group.upper_bound,
-                    'due', v_group.due_at,
-                    'first_segment', v_first,
-                    'last_segment', v_last,
-                    'held_late', v_held
-                )
-            );
-            foreach v_table in array v_group.tables loop
-                execute pg_catalog.format('drop table %I.%I', 'pgerase_log', v_table);
-            end loop;
+                -- Dated by the clock that said it was due: verifying asks whether its time was over.
+                insert into pgerase_log.record (at, kind, body)
+                values (
+                    p_now,
+                    'drop',
+                    pg_catalog.jsonb_build_object(
+                        'run', p_run,
+                        'class', v_group.class,
+                        'tables', v_group.tables,
+                        'from', v_group.lower_bound,
+                        'to', v_group.upper_bound,
+                        'due', v_group.due_at,
+                        'first_segment', v_first,
+                        'last_segment', v_last,
+                        'held_late', v_held
+                    )
+                );
+                foreach v_table in array v_group.tables loop
+                    execute pg_catalog.format('drop table %I.%I', 'pgerase_log', v_table);
+                end loop;
+            exception
+                when dependent_objects_still_exist then
+                    outcome := 'needed';
+            end;
         end if;
 
         foreach relation in array v_group.tables loop

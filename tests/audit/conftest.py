@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from tests.audit.fix_commands import anchors, audit, folder, judge, key, verifier  # noqa: F401 - fixtures of several modules
 from tests.audit.fix_seal import Log, LogCopy, filled
 from tests.fix_database import FreshDatabase
 

@@ -342,6 +342,56 @@ def test_a_class_that_is_no_longer_wanted_keeps_its_entries(bench: Bench) -> Non
     assert not any(step.destructive for step in bench.plan().pending if step.key.kind is Kind.LOG_CLASS)
 
 
+@pytest.mark.parametrize(
+    ("partitioned", "capture", "fits", "more"),
+    [
+        # 1 class, 3 of each column, 1 list of what is the same: 1664; one more is 3 too many.
+        (False, "", 554, "1 column under except:, or 2 columns under mask:"),
+        # Of a masked column 1 in place of 3: three of them are room for two more.
+        (False, "mask: [c1, c2, c3]", 556, "1 column under except:, or 2 columns under mask:"),
+        # Besides 1 number of the entry, 4 of the person, and 2 that say whether the row was and is there: 1662.
+        (True, "personal: {c1: {broad: id}}", 551, "1 column under except:, or 1 column under mask:"),
+    ],
+    ids=["plain", "masked", "apart"],
+)  # fmt: skip
+def test_more_columns_than_an_update_can_pair_are_refused(
+    bench: Bench, partitioned: bool, capture: str, fits: int, more: str
+) -> None:
+    """Threat: plan and apply say nothing, inserts are captured, and the first UPDATE of the table fails (54011)."""
+    columns = ", ".join(f"c{number} integer" for number in range(1, fits))
+    by = " partition by list (id)" if partitioned else ""
+    bench.owner.execute(f"create table app.broad (id integer primary key, {columns}){by}".encode())
+    if partitioned:
+        bench.owner.execute("create table app.broad_rest partition of app.broad default")
+        (bench.folder / "data_map.yaml").write_text(
+            "version: 1\nunindexed: scan\nsubjects: {broad: {table: app.broad, key: id}}\n"
+            "tables: {app.broad: {subject: broad, rows: keep, columns: {c1: {kind: job, purpose: care, erase: clear}}}}\n"
+        )
+    try:
+        bench.write(f"  app.broad: {{{capture}}}\n")
+        bench.apply()
+        for statement in (
+            "insert into app.broad (id) values (1)",
+            "update app.broad set c1 = 2",
+            "delete from app.broad",
+        ):
+            bench.owner.execute(statement.encode())
+        bench.owner.execute("alter table app.broad add one_more integer")
+        (found,) = bench.plan().refusals
+        assert (found.code, found.subject, found.at.line) == ("too-many-columns", "app.broad", 3)
+        assert found.at.file.endswith("audit.yaml")
+        assert found.hint == f"Name {more}."
+        # What the hint says helps.
+        bench.write(f"  app.broad: {{{', '.join(part for part in (capture, 'except: [one_more]') if part)}}}\n")
+        assert bench.plan().refusals == ()
+    finally:
+        with Database.open(bench.database.dsn()) as opened:
+            revert = make_revert(*read_state(opened, bench.prefix), bench.prefix, "bench")
+            apply_plan(opened, revert, allow_drop=True)
+        bench.owner.execute("drop table app.broad")
+        (bench.folder / "data_map.yaml").unlink(missing_ok=True)
+
+
 def test_the_command_says_what_nobody_audits(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     bench.write("  app.loan:\n")
     bench.apply()
@@ -361,6 +411,54 @@ def test_the_command_says_what_nobody_audits(bench: Bench, capsys: pytest.Captur
     capsys.readouterr()
     assert main(arguments) == 0
     assert capsys.readouterr().out == "4 tables captured, 0 left out on purpose, 0 gaps\n"
+
+
+@pytest.mark.parametrize(
+    ("taken", "code", "message"),
+    [
+        ("drop table {l}.value_{n}_tail", "log-missing", " to the end, found: none; writes that are logged there fail then"),
+        ("alter table {l}.leaf detach partition {l}.leaf_{n}", "log-class", "expected a part for the class default, found: "),
+    ],
+    ids=["partition", "part"],
+)  # fmt: skip
+def test_whoever_changes_a_database_is_told_what_its_log_lacks(
+    bench: Bench, capsys: pytest.CaptureFixture[str], taken: str, code: str, message: str
+) -> None:
+    """Threat: somebody drops a partition of the log, and an apply or upgrade that ends well says nothing of writes that fail."""
+    bench.write("  app.loan:\n  app.patient: {mask: [name]}\n  app.counter:\n  app.visit:\n")
+    bench.apply()
+    base = ["--dsn", bench.database.dsn(), "--pack", str(bench.folder)]
+    commands = (["apply", "--yes"], ["upgrade", "--yes"])
+    for command in commands:
+        capsys.readouterr()
+        assert main([*base, *command]) == 0
+        assert "log-" not in capsys.readouterr().err
+    ((number,),) = bench.owner.execute(
+        f"select number from {bench.prefix}_log.class where class = 'default'".encode()
+    ).fetchall()
+    bench.admin.execute(taken.format(l=f"{bench.prefix}_log", n=number).encode())
+    try:
+        for command in commands:
+            assert main([*base, *command]) == 0
+            said = capsys.readouterr()
+            assert f"warning[{code}]: " in said.err and message in said.err
+            assert main([*base, *command, "--format", "json"]) == 0
+            (finding,) = json.loads(capsys.readouterr().out)["findings"]
+            assert (finding["code"], finding["severity"]) == (code, "warning")
+        assert main([*base, "audit", "coverage"]) == 1
+        said = capsys.readouterr().out
+        assert f"error[{code}]: " in said and message in said
+        assert said.endswith("4 tables captured, 0 left out on purpose, 1 gap\n")
+    finally:
+        if code == "log-class":
+            bench.admin.execute(
+                f"alter table {bench.prefix}_log.leaf attach partition {bench.prefix}_log.leaf_{number} for values in ('default')".encode()
+            )
+    if code == "log-missing":
+        assert main([*base, "audit", "maintain"]) == 0
+    capsys.readouterr()
+    assert main([*base, "apply", "--yes"]) == 0
+    assert "log-" not in capsys.readouterr().err
 
 
 def test_what_is_left_out_on_purpose_is_no_gap(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:

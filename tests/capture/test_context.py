@@ -111,6 +111,31 @@ def test_what_a_pooled_session_has_left_over_answers_for_nothing(strict: Clinic)
     assert refused.value.sqlstate == "ZE201"
 
 
+def set_by_hand(clinic: Clinic, request: str | None, purpose: str | None, counter: int) -> None:
+    """Write under settings that a client makes itself, stamped as annotate stamps them; None is not set."""
+    with clinic.admin.transaction():
+        for name, value in (("request", request), ("purpose", purpose)):
+            if value is not None:
+                statement = "select set_config(%s, %s || '@' || extract(epoch from now()), true)"
+                clinic.admin.execute(statement, [f"{clinic.prefix}.{name}", value])
+        clinic.admin.execute("insert into app.counter values (%s, 1)", [counter])
+
+
+def test_a_purpose_that_was_set_by_hand_is_read_with_a_request_only(strict: Clinic, clinic: Clinic) -> None:
+    """docs/capture.md, "Who answers for a write": capture looks for a request, and for a purpose where there is one."""
+    for number, one in enumerate((strict, clinic)):
+        set_by_hand(one, "job 7", "billing", 40 + number)
+        assert said(one)[3:] == ("job 7", "billing")
+        # A request that is empty is one that was set: so annotate says a purpose alone.
+        set_by_hand(one, "", "billing", 42 + number)
+        assert said(one)[3:] == (None, "billing")
+    with pytest.raises(psycopg.Error) as refused:
+        set_by_hand(strict, None, "billing", 44)
+    assert refused.value.sqlstate == "ZE201"
+    set_by_hand(clinic, None, "billing", 44)
+    assert said(clinic)[3:] == (None, None)
+
+
 def test_annotate_refuses_what_says_nothing_and_what_is_no_reference(strict: Clinic) -> None:
     connection = strict.connect()
     for request, purpose in ((None, None), ("", ""), ("x" * 1001, None), (None, "x" * 1001)):

@@ -405,6 +405,46 @@ def test_a_trigger_that_holds_back_or_writes_back_is_noticed(code: str, unapplie
     assert club.everything() == before
 
 
+@pytest.mark.parametrize(
+    ("person", "code", "said"),
+    [
+        # Person 4 is in one club, person 5 in two.
+        (4, _trigger("app.membership", "before delete", "return null;"), "1 row was found to delete and not touched"),
+        (5, _trigger("app.membership", "before delete", "return null;"), "2 rows were found to delete and not touched"),
+        (
+            5,
+            _trigger(
+                "app.task",
+                "after update",
+                "if pg_trigger_depth() = 1 then update app.task set owner_id = old.owner_id "
+                "where task_id = old.task_id; end if; return null;",
+            ),
+            "2 rows are the person's again after erasing three times",
+        ),
+        (
+            4,
+            _trigger(
+                "app.task",
+                "after update",
+                "if pg_trigger_depth() = 1 then update app.task set owner_id = old.owner_id "
+                "where task_id = old.task_id; end if; return null;",
+            ),
+            "1 row is the person's again after erasing three times",
+        ),
+    ],
+)  # fmt: skip
+def test_rows_that_were_held_back_are_counted_in_english(person: int, code: str, said: str, unapplied: Club):
+    # Then person 5 has two open and two closed tasks, person 4 one of each.
+    unapplied.owner.execute(
+        "insert into app.task (task_id, owner_id, status, title) values (53, 5, 'Open', 'f'), (54, 5, 'Closed', 'g')"
+    )
+    unapplied.owner.execute(code.encode())
+    club = unapplied.apply("app.task.theirs", "app.membership.theirs")
+    with pytest.raises(DatabaseFailed) as failure, club.erasing(person):
+        pass
+    assert failure.value.message.partition(": ")[2] == said
+
+
 HISTORIES = {
     "by update, with the eraser's rights": _trigger(
         "app.person",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
@@ -160,6 +161,46 @@ def test_held_people_are_not_erased(shop, pgerase) -> None:  # noqa: F811
     assert pgerase(dsn, "subject", "release", "person", "1", "--yes")[0] == 1
     assert pgerase(dsn, "subject", "erase", "person", "--request", request, "--retry", "--yes")[0] == 0
     assert shop.rows("select status from shop.person where person_id = 1") == [("ERASED",)]
+
+
+def test_holds_are_listed(shop, pgerase) -> None:  # noqa: F811
+    """Whoever answers for holds has to know whom they are on: references are in the commands of long ago."""
+    dsn = shop.database.dsn()
+    assert pgerase(dsn, "subject", "holds") == (0, "nobody is held\n", "")
+    for key, reference in (("2", "case-9"), ("1", "case-7"), ("1", "case-8")):
+        assert pgerase(dsn, "subject", "hold", "person", key, "--reference", reference)[0] == 0
+    rows = shop.rows(f"select hold_id, person, reference, placed_at from {shop.names.logs}.hold order by hold_id")
+    assert [row[1:3] for row in rows] == [("2", "case-9"), ("1", "case-7"), ("1", "case-8")]
+    code, out, _ = pgerase(dsn, "subject", "holds")
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            f"person {person}  held since {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {reference}"
+            for _, person, reference, at in rows
+        ],
+    )
+    code, out, _ = pgerase(dsn, "subject", "holds", "person", "--format", "json")
+    data = json.loads(out)
+    assert (code, data["command"]) == (0, "subject holds")
+    assert [tuple(one[name] for name in ("hold", "subject", "key", "reference")) for one in data["holds"]] == [
+        (number, "person", person, reference) for number, person, reference, _ in rows
+    ]
+    assert [datetime.fromisoformat(one["placed_at"]) for one in data["holds"]] == [at for *_, at in rows]
+    # What was released is over.
+    assert pgerase(dsn, "subject", "release", "person", "1", "--reference", "case-7", "--yes")[0] == 0
+    assert len(pgerase(dsn, "subject", "holds", "person")[1].splitlines()) == 2
+    code, out, err = pgerase(dsn, "subject", "holds", "persom")
+    assert (code, out, "subject" in err) == (2, "", True)
+
+
+def test_a_release_that_nobody_can_confirm_says_how(shop, pgerase) -> None:  # noqa: F811
+    dsn = shop.database.dsn()
+    code, out, err = pgerase(dsn, "subject", "release", "person", "1", "2")
+    assert (code, out) == (3, "")
+    assert err == (
+        "error: nobody is there to ask, and nothing was changed\n"
+        "hint: where the answer is yes, say it by --yes: release the holds on 2 people?\n"
+    )
 
 
 def test_a_hold_on_nobody_is_a_mistake(shop, pgerase) -> None:  # noqa: F811

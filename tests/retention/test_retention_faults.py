@@ -12,6 +12,7 @@ import pytest
 
 from pgerase.database import Database
 from pgerase.errors import DatabaseFailed
+from pgerase.install.survey import survey
 from pgerase.operate import retention
 from pgerase.operate.log_status import log_status
 from pgerase.operate.retention_model import Fate, RunState
@@ -191,6 +192,107 @@ def test_making_goes_on_where_dropping_fails(archive) -> None:
     archive.as_admin("drop view public.mine")
     assert archive.run("2026-03-02").state is RunState.DONE
     assert detached(archive) == set()
+
+
+NEEDS = {
+    "key": (
+        "create table public.mine (entry_id bigint, constraint ours foreign key (entry_id) references {l}.entry_1_20260101 (entry_id))",
+        "constraint ours on table public.mine depends on entry_1_20260101",
+        "drop table public.mine",
+    ),
+    "view": (
+        "create view public.mine as select * from {l}.value_1_20260101; create view public.more as select * from {l}.leaf_1_20260101",
+        "view public.more depends on leaf_1_20260101; view public.mine depends on value_1_20260101",
+        "drop view public.mine, public.more",
+    ),
+    "routine": (
+        "create function public.mine() returns bigint language sql begin atomic select count(*) from {l}.leaf_1_20260101; end",
+        "function public.mine() depends on leaf_1_20260101",
+        "drop function public.mine()",
+    ),
+    "child": (
+        "alter table {l}.value_1 detach partition {l}.value_1_20260101; create table public.mine () inherits ({l}.value_1_20260101)",
+        "table public.mine depends on value_1_20260101",
+        "drop table public.mine",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("made", NEEDS)
+def test_what_others_depend_on_is_named_and_all_else_goes(archive, made: str) -> None:
+    """Threat: one key to one partition keeps everything else past its time, and a bare SQLSTATE is all that anybody hears."""
+    make, named, drop = NEEDS[made]
+    _, young = prepare(archive)
+    archive.define("other", "1 month", "month", "2026-01-15")
+    other = archive.write("2026-01-20", "other")
+    archive.as_admin(make)
+    for day in ("2026-03-01", "2026-03-02"):
+        with pytest.raises(DatabaseFailed) as failure:
+            archive.run(day)
+        assert (failure.value.sqlstate, failure.value.message) == (
+            "2BP01",
+            f"PostgreSQL refused with SQLSTATE 2BP01; {named}",
+        )
+        assert archive.rows("select state, sqlstate from {l}.run order by run_id desc limit 1") == [("failed", "2BP01")]
+        assert other not in archive.entries()
+        # All three of them wait, and whoever asks in the morning is told why.
+        assert detached(archive) == {"entry_1_20260101", "value_1_20260101", "leaf_1_20260101"}
+        told = log_status(archive.owner, archive.prefix, now=utc(day)).alarms
+        assert "the last run was failed with SQLSTATE 2BP01" in told
+        for one in named.split("; "):
+            assert f"{one}: what is due there cannot be dropped while it does" in told
+    # Nothing was recorded as dropped that is there still.
+    assert archive.rows("select body ->> 'class' from {l}.record where kind = 'drop'") == [("other",)]
+    archive.as_admin(drop)
+    assert archive.run("2026-03-03").state is RunState.DONE
+    assert (detached(archive), young in archive.entries()) == (set(), True)
+    assert archive.rows("select body ->> 'class' from {l}.record where kind = 'drop' order by record_id") == [
+        ("other",), ("default",)
+    ]  # fmt: skip
+    assert log_status(archive.owner, archive.prefix, now=utc("2026-03-03")).alarms == ()
+
+
+def test_a_key_to_the_whole_log_is_named_and_the_rest_goes_once_it_is_gone(archive) -> None:
+    """Such a key keeps partitions from being made and detached: its table is somebody else's."""
+    prepare(archive)
+    archive.as_admin(
+        "create unique index theirs on {l}.entry (class, at, entry_id);"
+        "create table public.mine (class text, at timestamptz, entry_id bigint,"
+        " constraint ours foreign key (class, at, entry_id) references {l}.entry (class, at, entry_id))"
+    )
+    with pytest.raises(DatabaseFailed) as failure:
+        archive.run("2026-03-01")
+    assert "; constraint ours on table public.mine depends on entry" in failure.value.message
+    assert any(
+        one.startswith("constraint ours on table public.mine depends on entry: ")
+        for one in log_status(archive.owner, archive.prefix, now=utc("2026-03-01")).alarms
+    )
+    archive.as_admin("drop table public.mine; drop index {l}.theirs")
+    assert archive.run("2026-03-02").state is RunState.DONE
+
+
+def test_install_knows_what_is_detached_as_the_log_does(archive) -> None:
+    """It is written twice, as neither may ask the other: what one of them misses is left behind, or taken for somebody else's."""
+    prepare(archive)
+    archive.as_admin(
+        "alter table {l}.entry_1 detach partition {l}.entry_1_20260101;"
+        "alter table {l}.entry_1_20260101 rename to aside;"
+        "alter table {l}.leaf_1 detach partition {l}.leaf_1_20260201;"
+        # Theirs: of another owner, of other columns, and below a table of somebody's own.
+        "create table {l}.alike (like {l}.entry);"
+        "create table {l}.shorter (entry_id bigint);"
+        "create table {l}.above (like {l}.value);"
+        "create table {l}.below () inherits ({l}.above)"
+    )
+    archive.as_admin(f"alter table {{l}}.below owner to {archive.names.keeper}")
+    known = archive.as_admin(
+        "select found.relation from (values ('entry'), ('value'), ('leaf')) as root (name)"
+        " cross join lateral {l}.unattached(root.name) as found order by 1"
+    )
+    assert known == [("aside",), ("leaf_1_20260201",)]
+    with archive.owner.transaction(undo=True):
+        assert survey(archive.owner, archive.names).detached == ("aside", "leaf_1_20260201")
+    archive.as_admin("drop table {l}.below, {l}.above, {l}.shorter, {l}.alike, {l}.aside, {l}.leaf_1_20260201")
 
 
 def test_what_somebody_detached_by_hand_and_called_otherwise_is_found_and_kept_its_time(archive) -> None:

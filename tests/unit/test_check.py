@@ -36,6 +36,18 @@ def test_a_length_that_is_too_long_is_shown_with_its_line(tmp_path: Path, capsys
     assert out.splitlines()[-1] == f"{tmp_path.name}, files alone: 1 to settle, 0 to know"
 
 
+def test_a_length_that_is_too_long_is_settled_by_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever has to keep it for ten years would have a check that fails for ever, and stop looking."""
+    keep = "capture: {cs.company: {keep: {default: 10 years, because: 'Art. L123-22\u202e of the commercial code'}}}"
+    code, out, _ = checked(tmp_path, keep, capsys)
+    assert code == 0
+    assert "note[long-keep]: entries are kept for more than 36 months, because: Art. L123-22" in out
+    assert "\u202e" not in out
+    assert out.splitlines()[-1] == f"{tmp_path.name}, files alone: 0 to settle, 1 to know"
+    code, out, err = checked(tmp_path, "capture: {cs.company: {keep: {default: 10 years, because: ''}}}", capsys)
+    assert (code, "audit.yaml:2:59: error[blank-text]" in err) == (2, True)
+
+
 def test_what_is_good_to_know_is_no_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = checked(tmp_path, "capture: {cs.company: {}}\nseal: {key_env: SEAL_KEY}", capsys)
     assert code == 0

@@ -38,6 +38,13 @@ SELF_MADE = re.compile(
 )
 
 
+def test_the_auditors_program_and_erasing_leave_no_choice_to_the_reader() -> None:
+    """Neither imports the helper: one stands alone, the other is SQL."""
+    for path in (SOURCES.parents[1] / "tools" / "verify_log.py", SOURCES / "compile" / "erasure" / "functions.py"):
+        text = path.read_text(encoding="utf-8")
+        assert re.findall(r"\w\(s\)|\{\w+\} erasures|of \{\w+\.size\} headers\b", text) == []
+
+
 @pytest.mark.parametrize("folder", ["cli", "report", "operate", "plan", "prove", "install"])
 def test_no_text_counts_by_itself(folder: str) -> None:
     """A number that is formatted right before a plural is wrong for one; the helper writes both."""

@@ -17,7 +17,7 @@ from pgerase.install.localize import localize
 from pgerase.install.names import Home, Names
 from pgerase.install.survey import KEY_MASK, read_log_parts, read_log_sequences, read_log_statistics, read_routines
 from pgerase.plan.drift import Installed, find_drift
-from pgerase.plan.log_drift import LogGap, LogPart, LogSequence
+from pgerase.plan.log_drift import LogGap, LogPart, LogSequence, missing_classes, missing_parts
 from pgerase.plan.log_shape import LogShape, LogShapes
 from pgerase.plan.model import Ledger, Recorded, decoded
 from pgerase.plan.objects import Key, Kind, canonical
@@ -128,18 +128,7 @@ def read_installed(database: Database, prefix: str) -> Installed:
     names = Names(prefix)
     internal = names.internal
     installer = database.value(f"select installer from {identifier(internal, 'installation')}")
-    recorded = database.rows(
-        "select coalesce(pg_catalog.to_jsonb(routine) ->> 'home', 'api') as home, name, deparsed"
-        f" from {identifier(internal, 'routine')} as routine order by 1, 2"
-    )
-    live: dict[Name, list[str]] = {}
-    for routine in read_routines(database, names):
-        live.setdefault(Name(names.home(routine.home), routine.name), []).append(routine.deparsed)
-    # Two of one name: one of them is not ours, and the joined text is not what was recorded.
-    routines = {
-        name: (deparsed, "\n".join(live[name]) if name in live else None)
-        for name, deparsed in ((Name(names.home(Home(row["home"])), row["name"]), row["deparsed"]) for row in recorded)
-    }
+    routines = _read_routines(database, names)
     readable = _is_readable(database, log_classes(prefix))
     return Installed(
         installer=str(installer),
@@ -152,6 +141,22 @@ def read_installed(database: Database, prefix: str) -> Installed:
         log_parts=tuple(LogPart(*part) for part in read_log_parts(database, names)) if readable else None,
         log_gaps=_read_gaps(database, names, routines) if readable else (),
     )
+
+
+def _read_routines(database: Database, names: Names) -> Mapping[Name, tuple[str, str | None]]:
+    """The routines that install recorded, each with how it is spelled now; None where it is gone."""
+    recorded = database.rows(
+        "select coalesce(pg_catalog.to_jsonb(routine) ->> 'home', 'api') as home, name, deparsed"
+        f" from {identifier(names.internal, 'routine')} as routine order by 1, 2"
+    )
+    live: dict[Name, list[str]] = {}
+    for routine in read_routines(database, names):
+        live.setdefault(Name(names.home(routine.home), routine.name), []).append(routine.deparsed)
+    # Two of one name: one of them is not ours, and the joined text is not what was recorded.
+    return {
+        name: (deparsed, "\n".join(live[name]) if name in live else None)
+        for name, deparsed in ((Name(names.home(Home(row["home"])), row["name"]), row["deparsed"]) for row in recorded)
+    }
 
 
 def _read_gaps(database: Database, names: Names, routines: Mapping[Name, tuple[str, str | None]]) -> tuple[LogGap, ...]:
@@ -173,6 +178,20 @@ def log_shapes() -> LogShapes:
     """What install makes of the log. A test compares the file with a fresh installation. Raises InternalError where it is missing."""
     read = json.loads(resources.read_text("sql", "install", "log_tables.json"))
     return LogShapes(tables={name: LogShape(**shape) for name, shape in read["tables"].items()}, parts=read["parts"])
+
+
+def missing_from_log(database: Database, prefix: str) -> tuple[Finding, ...]:
+    """Partitions and parts of the log that somebody took away: writes to captured tables fail for want of them.
+
+    Nothing where there is no log, or where it may not be read. Raises DatabaseFailed.
+    """
+    names = Names(prefix)
+    if not _is_readable(database, log_classes(prefix)):
+        return ()
+    classes = [row["class"] for row in database.rows(f"select class from {identifier(names.logs, 'class')}")]
+    parts = tuple(LogPart(*part) for part in read_log_parts(database, names))
+    gaps = _read_gaps(database, names, _read_routines(database, names))
+    return (*missing_classes(prefix, classes, parts), *missing_parts(prefix, parts, gaps))
 
 
 def drift(database: Database, prefix: str) -> tuple[Finding, ...]:

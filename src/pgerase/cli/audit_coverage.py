@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import click
 
+from pgerase.apply.ledger import missing_from_log
 from pgerase.catalog.model import Catalog, Name
 from pgerase.catalog.read import read_catalog
 from pgerase.check.coverage import Why, captured_tables, left_out, unmatched
@@ -26,18 +27,21 @@ from pgerase.rules.pack import Pack
 def coverage(settings: Settings) -> int:
     """Find tables of --pack that nobody audits, partitions without triggers, and columns that came later.
 
-    Governed tables and those of the data map are to be audited, but for those that audit.yaml leaves out on purpose (uncaptured:).
+    Partitions that the log lacks are found, too: writes fail for want of them. Governed tables and those of the data map are to be audited, but for those that audit.yaml leaves out on purpose (uncaptured:).
     Exit code 1 where something is not, or where audit.yaml leaves out what is not there.
     """
     pack = settings.read_pack()
     if pack is None:
         raise UsageError("audit coverage needs a pack", hint="Name its folder with --pack DIR.")
+    prefix = pack.settings.prefix
     with settings.open_database() as database:
         catalog = read_catalog(database)
-    prefix = pack.settings.prefix
+        missing = missing_from_log(database, prefix)
     wanted = _wanted(pack, catalog)
     uncaptured = pack.audit.uncaptured if pack.audit is not None else ()
-    gaps, slips = find_gaps(catalog, prefix, wanted, uncaptured), unmatched(catalog, uncaptured)
+    # A table whose writes fail is not written down either.
+    gaps = (*find_gaps(catalog, prefix, wanted, uncaptured), *missing)
+    slips = unmatched(catalog, uncaptured)
     findings = (*gaps, *slips)
     captured = captured_tables(catalog, prefix)
     covered = {name for top in captured for name in (top, *catalog.leaves(top))}

@@ -32,7 +32,7 @@ def export(settings: Settings, prefix: str | None, file: Path, *, no_values: boo
     lines = [
         (
             f"{file}: {counted(done.headers, 'header')}, {counted(done.checkpoints, 'checkpoint')},"
-            f" {counted(done.records, 'record')}, {counted(done.entries, 'entry')} and {done.held} under hold"
+            f" {counted(done.records, 'record')}, {counted(done.entries, 'entry')} and {counted(done.held, 'held entry')}"
         ),
         f"to check it: python {verifier} {file} --public-key FILE --anchors FILE",
     ]

@@ -31,17 +31,19 @@ def seal_rules(settings: Settings) -> Seal | None:
 
 
 def anchor_of(settings: Settings, rules: Seal) -> Anchor:
-    """Where checkpoints go. A relative path is one in the pack's folder. Raises UsageError for a webhook without address."""
+    """Where checkpoints go. Raises UsageError for a webhook without address."""
     variable = rules.anchor_webhook_env
     webhook = None if variable is None else Webhook.read(variable, os.environ)
-    file = None if rules.anchor_file is None else (settings.pack or Path()) / rules.anchor_file
-    return Anchor(file, webhook)
+    return Anchor(anchor_file(settings, rules), webhook)
 
 
-def every_of(rules: Seal | None) -> timedelta | None:
-    """How often the log is to be sealed, with months of 30 days; None where nobody says."""
-    if rules is None:
-        return None
+def anchor_file(settings: Settings, rules: Seal) -> Path | None:
+    """The file that checkpoints go to; None where there is none. A relative path is one in the pack's folder."""
+    return None if rules.anchor_file is None else (settings.pack or Path()) / rules.anchor_file
+
+
+def every_of(rules: Seal) -> timedelta:
+    """How often the log is to be sealed, with months of 30 days."""
     return timedelta(days=rules.every.months * 30 + rules.every.days, seconds=rules.every.seconds)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pgerase.cli.audit_options import every_of, public_key_option, seal_rules, trusted
+from pgerase.cli.audit_options import anchor_file, every_of, public_key_option, seal_rules, trusted
 from pgerase.cli.output import print_result, progress
 from pgerase.cli.people import open_log, prefix_option
 from pgerase.cli.settings import Settings, common_options
@@ -47,15 +47,15 @@ def verify(
     if not keys and rules is not None:
         own = SealKey.from_environment(rules.key_env)
         keys = (own.public,) if own is not None else ()
-    if anchors is None and rules is not None and rules.anchor_file is not None:
-        anchors = (settings.pack or Path()) / rules.anchor_file
+    if anchors is None and rules is not None:
+        anchors = anchor_file(settings, rules)
     with settings.open_database() as database:
         log = open_log(settings, database, prefix)
         report = verify_log(
             log,
             keys=keys,
             anchors=anchors,
-            every=every_of(rules),
+            every=every_of(rules) if rules is not None else None,
             progress=lambda what: progress(f"looking at {what}"),
         )
     print_result(settings, _lines(report), _data(report))

@@ -1,19 +1,28 @@
-"""`pgerase subject hold` and `subject release`: legal holds on people."""
+"""`pgerase subject hold`, `subject holds` and `subject release`: legal holds on people."""
 
 from __future__ import annotations
 
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
 from pgerase.cli.output import confirm, print_result
-from pgerase.cli.people import missing_option, open_register, people_options, read_keys, yes_option
+from pgerase.cli.people import (
+    missing_option,
+    open_log,
+    open_register,
+    people_options,
+    prefix_option,
+    read_keys,
+    yes_option,
+)
 from pgerase.cli.settings import Settings, common_options
 from pgerase.counts import counted
 from pgerase.errors import ExitCode
-from pgerase.operate.holds import OwnRow, place_holds, release_holds
+from pgerase.operate.holds import Hold, OwnRow, list_holds, place_holds, release_holds
 from pgerase.operate.log import Log
 from pgerase.operate.people import status
+from pgerase.operate.register import Register
 from pgerase.report import printable
 
 
@@ -49,17 +58,28 @@ def hold(
             own_row=_own_row(settings, subject),
             missing_too=allow_missing,
         )
-    lines = [f"{subject} {one.person}  held since {one.placed_at:%Y-%m-%d %H:%M %Z}, {one.reference}" for one in placed]
-    data = [
-        {
-            "hold": one.number,
-            "key": one.person,
-            "reference": one.reference,
-            "placed_at": one.placed_at.isoformat(),
-        }
-        for one in placed
-    ]
-    print_result(settings, lines, {"command": "subject hold", "subject": subject, "holds": data})
+    data = [_data(one) for one in placed]
+    print_result(
+        settings, [_line(one) for one in placed], {"command": "subject hold", "subject": subject, "holds": data}
+    )
+
+
+@click.command("holds")
+@common_options
+@click.argument("subject", required=False)
+@prefix_option
+@click.pass_obj
+def holds(settings: Settings, subject: str | None, prefix: str | None) -> None:
+    """List the holds that last, the oldest first: on all people, or on those of one SUBJECT."""
+    with settings.open_database() as database:
+        log = open_log(settings, database, prefix)
+        found = [one for one in list_holds(log) if subject in (None, one.subject)]
+        if subject is not None and not found:
+            # A slip is not to be taken for an answer.
+            status(Register(database, log.names.prefix), subject, ())
+    lines = [_line(one) for one in found] or ["nobody is held"]
+    data = [{"subject": one.subject, **_data(one)} for one in found]
+    print_result(settings, lines, {"command": "subject holds", "holds": data})
 
 
 @click.command("release")
@@ -93,6 +113,19 @@ def release(
         {"command": "subject release", "subject": subject, "released": released},
     )
     return ExitCode.DONE if released else ExitCode.NO
+
+
+def _line(hold: Hold) -> str:
+    return printable(f"{hold.subject} {hold.person}  held since {hold.placed_at:%Y-%m-%d %H:%M %Z}, {hold.reference}")
+
+
+def _data(hold: Hold) -> dict[str, Any]:
+    return {
+        "hold": hold.number,
+        "key": hold.person,
+        "reference": hold.reference,
+        "placed_at": hold.placed_at.isoformat(),
+    }
 
 
 def _own_row(settings: Settings, subject: str) -> OwnRow | None:

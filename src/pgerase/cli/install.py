@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
+from pgerase.cli.missing import warn_of_missing
 from pgerase.cli.output import confirm, print_result, print_script, progress
 from pgerase.cli.settings import DEFAULT_PREFIX, Settings, common_options
 from pgerase.errors import Refused
@@ -97,12 +98,20 @@ def _bring_up(
         def do() -> Report:
             return run_install(database, prefix, identity=identity, claim=claim, must_exist=must_exist)
 
-        _carry_out(settings, command, prefix, steps, do, yes=yes)
+        _carry_out(settings, command, prefix, steps, do, lambda: warn_of_missing(database, prefix), yes=yes)
 
 
 def _carry_out(
-    settings: Settings, command: str, prefix: str, steps: Sequence[Step], do: Callable[[], Report], *, yes: bool
+    settings: Settings,
+    command: str,
+    prefix: str,
+    steps: Sequence[Step],
+    do: Callable[[], Report],
+    look: Callable[[], Sequence[Mapping[str, Any]]] = tuple,
+    *,
+    yes: bool,
 ) -> None:
+    """`look` says afterwards what else there is to know, as findings."""
     report = Report(())
     if steps:
         if not yes:
@@ -112,7 +121,7 @@ def _carry_out(
     lines = [str(step) for step in report.steps]
     lines += report.left
     lines.append(_summary(command, prefix, report))
-    print_result(settings, lines, _data(command, prefix, report))
+    print_result(settings, lines, {**_data(command, prefix, report), "findings": look()})
 
 
 def _show_plan(steps: Sequence[Step]) -> None:

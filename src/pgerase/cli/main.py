@@ -43,7 +43,8 @@ COMMANDS = {
     "render": Entry("pgerase.cli.plan:render", "Write the plan as SQL files for psql, Flyway and the like."),
     "request": Entry("pgerase.cli.request:request", "What people asked for: open, list, close."),
     "subject": Entry(
-        "pgerase.cli.subject:subject", "People: status, deactivate, activate, erase, prove, hold, release, history."
+        "pgerase.cli.subject:subject",
+        "People: status, deactivate, activate, erase, prove, hold, holds, release, history.",
     ),
     "audit": Entry(
         "pgerase.cli.audit:audit", "The log of what happened: status, maintain, seal, verify, export, coverage, tail."

@@ -58,7 +58,8 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise Refused(
-            "nobody is there to ask, and nothing was changed", hint="add --yes once the plan is what you want"
+            "nobody is there to ask, and nothing was changed",
+            hint=f"where the answer is yes, say it by --yes: {question}",
         )
     if not click.confirm(question, err=True):
         raise Refused("nothing was changed")

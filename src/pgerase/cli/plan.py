@@ -19,6 +19,7 @@ from pgerase.apply.prepare import Prepared, prepare
 from pgerase.catalog.model import Catalog, Name
 from pgerase.check.spelling import nearest, spell
 from pgerase.cli.lengths import length
+from pgerase.cli.missing import warn_of_missing
 from pgerase.cli.output import confirm, finding_data, findings_text, print_result, print_script, progress
 from pgerase.cli.settings import Settings, common_options
 from pgerase.compare.model import compared_data
@@ -337,7 +338,12 @@ def _carry_out(
     if made.pending:
         confirm(f"{command} this plan to {made.database}?", yes=yes)
     applied = apply_plan(database, made, allow_drop=allow_drop, patience=Patience(seconds=lock_timeout.total_seconds()))
-    print_result(settings, [_done(command, applied), *applied.notes], _applied_data(command, applied))
+    data = _applied_data(command, applied)
+    print_result(
+        settings,
+        [_done(command, applied), *applied.notes],
+        {**data, "findings": warn_of_missing(database, made.prefix)},
+    )
 
 
 def _done(command: str, applied: Applied) -> str:

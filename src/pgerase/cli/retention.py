@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from pgerase.cli.audit_options import anchor_file, every_of, seal_rules
 from pgerase.cli.lengths import length
 from pgerase.cli.output import print_result, progress
 from pgerase.cli.people import prefix_option, which_prefix
@@ -17,6 +18,8 @@ from pgerase.errors import ExitCode
 from pgerase.operate.log_status import MISSED_AFTER, ClassStatus, LogStatus, log_status
 from pgerase.operate.retention import maintain as run_maintenance
 from pgerase.operate.retention_model import Fate, Outcome, Run, RunState
+from pgerase.operate.seal.standing import SealStanding, SealTerms
+from pgerase.rules.audit import Seal
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -107,14 +110,16 @@ def maintain(
 def status(settings: Settings, prefix: str | None, missed_after: timedelta) -> ExitCode:
     """Say how the log stands. Exit code 1 where that is a reason for alarm: the word to look for is ALARM."""
     pack = settings.read_pack()
+    rules = seal_rules(settings)
     with settings.open_database() as database:
         found = log_status(
             database,
             which_prefix(settings, database, prefix),
             missed_after=missed_after,
             accepted=pack.settings.accepted if pack is not None else (),
+            seal=None if rules is None else SealTerms(every_of(rules), anchor_file(settings, rules)),
         )
-    print_result(settings, _status_lines(found), _status_data(found))
+    print_result(settings, _status_lines(found, rules), _status_data(found))
     return ExitCode.NO if found.alarms else ExitCode.DONE
 
 
@@ -172,15 +177,29 @@ def _run_data(done: Run) -> dict[str, Any]:
     }
 
 
-def _status_lines(found: LogStatus) -> list[str]:
+def _status_lines(found: LogStatus, rules: Seal | None) -> list[str]:
     lines = [_class_line(one) for one in found.classes] or ["no class of entries is defined"]
     last = "never" if found.last_run is None else f"{_minute(found.last_run)}, {found.last_state}"
     lines.append(f"last run: {last}; last that was done: {_minute(found.last_done) if found.last_done else 'never'}")
-    if found.last_seal is not None:
-        lines.append(f"last seal: {_minute(found.last_seal)}")
+    if found.classes:
+        lines.append(_seal_line(found.seal, rules))
     if found.holds or found.held:
         lines.append(f"holds: {found.holds}, with {counted(found.held, 'entry')} held past their time")
     return [*lines, *(f"ALARM: {alarm}" for alarm in found.alarms)]
+
+
+def _seal_line(seal: SealStanding, rules: Seal | None) -> str:
+    """When it was sealed, signed and anchored last, as far as that is known here."""
+    sealed, signed = (_minute(at) if at else "never" for at in (seal.sealed_at, seal.signed_at))
+    if rules is None:
+        anchored = "not known without audit.yaml"
+    elif rules.anchor_file is None:
+        anchored = "nowhere" if rules.anchor_webhook_env is None else "not known here, as a webhook takes them"
+    elif not seal.has_anchors:
+        anchored = f"not known here, as there is no {rules.anchor_file} to read"
+    else:
+        anchored = _minute(seal.anchored_at) if seal.anchored_at else "never"
+    return f"last seal: {sealed}; last signature: {signed}; last anchor: {anchored}"
 
 
 def _class_line(one: ClassStatus) -> str:
@@ -223,7 +242,10 @@ def _status_data(found: LogStatus) -> dict[str, Any]:
         "last_state": None if found.last_state is None else found.last_state.value,
         "last_sqlstate": found.last_sqlstate or None,
         "last_done": _iso(found.last_done),
-        "last_seal": _iso(found.last_seal),
+        "last_seal": _iso(found.seal.sealed_at),
+        "last_signature": _iso(found.seal.signed_at),
+        "last_anchor": _iso(found.seal.anchored_at),
+        "unsealed": found.seal.unsealed,
         "detached": found.detached,
         "holds": found.holds,
         "held": found.held,

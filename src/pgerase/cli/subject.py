@@ -9,7 +9,7 @@ from typing import TextIO
 import click
 
 from pgerase.cli.bar import bar
-from pgerase.cli.hold import hold, release
+from pgerase.cli.hold import hold, holds, release
 from pgerase.cli.output import confirm, print_result, progress
 from pgerase.cli.people import (
     count_lines,
@@ -60,6 +60,7 @@ def subject() -> None:
 
 subject.add_command(prove)
 subject.add_command(hold)
+subject.add_command(holds)
 subject.add_command(release)
 
 

@@ -12,7 +12,9 @@ from pgerase.counts import counted
 from pgerase.database import Database, Row
 from pgerase.errors import Severity
 from pgerase.operate.log import Log
+from pgerase.operate.retention import needed
 from pgerase.operate.retention_model import RunState
+from pgerase.operate.seal.standing import SealStanding, SealTerms, overdue, seal_standing
 from pgerase.rules.pack import AcceptedDoor
 
 MISSED_AFTER = timedelta(days=1, hours=2)
@@ -79,7 +81,7 @@ class LogStatus:
     detached: int
     holds: int
     held: int
-    last_seal: datetime | None
+    seal: SealStanding
     late_messages: int
     refused_messages: int
     alarms: tuple[str, ...]
@@ -92,8 +94,11 @@ def log_status(
     now: datetime | None = None,
     missed_after: timedelta = MISSED_AFTER,
     accepted: Collection[AcceptedDoor] = (),
+    seal: SealTerms | None = None,
 ) -> LogStatus:
     """How the log stands. `now` None is the server's clock; ways to switch capture off that are `accepted` are no alarm.
+
+    A seal that is overdue is one by the terms of `seal`; without them nobody said how often.
 
     Raises Refused where there is no log here; DatabaseFailed.
     """
@@ -117,6 +122,9 @@ def log_status(
     )
     found = log.rows("log_runs")[0]
     told = log.rows("log_messages", before=clock - LATE_AFTER)[0]
+    standing = seal_standing(log, None if seal is None else seal.anchors)
+    late = overdue(standing, seal, clock) if seal is not None else ()
+    blocked = [f"{one}: what is due there cannot be dropped while it does" for one in needed(log)]
     status = LogStatus(
         now=clock,
         classes=classes,
@@ -131,12 +139,12 @@ def log_status(
         detached=found["detached"],
         holds=found["holds"],
         held=found["held"],
-        last_seal=found["last_seal"],
+        seal=standing,
         late_messages=told["waiting"],
         refused_messages=told["refused"],
         alarms=(),
     )
-    return _with_alarms(status, missed_after, (*_of_messages(told), *_silenced(database, accepted)))
+    return _with_alarms(status, missed_after, (*blocked, *late, *_of_messages(told), *_silenced(database, accepted)))
 
 
 def _silenced(database: Database, accepted: Collection[AcceptedDoor]) -> list[str]:

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from typing import TypeVar
@@ -36,6 +37,8 @@ _PATIENCE = 60
 _LOCK = "pgerase retention"
 _SEALED_AT_ONCE = 100_000
 _ANOTHER_SEALS = "ZE230"
+_STILL_NEEDED = "2BP01"
+"""dependent_objects_still_exist."""
 
 _T = TypeVar("_T")
 
@@ -59,7 +62,7 @@ def maintain(
     if database.in_transaction:
         raise UsageError("a run of retention makes transactions of its own, and one is open already")
     log = Log(database, prefix)
-    with log.discreet(), _alone(log):
+    with _naming(log), log.discreet(), _alone(log):
         take_back(database, log.names.keeper)
         clock = now or log.now
         begun = log.call("begin_run", clock, clock_is_right)[0]
@@ -80,6 +83,29 @@ def _alone(log: Log) -> Generator[None]:
     finally:
         if not log.database.closed:
             log.database.rows("select pg_catalog.pg_advisory_unlock(pg_catalog.hashtextextended(%s, 0))", key)
+
+
+@contextmanager
+def _naming(log: Log) -> Generator[None]:
+    """Say with a failure what of others depends on the log, which may be why: no name of a table or view is anybody's value."""
+    try:
+        yield
+    except DatabaseFailed as error:
+        named = [] if log.database.closed else needed(log)
+        if not named:
+            raise
+        raise DatabaseFailed(
+            f"{error.message}; {'; '.join(named)}",
+            sqlstate=error.sqlstate,
+            hint="drop what depends on the log; the next run goes on. `pgerase drift` says how",
+            relation=error.relation,
+            constraint=error.constraint,
+        ) from None
+
+
+def needed(log: Log) -> list[str]:
+    """What of others keeps partitions from going, a sentence each. Raises DatabaseFailed."""
+    return [f"{row['name']} depends on {row['relation']}" for row in log.rows("log_needed")]
 
 
 class _Steps:
@@ -114,7 +140,7 @@ class _Steps:
             self._apart(self._seal)
         return self._end()
 
-    def _apart(self, step: Callable[..., None], *arguments: object) -> None:
+    def _apart(self, step: Callable[..., object], *arguments: object) -> None:
         """A step, whose failure is kept for the end. Raises DatabaseFailed where the connection is lost."""
         try:
             step(*arguments)
@@ -161,7 +187,7 @@ class _Steps:
             return
         with self._detaching():
             for row in pending:
-                self._detach(row, "finalize")
+                self._apart(self._detach, row, "finalize")
 
     def _seal(self) -> None:
         """Seal all there is; what is not sealed in the end is found by whoever asks."""
@@ -192,9 +218,12 @@ class _Steps:
             return
         with self._detaching():
             for group in ready:
-                # The first that somebody is in the way of is enough: the others of it stay with it.
-                if all(self._detach(row, "concurrently") for row in group):
-                    self._each([group], Fate.DETACHED)
+                self._apart(self._take_out, group)
+
+    def _take_out(self, group: Sequence[Row]) -> None:
+        """The first that somebody is in the way of is enough: the others of it stay with it."""
+        if all(self._detach(row, "concurrently") for row in group):
+            self._each([group], Fate.DETACHED)
 
     def _is_ready(self, group: Sequence[Row]) -> bool:
         """Whether a partition may go: it is sealed, and what is held is kept."""
@@ -249,13 +278,13 @@ class _Steps:
             return
         gone = {row["relation"]: Fate(row["outcome"]) for row in dropped}
         known = {outcome.name for outcome in self._outcomes}
-        self._outcomes = [
-            Outcome(one.name, gone.get(one.name, one.fate), one.class_name, one.lower, one.upper, one.count, one.why)
-            for one in self._outcomes
-        ]
+        self._outcomes = [replace(one, fate=gone.get(one.name, one.fate)) for one in self._outcomes]
         for name, fate in gone.items():
             if name not in known and name.startswith("entry"):
                 self._note(Outcome(name, fate, why="it was detached before this run"))
+        if Fate.NEEDED in gone.values():
+            # Nobody but whoever made it can say whether it may go; all else goes on.
+            self._failure = self._failure or DatabaseFailed("", sqlstate=_STILL_NEEDED)
         # The first partition, open below, follows the oldest that is left.
         if Fate.DROPPED in gone.values():
             self._make_all()

@@ -22,6 +22,8 @@ class Fate(StrEnum):
     DROPPED = "dropped"
     REFUSED = "refused"
     """Due, and not touched until somebody says so."""
+    NEEDED = "needed"
+    """Due, and something of others depends on it. A failure, until somebody takes that away."""
     BUSY = "busy"
     """Somebody was in the way; the next run goes on."""
 

@@ -17,6 +17,7 @@ from pgerase.plan.log_drift import (
     LogPart,
     LogSequence,
     log_drift,
+    missing_classes,
     missing_parts,
     part_strangers,
     statistics_strangers,
@@ -137,6 +138,7 @@ class _Look:
         if self._installed.log_parts is not None:
             defined = [key.parts[0] for key in self._ledger.live if key.kind is Kind.LOG_CLASS]
             yield from part_strangers(self._prefix, defined, self._installed.log_parts)
+            yield from missing_classes(self._prefix, defined, self._installed.log_parts)
             yield from missing_parts(self._prefix, self._installed.log_parts, self._installed.log_gaps)
 
     def roles(self) -> Iterator[Finding]:

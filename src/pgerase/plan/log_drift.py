@@ -72,8 +72,7 @@ def part_strangers(prefix: str, classes: Iterable[str], parts: Sequence[LogPart]
 
     `classes` are those that the log's own table has. What belongs to none of them is written, read, and never dropped.
     """
-    wanted = {_bound_of(name): name for name in classes}
-    found = {(part.family, part.bound) for part in parts if part.level == 1}
+    wanted = {_bound_of(name) for name in classes}
     # Elsewhere they are strangers, whatever they hold.
     for part in (one for one in parts if one.schema == f"{prefix}_log"):
         name = Name(part.schema, part.name)
@@ -86,9 +85,14 @@ def part_strangers(prefix: str, classes: Iterable[str], parts: Sequence[LogPart]
         elif part.level > 2:
             message = "expected no partition of a partition, found: this"
             yield _error("log-class", name, message, f"Look who made it; what is in it never expires. {_DETACH}")
-    for family in FAMILIES if parts or wanted else ():
-        for bound, class_name in sorted(wanted.items()):
-            if (family, bound) not in found:
+
+
+def missing_classes(prefix: str, classes: Iterable[str], parts: Sequence[LogPart]) -> Iterator[Finding]:
+    """Classes that the log's own table has and one of its three tables has no part for: what is written of them is refused."""
+    found = {(part.family, part.bound) for part in parts if part.level == 1}
+    for class_name in sorted(classes):
+        for family in FAMILIES:
+            if (family, _bound_of(class_name)) not in found:
                 message = (
                     f"expected a part for the class {class_name}, found: nothing; what is written of it is refused"
                 )

@@ -51,9 +51,9 @@ def matrix_csv(matrix: Matrix) -> str:
         found = (cell.low, cell.high, cell.expected_low, cell.expected_high)
         writer.writerow(
             [
-                *map(_harmless, (line.kind, line.name)),
+                *map(_cell, (line.kind, line.name)),
                 *(line.looked, line.people),
-                *map(_harmless, (column.resource, column.table)),
+                *map(_cell, (column.resource, column.table)),
                 *(column.rows, action.value, *found, "yes" if cell.differs else "no"),
             ]
         )
@@ -64,16 +64,18 @@ def matrix_html(matrix: Matrix) -> str:
     """A page that needs nothing but itself."""
     return page(
         "report/matrix",
-        pack=matrix.pack,
-        database=matrix.database,
+        pack=printable(matrix.pack),
+        database=printable(matrix.database),
         about="Rows that each may read or change, as the database counts them; in brackets how many there are.",
         actions=[action.value for action in matrix.actions],
-        columns=[(column.resource, column.table, column.rows) for column in matrix.columns],
+        columns=[(printable(column.resource), printable(column.table), column.rows) for column in matrix.columns],
         lines=[
-            (_who(line), [(_text(cell), cell.differs) for cell in cells])
+            (printable(_who(line)), [(_text(cell), cell.differs) for cell in cells])
             for line, cells in zip(matrix.lines, matrix.cells, strict=True)
         ],
-        notes=[*_notes(matrix), *(f"{one.subject}: {one.message}" for one in matrix.findings)],
+        notes=[
+            printable(note) for note in (*_notes(matrix), *(f"{one.subject}: {one.message}" for one in matrix.findings))
+        ],
     )
 
 
@@ -144,5 +146,6 @@ def _notes(matrix: Matrix) -> Iterator[str]:
         yield f"Not in force, and not counted: {listed}."
 
 
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
+def _cell(text: str) -> str:
+    # What spaces take the place of begins no formula any more: it is looked for first.
+    return f"'{printable(text)}" if text.startswith(_FORMULA) else printable(text)

@@ -37,11 +37,15 @@ class ProfileKeep:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long entries are kept: `default`, which stands at `at`, and for the people of some profiles another time."""
+    """How long entries are kept: `default`, which stands at `at`, and for the people of some profiles another time.
+
+    `because` is why for so long, where that is said.
+    """
 
     default: Span
     profiles: tuple[ProfileKeep, ...]
     at: Position
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,8 +189,15 @@ def advice(rules: AuditRules) -> tuple[Finding, ...]:
         for about, span, at in _lengths(keep):
             if _days(span, _AVERAGE_MONTH) > _MOST_DAYS:
                 message = f"{about} are kept for more than 36 months"
-                hint = "logs of who did what are kept for 6 to 12 months, up to three years on documented grounds (CNIL 2021-122)"
-                found.append(_advice("long-keep", Severity.WARNING, part, message, hint, at))
+                hint = (
+                    "logs of who did what are kept for 6 to 12 months, up to three years on documented grounds (CNIL 2021-122);"
+                    " where the law wants more, say so: {default: …, because: …}"
+                )
+                if keep.because:
+                    # Somebody has decided it: who reads the rules, or what check says, is told why.
+                    message, hint = f"{message}, because: {keep.because}", ""
+                severity = Severity.NOTE if keep.because else Severity.WARNING
+                found.append(_advice("long-keep", severity, part, message, hint, at))
     support = rules.support
     if support is not None and support.announce.notify is None and support.announce.webhook_env is None:
         message = "support access is announced to no team: it is in the log and the outbox only"

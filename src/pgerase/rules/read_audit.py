@@ -133,18 +133,19 @@ _KEEP_PROFILES = defaulted(
     (),
     "How long entries about people of a profile of the data map are kept instead.",
 )
+_KEEP_BECAUSE = defaulted("because", Text("the reason"), "", "Why for so long, where it is more than 36 months.")
 
 
 def _keep(fields: Fields) -> Keep:
     profiles = tuple(ProfileKeep(entry.key, entry.value, entry.at) for entry in fields[_KEEP_PROFILES])
     default, at = fields[_KEEP_DEFAULT]
-    return Keep(default, profiles, at)
+    return Keep(default, profiles, at, fields[_KEEP_BECAUSE])
 
 
 _KEEP: Shape[Keep] = ByKind(
-    "a length of time, or {default: …, profiles: {name: …}}",
+    "a length of time, or {default: …, profiles: {name: …}, because: …}",
     scalar=Mapped(SPAN, lambda span, at, _: Keep(span, (), at)),
-    mapping=Record("keep", (_KEEP_DEFAULT, _KEEP_PROFILES), _keep),
+    mapping=Record("keep", (_KEEP_DEFAULT, _KEEP_PROFILES, _KEEP_BECAUSE), _keep),
 )
 _PARTITION = defaulted(
     "partition",

@@ -539,6 +539,15 @@ ADVICE: dict[str, tuple[str, list[tuple[str, Severity, str]]]] = {
         "log: {keep: {default: 1 year, profiles: {us: 4 years}}}\ncapture: {t: {}}",
         [("long-keep", Severity.WARNING, "2:42")],
     ),
+    "four years, with the reason": (
+        "log: {keep: {default: 4 years, because: the law of accounts}}\ncapture: {t: {}}",
+        [("long-keep", Severity.NOTE, "2:23")],
+    ),
+    "a reason of the log's is none for a table's": (
+        "log: {keep: {default: 4 years, because: the law of accounts}}\ncapture: {t: {keep: 5 years}}",
+        [("long-keep", Severity.NOTE, "2:23"), ("long-keep", Severity.WARNING, "3:21")],
+    ),
+    "a reason for what needs none": ("log: {keep: {default: 1 year, because: habit}}\ncapture: {t: {}}", []),
     "nothing": ("log: {}", [("nothing-captured", Severity.WARNING, "1:1")]),
     "nothing, on purpose": ("uncaptured: {'cs.*': the warehouse does it}", []),
     "told to nobody": ("support: {who: everyone}", [("unannounced", Severity.NOTE, "2:10")]),

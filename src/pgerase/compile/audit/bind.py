@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import ceil
 
 from pgerase.catalog.model import Catalog, Column, Name, Table
 from pgerase.compile.audit.bound import Apart, BoundCapture, LogClass, Whose
@@ -10,11 +11,14 @@ from pgerase.compile.bind_names import NameBinder
 from pgerase.compile.erasure.bind import SPELLED_ONE_WAY
 from pgerase.compile.erasure.bound import BoundMap, BoundMappedTable, BoundSubject
 from pgerase.compile.types import INTEGERS, type_of
+from pgerase.counts import counted
 from pgerase.errors import Finding, Severity
 from pgerase.rules.audit import AuditRules, Capture, PersonalColumn
 
 DEFAULT_CLASS = "default"
 SUPPORT_CLASS = "support"
+MOST_SELECTED = 1664
+"""So many columns has a SELECT at most (MaxTupleAttributeNumber)."""
 
 
 def bind_captures(
@@ -71,7 +75,21 @@ class _CaptureBinder(NameBinder):
         )
         self._check_personal(table, columns, capture)
         keep = self._keep(table, capture, apart)
-        return BoundCapture(table, leaves, key, columns, tuple(masked), apart, tuple(excluded), keep, capture.at)
+        bound = BoundCapture(table, leaves, key, columns, tuple(masked), apart, tuple(excluded), keep, capture.at)
+        self._check_width(bound)
+        return bound
+
+    def _check_width(self, capture: BoundCapture) -> None:
+        """Functions are made without a look at their statements: the first UPDATE would fail."""
+        over = capture.widest - MOST_SELECTED
+        if over > 0:
+            name = str(capture.table.name)
+            message = (
+                f"{name} has too many captured columns for PostgreSQL: of each an update needs what it was, what it is and"
+                f" whether it changed, {capture.widest} in all, and a SELECT has {MOST_SELECTED} at most"
+            )
+            hint = f"Name {counted(ceil(over / 3), 'column')} under except:, or {counted(ceil(over / 2), 'column')} under mask:."
+            raise self.fail("too-many-columns", name, message, capture.at, hint)
 
     # Tables -------------------------------------------------------------------------------------------------------
 

@@ -76,6 +76,18 @@ class BoundCapture:
         return tuple(column for column in self.table.columns if column in named)
 
     @property
+    def widest(self) -> int:
+        """How many columns the widest list of the statement for updates has, which is `changed` (see `changes`).
+
+        Of each column the old value, the new one and whether they are the same, but of a masked one the last alone.
+        """
+        compared = {*self.columns, *self.masked, *self.personal}
+        compared |= {column for group in self.apart for column in group.whose.columns}
+        values = len(self.read) - len(self.masked)
+        once = 1 + bool(self.columns or self.masked) + bool(self.apart) + 2 * self.moves
+        return 2 * values + len(compared) + 4 * len(self.apart) + once
+
+    @property
     def moves(self) -> bool:
         """Whether an update may take a row from one partition to another."""
         return self.table.kind == "p"

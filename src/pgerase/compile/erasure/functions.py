@@ -209,8 +209,12 @@ def _once(query: str, *, first: str = "") -> str:
         "        if v_row.person is null and v_row.hits <> 0 then\n"
         "            raise exception using\n"
         "                errcode = 'ZE101',\n"
-        "                message = format('%s: %s row(s) were found to %s and not touched', "
-        "v_row.relation, v_row.hits, v_row.strategy),\n"
+        "                message = format(\n"
+        "                    '%s: %s found to %s and not touched',\n"
+        "                    v_row.relation,\n"
+        f"                    {_rows('was', 'were')},\n"
+        "                    v_row.strategy\n"
+        "                ),\n"
         "                hint = 'A trigger or somebody else held them back; nothing was changed.';\n"
         "        end if;\n"
         f"        if v_row.person is not null{first} then\n"
@@ -222,6 +226,11 @@ def _once(query: str, *, first: str = "") -> str:
         "        end if;\n"
         "    end loop;\n"
     )
+
+
+def _rows(one: str, several: str) -> str:
+    """How many rows, with the verb that goes with it."""
+    return f"case v_row.hits when 1 then '1 row {one}' else format('%s rows {several}', v_row.hits) end"
 
 
 def _until_clean(statement: Statement, query: str) -> str:
@@ -245,7 +254,11 @@ def _until_clean(statement: Statement, query: str) -> str:
         "        if v_round = 3 then\n"
         "            raise exception using\n"
         "                errcode = 'ZE101',\n"
-        "                message = format('%s: row(s) are the person''s again after erasing three times', v_row.relation),\n"
+        "                message = format(\n"
+        "                    '%s: %s the person''s again after erasing three times',\n"
+        "                    v_row.relation,\n"
+        f"                    {_rows('is', 'are')}\n"
+        "                ),\n"
         "                hint = 'A trigger of the application writes them back; nothing was changed.';\n"
         "        end if;\n"
         "    end loop;\n"
