@@ -16,9 +16,8 @@ from (
     where not exists (
         select
         from pgerase_log.leaf as leaf
-        where leaf.class = entry.class
-            and leaf.at = entry.at
-            and leaf.entry_id = entry.entry_id
+        where leaf.entry_id = entry.entry_id
+            and (leaf.class = entry.class and leaf.at = entry.at) is true
     )
 ) as unsealed
     cross join (

@@ -36,12 +36,10 @@ begin atomic
         from pgerase_log.entry as entry
             cross join lateral pg_catalog.generate_series(1, entry.parts) as number (part)
             left join pgerase_log.leaf as leaf
-                on leaf.class = entry.class and leaf.at = entry.at and leaf.entry_id = entry.entry_id
+                on leaf.entry_id = entry.entry_id and (leaf.class = entry.class and leaf.at = entry.at) is true
             left join pgerase_log.value as value
-                on value.class = entry.class
-                and value.at = entry.at
-                and value.entry_id = entry.entry_id
-                and value.part = number.part
+                on value.entry_id = entry.entry_id
+                and (value.class = entry.class and value.at = entry.at and value.part = number.part) is true
     )
     select found.code, found.class, found.segment_id, found.entry_id, found.part
     from (
@@ -65,9 +63,8 @@ begin atomic
         where not exists (
             select
             from pgerase_log.entry as entry
-            where entry.class = value.class
-                and entry.at = value.at
-                and entry.entry_id = value.entry_id
+            where entry.entry_id = value.entry_id
+                and (entry.class = value.class and entry.at = value.at) is true
                 and value.part between 1 and entry.parts
         )
 
