@@ -36,7 +36,7 @@ begin atomic
     from (select header.* from pgerase_log.segment as header where header.kind = 'record') as segment
         full join grown on grown.segment_id = segment.segment_id
     where coalesce(grown.entries, 0) is distinct from segment.entries
-        or coalesce(grown.root, pgerase_log.root_of_leaves(p_hashes => pg_catalog.decode('', 'hex'))) is distinct from segment.root
+        or coalesce(grown.root, pgerase_log.root_of_leaves(p_hashes => null)) is distinct from segment.root
     order by 3;
 end;
 

@@ -128,6 +128,7 @@ INTERNAL_ROUTINES = {
 LOG_ROUTINES = {
     # Those that write and keep the log, in the order they are made: whether the installing role may call it.
     "annotation": False,
+    "type_of": False,
     "write_entry": False,
     "add_record": False,
     # Partitions and what becomes of them.

@@ -36,7 +36,7 @@ class Changes(Entries):
             "    ) as o\n"
             "    full join (\n"
             f"        select row_number() over (){shift} as {place}, {listed}\n        from {ROWS[NEW]} as t\n"
-            f"    ) as n on n.{place} = o.{place}\n"
+            f"    ) as n on n.{place} = o.{place}{self._where_known('n')}\n"
             "offset 0"
         )
         said = (

@@ -22,7 +22,7 @@ class Entries(Writer):
             ("relation", self._relation),
             ("action", action if action.startswith("case") else quoted(action)),
             ("actor", "v_actor"),
-            ("login", "session_user"),
+            ("login", "v_login"),
             ("role", "v_role"),
             ("request", "v_request"),
             ("purpose", "v_purpose"),
@@ -133,7 +133,7 @@ class OneSide(Entries):
     def _whole(self, event: str, side: str) -> str:
         rows, sources = self._rows(side, "t", "")
         columns = [*self._head(event, "", self._class(self._person())), *rows]
-        return self._insert_entry(columns, f"\nfrom {ROWS[side]} as t{sources}{self._where_known()}")
+        return self._insert_entry(columns, f"\nfrom {ROWS[side]} as t{sources}{self._where_known('t')}")
 
     def _apart(self, event: str, side: str) -> str:
         capture = self._capture
@@ -147,7 +147,7 @@ class OneSide(Entries):
                 for number, group in enumerate(capture.apart, 1)
             ),
         ]
-        changed = query(selected, f"from {ROWS[side]} as t{self._where_known()}")
+        changed = query(selected, f"from {ROWS[side]} as t{self._where_known('t')}")
         numbered = list(enumerate(capture.apart, 1))
         sources = "".join(self._row(group.columns, "changed", prefix, f"{side}_{number}") for number, group in numbered)
         parts = ",\n".join(

@@ -9,6 +9,8 @@ from pgerase.compile.audit import values
 from pgerase.compile.audit.pieces import NEW, OLD, ROWS, Writer, fields, quoted
 from pgerase.compile.sql import fit_name, indent, qualified
 
+_SAID = "    -- A type that is not the server's own could bring code along, to run with our rights.\n"
+
 
 class Frame(Writer):
     """The body of a function, from its variables to its end, around a statement."""
@@ -16,21 +18,21 @@ class Frame(Writer):
     def one_side(self, side: str, write: str) -> str:
         """Of inserted or deleted rows."""
         if self._looks_first:
-            return self._body(
-                [*self._profiles_declared(), *self._known_declared()],
-                self._seen(ROWS[side]) + self._context() + self._answered() + self._profiles([side]) + write,
-            )
-        return self._body([], self._context() + write + self._unwritten(ROWS[side]) + self._answered())
+            return self._looking_first(self._seen(side), [side], write)
+        return self._body([], self._context() + write + self._unwritten(self._kept_out(side)) + self._answered())
 
     def both_sides(self, write: str) -> str:
         """Of updated rows."""
-        declared = [*self._profiles_declared(), *self._known_declared()]
-        if not self._capture.moves:
-            seen = self._seen(ROWS[NEW])
-        else:
-            declared += ["v_old bigint;", "v_new bigint;"]
-            seen = self._counted()
-        return self._body(declared, seen + self._context() + self._answered() + self._profiles([NEW, OLD]) + write)
+        if self._capture.moves:
+            counts, counted = ["v_old bigint;", "v_new bigint;"], self._counted()
+            if self._looks_first:
+                return self._looking_first(counted + self._look(OLD), [NEW, OLD], write, counts)
+            unwritten = self._unwritten(self._strange(OLD) + self._strange(NEW), is_touched=True)
+            return self._body(counts, counted + self._context() + write + unwritten + self._answered())
+        if self._looks_first:
+            return self._looking_first(self._seen(NEW), [NEW, OLD], write)
+        unwritten = self._unwritten(self._strange(NEW), untouched=NEW)
+        return self._body([], self._context() + write + unwritten + self._answered())
 
     def emptied(self, write: str) -> str:
         """Of a table that was emptied."""
@@ -40,6 +42,7 @@ class Frame(Writer):
         lines = [
             "v_at timestamptz;",
             "v_actor text;",
+            "v_login text;",
             "v_role text;",
             "v_request text;",
             "v_purpose text;",
@@ -54,34 +57,54 @@ class Frame(Writer):
 
     # Before anything is written -----------------------------------------------------------------------------------
 
-    def _known_declared(self) -> list[str]:
-        return [] if values.known_types(self._capture.read, "t") is None else ["v_is_known boolean;"]
+    def _looking_first(self, seen: str, sides: Sequence[str], write: str, declared: Sequence[str] = ()) -> str:
+        declared = [*declared, "v_profiles jsonb;", *([] if self._known("t") is None else ["v_is_known boolean;"])]
+        return self._body(declared, seen + self._context() + self._answered() + self._profiles(sides) + write)
 
-    def _seen(self, rows: str) -> str:
+    def _seen(self, side: str) -> str:
         """Nothing where the statement touched no row; an error where columns have got types of others."""
-        known = values.known_types(self._capture.read, "t")
-        if known is None:
-            return f"    if not exists (select from {rows}) then\n        return null;\n    end if;\n\n"
+        nothing = "        return null;\n    end if;\n"
+        if self._known("t") is None:
+            return f"    if not exists (select from {ROWS[side]}) then\n{nothing}\n"
+        return self._look(side, f"    if not found then\n{nothing}")
+
+    def _look(self, side: str, nothing: str = "") -> str:
+        """An error where columns have got types of others; `nothing` says what is done where there are no rows."""
+        if (known := self._known("t")) is None:
+            return ""
         return (
-            "    -- A type that is not the server's own could bring code along, to run with our rights.\n"
-            f"    select {indent(known)}\n    into v_is_known\n    from {rows} as t\n    limit 1;\n"
-            "    if not found then\n        return null;\n    end if;\n" + self._refuse_types()
+            f"{_SAID}    select {indent(known)}\n    into v_is_known\n    from {ROWS[side]} as t\n    limit 1;\n{nothing}"
+            f"    if v_is_known is not true then\n{self._refusal()}\n    end if;\n\n"
         )
 
-    def _unwritten(self, rows: str) -> str:
-        """Where nothing was written: an error if there were rows, whose types kept them out; nobody has to answer for nothing.
+    def _unwritten(self, refused: str, *, untouched: str = "", is_touched: bool = False) -> str:
+        """Where nothing was written: an error if types kept rows out, and nobody has to answer for nothing.
 
-        Whether there are rows is asked within: PL/pgSQL runs an expression with a subquery as a statement of its own.
+        Whether there are rows is asked within: PL/pgSQL runs an expression with a subquery as a statement of its own. An update
+        that changed nothing touched rows nevertheless: `untouched` is the side to ask then, `is_touched` says that it was.
         """
-        refused = (
-            "        -- A type that is not the server's own could bring code along, to run with our rights.\n"
-            f"        if exists (select from {rows}) then\n    {indent(self._refusal())}\n        end if;\n"
-        )
-        inner = (refused if self._where_known() else "") + ("        return null;\n" if self._required else "")
+        answered = ""
+        if self._required and not is_touched:
+            answered = "        return null;\n"
+            if untouched:
+                answered = f"        if not exists (select from {ROWS[untouched]}) then\n            return null;\n        end if;\n"
+        inner = refused + answered
         return f"\n    if not found then\n{inner}    end if;\n\n" if inner else "\n"
 
-    def _refuse_types(self) -> str:
-        return f"    if v_is_known is not true then\n{self._refusal()}\n    end if;\n\n"
+    def _kept_out(self, side: str) -> str:
+        """An error where there are rows, each of which should have been written."""
+        return "" if self._known("t") is None else self._refused_if(f"select from {ROWS[side]}")
+
+    def _strange(self, side: str) -> str:
+        """An error where there are rows of types that are not known."""
+        if (known := self._known("t")) is None:
+            return ""
+        return self._refused_if(
+            f"\n            select\n            from {ROWS[side]} as t\n            where ({indent(known, 12)}) is not true\n        "
+        )
+
+    def _refused_if(self, rows: str) -> str:
+        return f"    {_SAID}        if exists ({rows}) then\n    {indent(self._refusal())}\n        end if;\n"
 
     def _refusal(self) -> str:
         return (
@@ -93,17 +116,9 @@ class Frame(Writer):
 
     def _counted(self) -> str:
         """How many rows there were and are: of a moved row the new one may be missing."""
-        known = values.known_types(self._capture.read, "t")
-        seen = (
+        return (
             f"    v_old := (select count(*) from {ROWS[OLD]});\n    v_new := (select count(*) from {ROWS[NEW]});\n"
             "    if v_old = 0 and v_new = 0 then\n        return null;\n    end if;\n\n"
-        )
-        if known is None:
-            return seen
-        return (
-            f"{seen}    -- A type that is not the server's own could bring code along, to run with our rights.\n"
-            f"    select {indent(known)}\n    into v_is_known\n    from {ROWS[OLD]} as t\n    limit 1;\n"
-            + self._refuse_types()
         )
 
     def _context(self) -> str:
@@ -112,7 +127,7 @@ class Frame(Writer):
         text = (
             "    v_at := clock_timestamp();\n"
             f"    v_actor := {qualified(Name(self._naming.api, 'current_viewer'))}();\n"
-            "    v_role := nullif(current_setting('role'), 'none');\n"
+            "    v_login := session_user;\n    v_role := nullif(current_setting('role'), 'none');\n"
             # Both or neither are set; each is an expression of some size, which PL/pgSQL prepares once a transaction.
             f"    if current_setting({request}, true) <> '' then\n"
             f"        v_request := {annotation}(p_setting => {request});\n"
@@ -139,9 +154,6 @@ class Frame(Writer):
                 + ",\n            schema = tg_table_schema,\n            table = tg_table_name;\n    end if;\n\n"
             )
         return text
-
-    def _profiles_declared(self) -> list[str]:
-        return ["v_profiles jsonb;"] if self._profiled else []
 
     def _profiles(self, sides: Sequence[str]) -> str:
         """The profiles of the people whose rows these are, asked for once."""

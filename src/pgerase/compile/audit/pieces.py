@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pgerase.catalog.model import Column
+from pgerase.catalog.model import Column, Name
 from pgerase.compile.audit import values
 from pgerase.compile.audit.bound import BoundCapture
 from pgerase.compile.naming import Naming
@@ -45,15 +45,16 @@ class Writer:
 
     @property
     def _looks_first(self) -> bool:
-        """Whether types are looked at in a statement before the one that writes, where asking them a row would be dear.
+        """Whether types are looked at in a statement before the one that writes: profiles need the people's keys before."""
+        return self._profiled
 
-        Of domains that is a look into a catalog, and profiles need the people's keys before.
-        """
-        return self._profiled or any(column.domains for column in self._capture.read)
+    def _known(self, row: str) -> str | None:
+        """Whether the types of what is read are known, of a row of this name."""
+        return values.known_types(self._capture.read, row, qualified(Name(self._naming.log, "type_of")))
 
-    def _where_known(self) -> str:
+    def _where_known(self, row: str) -> str:
         """The condition, of the statement that writes, that the types are known: nothing of others is evaluated for such rows."""
-        known = None if self._looks_first else values.known_types(self._capture.read, "t")
+        known = None if self._looks_first else self._known(row)
         return "" if known is None else f"\nwhere {known}"
 
 

@@ -93,25 +93,18 @@ def same(column: Column, server_version: int) -> str:
     return f"coalesce(pg_column_toast_chunk_id({old}) = pg_column_toast_chunk_id({new}), false)\n    or {compared}"
 
 
-def known_types(columns: Iterable[Column], row: str) -> str | None:
+def known_types(columns: Iterable[Column], row: str, type_of: str) -> str | None:
     """Whether columns still have types of the server's own, as they had when this was compiled; None where none had.
 
-    A table's owner may change them afterwards, and bring a cast along.
+    A table's owner may change them afterwards, and bring a cast along. `type_of` is the function that tells a type's number. A
+    CASE that is never true has no value, and the column's type, of a domain the one below it: so it is answered when the
+    statement is planned, which is anew once the table has changed.
     """
-    own = [column for column in columns if is_own(column)]
-    plain = [f"pg_typeof({row}.{ident(column.name)})::oid" for column in own if not column.domains]
-    checks: list[str] = []
-    if plain:
-        largest = plain[0] if len(plain) == 1 else "greatest(\n    " + ",\n    ".join(plain) + "\n)"
-        checks.append(f"{largest} < {_FIRST_USER_TYPE}")
-    checks += [
-        # What is no domain any more has no type below it: then it is asked itself.
-        f"(\n    select coalesce(nullif(domain.typbasetype, 0), domain.oid) < {_FIRST_USER_TYPE}\n    from pg_type as domain\n"
-        f"    where domain.oid = pg_typeof({row}.{ident(column.name)})\n)"
-        for column in own
-        if column.domains
-    ]
-    return "\nand ".join(checks) or None
+    own = [f"{type_of}(case when false then {row}.{ident(column.name)} end)" for column in columns if is_own(column)]
+    if not own:
+        return None
+    largest = own[0] if len(own) == 1 else "greatest(\n    " + ",\n    ".join(own) + "\n)"
+    return f"{largest} < {_FIRST_USER_TYPE}"
 
 
 def settings(columns: Iterable[Column]) -> tuple[str, ...]:
