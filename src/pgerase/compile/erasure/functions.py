@@ -471,8 +471,8 @@ end;
         _function(
             naming,
             "is_known",
-            "p_table regclass, p_columns text[], p_known text[], p_wanted text",
-            "regclass, text[], text[], text",
+            "p_table regclass, p_columns text[], p_others text[], p_known text[], p_wanted text",
+            "regclass, text[], text[], text[], text",
             "boolean",
             # It is not: so that the server asks it when it plans a statement, and keeps the answer as long as the plan.
             "immutable",

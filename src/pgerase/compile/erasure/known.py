@@ -96,7 +96,8 @@ def is_known(naming: Naming) -> str:
     eraser = ident(naming.eraser)
     return f"""
 begin
-    perform {eraser}.assert_columns(p_table, p_columns, p_known);
+    perform {eraser}.assert_columns(p_table, p_columns);
+    perform {eraser}.assert_columns(p_table, p_others, p_known);
     perform {eraser}.assert_user_code(array[p_table], p_wanted, p_reading => true);
     return not exists (select from pg_inherits as below where below.inhparent = p_table);
 end;
@@ -112,23 +113,25 @@ def table_held(naming: Naming, table: Table, columns: Iterable[str], code: str, 
     """
     asked = tuple(columns)
     others = [name for name in asked if name in _others(table)]
-    listed, known = _array(others), _array(_known(table, others))
-    types = types_of_row(naming, table, "v_types", asked)
+    own = [name for name in asked if name not in others]
     eraser, itself = ident(naming.eraser), regclass(table.name)
+    listed = ",\n    ".join([itself, _array(own), _array(others), _array(_known(table, others)), f"'{code}'"])
     text = f"""{_SAID}
 lock table {qualified(table.name)} in access share mode;
+-- Evaluated when it is planned, which is anew once the table has changed; tables below it change on their own.
+if not {eraser}.is_known(
+    {listed}
+) then
+    perform {eraser}.assert_user_code(array[{itself}], '{code}', p_reading => true);
+end if;
 """
-    if types:
+    if types := types_of_row(naming, table, "v_types", own):
         text += f"""declare
+    -- It has the types of now, whatever our snapshot knows.
     v_types {qualified(table.name)};
 begin
     {indent(types)}
 end;
-"""
-    text += f"""-- Looked at when this is planned; tables below it change on their own.
-if not {eraser}.is_known({itself}, {listed}, {known}, '{code}') then
-    perform {eraser}.assert_user_code(array[{itself}], '{code}', p_reading => true);
-end if;
 """
     return folded(f"{' ' * by}{indent(text.rstrip(), by)}\n")
 
