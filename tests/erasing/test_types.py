@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -80,8 +81,10 @@ THREATS = {
     "an index of a child": ("create table s.kid () inherits (s.person); create index on s.kid ((s.holds()))", READING),
     "an expression of statistics": ("create statistics s.odd on (s.holds()), name from s.person", READING),
     "a view under the table's name": (
-        "alter table s.person rename to people; create view s.person as select * from s.people where s.holds(); "
-        "grant all on s.person to public",
+        (
+            "alter table s.person rename to people; create view s.person as select * from s.people where s.holds(); "
+            "grant all on s.person to public"
+        ),
         READING,
     ),
     "a key of a type that was known for another column": (RETYPED, READING),
@@ -93,7 +96,7 @@ THREATS = {
 
 
 @pytest.fixture
-def made(database: FreshDatabase, tmp_path) -> tuple[Erasing, psycopg.Connection]:
+def made(database: FreshDatabase, tmp_path: Path) -> tuple[Erasing, psycopg.Connection]:
     """A database with the map applied, and its owner, who then made functions that raise an error where the eraser runs them."""
     made = Erasing(database, tmp_path, SCHEMA, MAP)
     owner = database.connect()
@@ -234,9 +237,11 @@ def sqlstate(connection: psycopg.Connection, statement: str) -> str | None:
         with connection.transaction(force_rollback=True):
             connection.execute(statement.encode())
     except psycopg.Error as error:
-        assert "ran as" not in str(error), statement
-        return error.sqlstate
-    return None
+        found = error
+    else:
+        return None
+    assert "ran as" not in str(found), statement
+    return found.sqlstate
 
 
 def wait_for_lock(database: FreshDatabase) -> None:

@@ -14,7 +14,7 @@ from pglast import ast, parse_plpgsql, parse_sql
 from pgerase.catalog.model import Name, Table
 from pgerase.compile.sql import dollar_tag
 
-_DECLARED = re.compile(r"^    (v_\w+) (?!record;).*;$", re.MULTILINE)
+_DECLARED = re.compile(r"^    (v_\w+) (?!record;|:=).*;$", re.MULTILINE)
 _RETURNED = re.compile(r"\breturn v_\w+;")
 _MADE = "(person text, state text, profile text, relation text, strategy text, hits bigint)"
 """What our functions return; the parser has to know what is assigned to."""
