@@ -19,6 +19,7 @@ from pgerase.compile.erasure.statement import Statement
 from pgerase.compile.erasure.used import used_columns
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, qualified, regclass, text_literal
+from pgerase.errors import Severity
 
 _ARGUMENTS = "text[], text[], boolean[]"
 _HEAD = "p_keys text[], p_tokens text[], p_erased boolean[]"
@@ -52,7 +53,8 @@ def count_function(statement: Statement, naming: Naming, code: UserCode) -> Desi
     what = (
         f"What erasing these people would do: rows by person, table and strategy. Changes nothing. {_place(statement)}"
     )
-    body = _looked_at(body, naming, statement.emitter.facts.catalog, [one.name for one in statement.work])
+    if not _is_refused(statement):
+        body = _looked_at(body, naming, statement.emitter.facts.catalog, [one.name for one in statement.work])
     return _function(naming, f"count_{statement.subject.name}", _HEAD, _ARGUMENTS, _RETURNS, "stable", body, what)
 
 
@@ -107,7 +109,8 @@ def erase_function(
         "end;\n"
     )
     what = f"Erases these people: locks, proves that nothing hides rows, changes, compares with what it found. {_place(statement)}"
-    body = _looked_at(body, naming, statement.emitter.facts.catalog, [one.name for one in statement.work])
+    if not _is_refused(statement):
+        body = _looked_at(body, naming, statement.emitter.facts.catalog, [one.name for one in statement.work])
     return _function(naming, f"erase_{subject.name}", _HEAD, _ARGUMENTS, _RETURNS, "volatile", body, what)
 
 
@@ -119,6 +122,11 @@ def _is_known(naming: Naming, tables: Sequence[Name], code: UserCode, *, reading
     function, listed = naming_of(naming, "assert_user_code"), _regclasses(tables, 8)
     only = ",\n        p_reading => true" if reading else ""
     return f"    perform {function}(\n        {listed},\n        '{code.hash}'{only}\n    );\n"
+
+
+def _is_refused(statement: Statement) -> bool:
+    """Whether what is written of a statement is no SQL, since something could not be compiled."""
+    return any(one.severity is Severity.ERROR for one in statement.findings)
 
 
 def _looked_at(body: str, naming: Naming, catalog: Catalog, written: Collection[Name] = ()) -> str:
