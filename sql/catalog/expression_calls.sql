@@ -1,5 +1,6 @@
--- What expressions of a table call while its rows are written: checks (those of its columns' domains as well), generated columns
--- and defaults, indexes, partition keys, triggers with their conditions. By operators, too. The server's own functions are left
+-- What expressions of a table call while its rows are written or looked for: checks (those of its columns' domains as well),
+-- generated columns and defaults, indexes, statistics, partition keys, rules, triggers with their conditions, and casts of types
+-- of somebody's own that columns have. By operators, too. The server's own functions are left
 -- out: it does not record who depends on them.
 with recursive column_types as (
     select a.attrelid as table_oid,
@@ -55,6 +56,30 @@ expressions as (
       from pg_catalog.pg_index as i
       join pg_catalog.pg_class as x
         on x.oid = i.indexrelid
+    union all
+    select s.stxrelid,
+           'statistics',
+           s.stxname,
+           'pg_catalog.pg_statistic_ext'::pg_catalog.regclass,
+           s.oid
+      from pg_catalog.pg_statistic_ext as s
+    union all
+    select w.ev_class,
+           'rule',
+           w.rulename,
+           'pg_catalog.pg_rewrite'::pg_catalog.regclass,
+           w.oid
+      from pg_catalog.pg_rewrite as w
+    union all
+    select y.table_oid,
+           'cast',
+           y.column_name,
+           'pg_catalog.pg_cast'::pg_catalog.regclass,
+           k.oid
+      from column_types as y
+      join pg_catalog.pg_cast as k
+        on y.type_oid in (k.castsource, k.casttarget)
+     where y.type_oid >= 16384
     union all
     select p.partrelid,
            'partition key',

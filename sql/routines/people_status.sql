@@ -12,6 +12,8 @@ as $$
 #variable_conflict error
 declare
     v_sqlstate text;
+    v_message text;
+    v_hint text;
     v_is_strange boolean;
 begin
     perform pgerase_internal.assert_subject(p_subject => p_subject);
@@ -44,14 +46,20 @@ begin
         using p_keys, p_subject;
     exception
         when others then
-            get stacked diagnostics v_sqlstate = returned_sqlstate;
+            get stacked diagnostics
+                v_sqlstate = returned_sqlstate,
+                v_message = message_text,
+                v_hint = pg_exception_hint;
             if v_sqlstate like '22%' then
                 v_sqlstate := 'ZE111';
             end if;
             raise exception using
                 errcode = v_sqlstate,
-                message = 'these keys cannot be looked up',
-                hint = 'A key is written as PostgreSQL prints it; a composite one as the text of a JSON array of such texts.';
+                message = case v_sqlstate when 'ZE103' then v_message else 'these keys cannot be looked up' end,
+                hint = case v_sqlstate
+                    when 'ZE103' then v_hint
+                    else 'A key is written as PostgreSQL prints it; a composite one as the text of a JSON array of such texts.'
+                end;
     end;
 end;
 $$;

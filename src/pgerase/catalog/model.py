@@ -165,8 +165,8 @@ class Trigger:
 class ExpressionCall:
     """A routine, not the server's own, that an expression of a table calls, by name or by operator.
 
-    `kind` is check, domain, default, generated, index, partition key or trigger; `name` the constraint, column, index, table
-    or trigger. A trigger calls its function and what its condition names.
+    `kind` is check, domain, default, generated, index, statistics, partition key, rule, trigger or cast (of a type that is
+    somebody's own); `name` what has the expression, or the column. A trigger calls its function and what its condition names.
     """
 
     kind: str

@@ -149,7 +149,10 @@ def _code_owners(look: Look) -> Iterator[Door]:
         found += [
             (one.owner, f"{routine_kind(one)} {spell_routine(one)}", f"routine {routine_in_sql(one)}")
             for call in table.calls
-            if (one := routines.get(call.routine)) is not None and not look.own.made_routine(one)
+            # A cast runs only where an expression asks for it.
+            if call.kind != "cast"
+            and (one := routines.get(call.routine)) is not None
+            and not look.own.made_routine(one)
         ]
         for owner, what, in_statement in found:
             if owner not in look.owners and not look.is_unbound(owner):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pgerase.catalog.model import Catalog, ExpressionCall, Name, Routine, Table, Trigger
 from pgerase.catalog.roles import RoleGraph
 from pgerase.check.spelling import nearest, spell_routine, yaml_text
+from pgerase.compile.erasure.known import FIRST_USER_TYPE
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import qualified, text_literal
 from pgerase.compile.surroundings import leaves_too
@@ -25,6 +26,8 @@ _SHOWN = 16
 _PLACES = 5
 """As many places that call a function are named."""
 _SETS_DEFAULT = "d"
+_PLANNED = frozenset({"index", "statistics"})
+"""What is evaluated while a statement that only reads a table is planned, whoever runs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,8 @@ class UserCode:
         return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
-def user_code(catalog: Catalog, naming: Naming, tables: Iterable[Name]) -> UserCode:
-    """The code of the application that erasing from these tables runs, that of their leaves as well.
+def user_code(catalog: Catalog, naming: Naming, tables: Iterable[Name], read: Iterable[Name] = ()) -> UserCode:
+    """The code of the application that erasing from these tables runs, that of their leaves as well; of `read`, what reading runs.
 
     Functions of the server, pgerase's own, and those that an extension of a superuser brought are none of it.
     """
@@ -62,11 +65,16 @@ def user_code(catalog: Catalog, naming: Naming, tables: Iterable[Name]) -> UserC
     }
     triggers: list[tuple[Name, Trigger]] = []
     places: defaultdict[int, list[str]] = defaultdict(list)
-    for name in leaves_too(catalog, tables):
+    written = dict.fromkeys(leaves_too(catalog, tables))
+    for name in written:
         table = catalog.tables[name]
         triggers += [(name, one) for one in table.triggers if one.function.schema not in own]
         for call in table.calls:
             if call.routine in routines and _is_run(table, call):
+                places[call.routine].append(_place(name, call))
+    for name in leaves_too(catalog, read):
+        for call in catalog.tables[name].calls if name not in written else ():
+            if call.routine in routines and call.kind in _PLANNED:
                 places[call.routine].append(_place(name, call))
     found = sorted(((routines[oid], tuple(at)) for oid, at in places.items()), key=lambda one: _signature(one[0]))
     return UserCode(tuple(triggers), tuple(found))
@@ -153,7 +161,8 @@ begin
             from pg_trigger as t
                 join pg_proc as f on f.oid = t.tgfoid
                 join pg_namespace as home on home.oid = f.pronamespace
-            where not t.tgisinternal
+            where not p_reading
+                and not t.tgisinternal
                 and home.nspname not in ({own})
                 and t.tgrelid in (select tree.oid from tree)
         ),
@@ -163,7 +172,8 @@ begin
             union all
             select 'pg_constraint'::regclass, k.oid
             from pg_constraint as k
-            where k.contype = 'c'
+            where not p_reading
+                and k.contype = 'c'
                 and (
                     k.conrelid in (select tree.oid from tree)
                     or k.contypid in (select column_type.oid from column_type)
@@ -173,22 +183,41 @@ begin
             from pg_attrdef as d
                 join tree on tree.oid = d.adrelid
                 join pg_attribute as a on a.attrelid = d.adrelid and a.attnum = d.adnum
-            where a.attgenerated <> ''
-                or exists (
-                    select
-                    from pg_constraint as k
-                    where k.conrelid = d.adrelid
-                        and k.contype = 'f'
-                        and '{_SETS_DEFAULT}' in (k.confdeltype, k.confupdtype)
-                        and d.adnum = any (k.conkey)
+            where not p_reading
+                and (
+                    a.attgenerated <> ''
+                    or exists (
+                        select
+                        from pg_constraint as k
+                        where k.conrelid = d.adrelid
+                            and k.contype = 'f'
+                            and '{_SETS_DEFAULT}' in (k.confdeltype, k.confupdtype)
+                            and d.adnum = any (k.conkey)
+                    )
                 )
             union all
             select 'pg_class'::regclass, i.indexrelid
             from pg_index as i
                 join tree on tree.oid = i.indrelid
             union all
+            select 'pg_statistic_ext'::regclass, s.oid
+            from pg_statistic_ext as s
+                join tree on tree.oid = s.stxrelid
+            union all
+            select 'pg_rewrite'::regclass, w.oid
+            from pg_rewrite as w
+                join tree on tree.oid = w.ev_class
+            where not p_reading
+            union all
+            select 'pg_cast'::regclass, k.oid
+            from pg_cast as k
+                join column_type on column_type.oid in (k.castsource, k.casttarget)
+            where not p_reading
+                and column_type.oid >= {FIRST_USER_TYPE}
+            union all
             select 'pg_class'::regclass, tree.oid
             from tree
+            where not p_reading
         ),
         called (oid) as (
             select distinct coalesce(o.oprcode::oid, d.refobjid)
@@ -267,6 +296,8 @@ def _place(table: Name, call: ExpressionCall) -> str:
     match call.kind:
         case "partition key":
             return f"partition key of {table}"
+        case "cast":
+            return f"cast of the type of {table}.{call.name}"
         case "domain" | "default" | "generated":
             return f"{call.kind} of {table}.{call.name}"
         case _:

@@ -121,13 +121,13 @@ def compile_erasure(
         findings += dict.fromkeys([*statement.findings, *statement.unwritable()])
         functions += made
         written |= {*tables, subject.table.name}
-        erased_from |= set(tables)
+        erased_from |= {*tables, *([subject.table.name] if subject.lifecycle is not None else [])}
         read |= statement.reads
-    run = user_code(catalog, naming, sorted(erased_from))
+    run = user_code(catalog, naming, sorted(erased_from), sorted(written | read))
     findings += code_findings(run, catalog, written | read, acknowledged, data_map.at)
     if any(finding.severity is Severity.ERROR for finding in findings):
         return Erasure((), tuple(dict.fromkeys(findings)), bound_map, undecided)
-    guard_functions, guard_triggers = erased_guards(bound_map, naming)
+    guard_functions, guard_triggers = erased_guards(bound_map, naming, catalog)
     objects: list[DesiredObject] = [
         *_grants(catalog, naming, written, read - written),
         *_exempt(catalog, naming, governed, written, read - written),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from pgerase.catalog.model import Column, Table
 from pgerase.compile.erasure.bind import constant_of
+from pgerase.compile.erasure.known import as_text, is_others, printed
 from pgerase.compile.sql import ident, text_literal
 from pgerase.compile.types import DATE, INTEGERS, TIMESTAMP, TIMESTAMPTZ, literal, null_of, type_of
 from pgerase.errors import Finding, Position, Severity
@@ -92,7 +93,7 @@ def _generalized(column: Column, to: rules.DatePart | int, value: str, at: Posit
     if isinstance(to, int):
         if not kind.is_text or kind.many:
             raise Misfit("generalize-type", f"its first {to} characters: it is {column.type}, not text", "", at)
-        return f"left({value}::text, {to})"
+        return f"left({as_text(column, value)}, {to})"
     match kind.base:
         case _ if kind.many:
             pass
@@ -160,7 +161,9 @@ def _token(table: Table, token: rules.Placeholder, row: str, person: str, length
     if kind.many or not (kind.is_text or kind.enum or kind.base in _SPELLED_ALIKE):
         message = f"{{token:{token.argument}}}: it is {column.type}, which sessions may spell in different ways"
         raise Misfit("filler-type", message, "Take a column of integers, text or uuids.", at)
-    salted = f"{person}.token || ':' || coalesce({row}.{ident(token.argument)}::text, '')"
+    source = f"{row}.{ident(token.argument)}"
+    held = printed(source) if is_others(column) else f"coalesce({source}::text, '')"
+    salted = f"{person}.token || ':' || {held}"
     return f"left(encode(sha256(convert_to({salted}, 'UTF8')), 'hex'), {length})"
 
 
@@ -202,14 +205,14 @@ def _names(definition: str, column: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", definition) is not None
 
 
-def comparable(column: Column) -> str:
-    """A suffix that makes values of the column's type comparable: some types have no equality, or not in pg_catalog.
+def comparable(column: Column, source: str) -> str:
+    """A value so that it can be compared with others of its column: some types have no equality, or not in pg_catalog.
 
     Composites may be made of such types.
     """
     kind = type_of(column)
     own = "." in kind.base and column.type_kind in {"b", "c"}
-    return "::text" if own or kind.base in _NO_EQUALITY else ""
+    return as_text(column, source) if own or kind.base in _NO_EQUALITY else source
 
 
 _NO_EQUALITY = frozenset(

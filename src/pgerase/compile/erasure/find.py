@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pgerase.catalog.model import Table
+from pgerase.catalog.model import Column, Table
 from pgerase.compile import sql
 from pgerase.compile.erasure import bound
 from pgerase.compile.erasure.bound import Backward, BoundLink, Forward, Gone, Verb
@@ -279,15 +279,22 @@ class Finder(Outcomes):
         if not changed:
             return "false"
         named = dict(values)
-        casts = [comparable(column) for name in changed if (column := table.column(name)) is not None]
-        old = [f"{ROW}.{ident(name)}{cast}" for name, cast in zip(changed, casts, strict=True)]
+        columns = [column for name in changed if (column := table.column(name)) is not None]
+        old = [comparable(one, f"{ROW}.{ident(one.name)}") for one in columns]
         new = [
-            f"({named[name]}){cast}" if name in named and cast else named.get(name, f"becomes.{ident(name)}{cast}")
-            for name, cast in zip(changed, casts, strict=True)
+            _compared(one, named[one.name]) if one.name in named else comparable(one, f"becomes.{ident(one.name)}")
+            for one in columns
         ]
         if len(changed) == 1:
             return f"{old[0]} is distinct from {new[0]}"
         return f"({listed_long(old)})\n    is distinct from ({listed_long(new)})"
+
+
+def _compared(column: Column, value: str) -> str:
+    """An expression as it is compared, in brackets only where something is done with it."""
+    whole = f"({value})"
+    made = comparable(column, whole)
+    return value if made == whole else made
 
 
 def _changed(hits: Iterable[Hit]) -> list[str]:

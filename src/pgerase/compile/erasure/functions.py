@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from pgerase.catalog.model import Name, Table
+from pgerase.catalog.model import Catalog, Name, Table
 from pgerase.catalog.settings import STABLE
 from pgerase.compile.bound import BoundCondition
 from pgerase.compile.desired import DesiredFunction
 from pgerase.compile.erasure.bound import BoundSubject, ToValue
-from pgerase.compile.erasure.code import UserCode, assert_user_code
-from pgerase.compile.erasure.known import ASSERT_TYPES, types_are_known
+from pgerase.compile.erasure.code import UserCode, assert_user_code, user_code
+from pgerase.compile.erasure.known import ASSERT_TYPES, LOOK, assert_columns, columns_known, is_known, table_held
 from pgerase.compile.erasure.parts import Part, key_name, key_names, key_text
 from pgerase.compile.erasure.people import ERASED_BEFORE
 from pgerase.compile.erasure.statement import Statement
+from pgerase.compile.erasure.used import used_columns
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, qualified, regclass, text_literal
+from pgerase.errors import Severity
 
 _ARGUMENTS = "text[], text[], boolean[]"
 _HEAD = "p_keys text[], p_tokens text[], p_erased boolean[]"
@@ -41,7 +43,7 @@ def count_function(statement: Statement, naming: Naming, code: UserCode) -> Desi
         "\n#variable_conflict use_column\n"
         f"{_declared(statement)}"
         "begin\n"
-        f"{types_are_known(naming, _tables(statement))}"
+        f"{LOOK}"
         # It evaluates checks, with the eraser's rights.
         f"{_code_is_known(statement, naming, code)}"
         f"{before}"
@@ -51,6 +53,8 @@ def count_function(statement: Statement, naming: Naming, code: UserCode) -> Desi
     what = (
         f"What erasing these people would do: rows by person, table and strategy. Changes nothing. {_place(statement)}"
     )
+    if not _is_refused(statement):
+        body = _looked_at(body, naming, statement.emitter.facts.catalog, [one.name for one in statement.work])
     return _function(naming, f"count_{statement.subject.name}", _HEAD, _ARGUMENTS, _RETURNS, "stable", body, what)
 
 
@@ -92,7 +96,7 @@ def erase_function(
         "    -- Nobody changes a table's policies or triggers from here on.\n"
         f"{_locks(written, read)}"
         f"    perform {naming_of(naming, 'assert_blind')}({_regclasses(tables)});\n"
-        f"{types_are_known(naming, _tables(statement))}"
+        f"{LOOK}"
         f"{_code_is_known(statement, naming, code)}"
         f"{before}"
         f"{_held_before(naming) if again else ''}"
@@ -105,20 +109,34 @@ def erase_function(
         "end;\n"
     )
     what = f"Erases these people: locks, proves that nothing hides rows, changes, compares with what it found. {_place(statement)}"
+    if not _is_refused(statement):
+        body = _looked_at(body, naming, statement.emitter.facts.catalog, [one.name for one in statement.work])
     return _function(naming, f"erase_{subject.name}", _HEAD, _ARGUMENTS, _RETURNS, "volatile", body, what)
 
 
 def _code_is_known(statement: Statement, naming: Naming, code: UserCode) -> str:
-    tables = _regclasses([one.name for one in statement.work], 8)
-    return f"    perform {naming_of(naming, 'assert_user_code')}(\n        {tables},\n        '{code.hash}'\n    );\n"
+    return _is_known(naming, [one.name for one in statement.work], code)
 
 
-def _tables(statement: Statement) -> list[Table]:
-    """The tables that erasing changes or reads, as far as its parts are written."""
-    facts = statement.emitter.facts
-    changed = [one.table for one in statement.work]
-    read = {*statement.reads, *facts.tables} - {table.name for table in changed}
-    return [*changed, *(facts.catalog.tables[name] for name in sorted(read))]
+def _is_known(naming: Naming, tables: Sequence[Name], code: UserCode, *, reading: bool = False) -> str:
+    function, listed = naming_of(naming, "assert_user_code"), _regclasses(tables, 8)
+    only = ",\n        p_reading => true" if reading else ""
+    return f"    perform {function}(\n        {listed},\n        '{code.hash}'{only}\n    );\n"
+
+
+def _is_refused(statement: Statement) -> bool:
+    """Whether what is written of a statement is no SQL, since something could not be compiled."""
+    return any(one.severity is Severity.ERROR for one in statement.findings)
+
+
+def _looked_at(body: str, naming: Naming, catalog: Catalog, written: Collection[Name] = ()) -> str:
+    """A body that first holds the tables it uses, and knows the types of what it uses and the code that reading them runs.
+
+    What writing runs is known otherwise, of the tables `written`.
+    """
+    read = [name for name in used_columns(body.replace(LOOK, ""), catalog.tables) if name not in written]
+    known = _is_known(naming, read, user_code(catalog, naming, (), read), reading=True) if read else ""
+    return columns_known(body.replace(LOOK, f"{LOOK}{known}"), naming, catalog.tables)
 
 
 def _variables(statement: Statement, *, code: bool) -> list[str]:
@@ -282,9 +300,9 @@ def state_functions(statement: Statement, naming: Naming) -> list[DesiredFunctio
             f"            when {lifecycle.erased} then 'erased'\n            else 'active'\n        end"
         )
     first = ident(subject.key_columns[0])
-    known = types_are_known(naming, [subject.table])
+    catalog = statement.emitter.facts.catalog
     status = (
-        f"\n#variable_conflict use_column\nbegin\n{known}"
+        f"\n#variable_conflict use_column\nbegin\n{LOOK}"
         "    return query\n"
         # As PostgreSQL spells the key: 007 is known to the ledger as 7.
         f"    select case when self.{first} is null then given.person else {key_text(subject, 'self')} end,\n"
@@ -301,13 +319,14 @@ def state_functions(statement: Statement, naming: Naming) -> list[DesiredFunctio
             "text[]",
             "table (person text, state text)",
             "stable",
-            status,
+            _looked_at(status, naming, catalog),
             f"The state of people. {_place(statement)}",
         )
     ]
     if lifecycle is None:
         return made
     since = lifecycle.inactive_since
+    written = [subject.table.name]
     since_set = (
         ""
         if since is None
@@ -319,7 +338,9 @@ def state_functions(statement: Statement, naming: Naming) -> list[DesiredFunctio
         "    if p_state not in ('active', 'inactive') then\n"
         "        raise exception using\n            errcode = 'invalid_parameter_value',\n"
         "            message = 'people are made active or inactive; erasing is another thing';\n    end if;\n"
-        f"{known}"
+        f"{LOOK}"
+        "    -- Its triggers and checks run as they do while erasing.\n"
+        f"{_is_known(naming, written, user_code(catalog, naming, written))}"
         f"    update {table} as self\n"
         f"    set {ident(lifecycle.column)} = case p_state when 'inactive' then {lifecycle.inactive}"
         f" else {lifecycle.active} end{since_set}\n"
@@ -337,7 +358,7 @@ def state_functions(statement: Statement, naming: Naming) -> list[DesiredFunctio
             "text[], text",
             "bigint",
             "volatile",
-            state_body,
+            _looked_at(state_body, naming, catalog, written),
             f"Makes active people inactive and the other way round; erased ones stay erased. {_place(statement)}",
         )
     )
@@ -354,9 +375,8 @@ def profile_function(
         f"            when {' and '.join(statement.holds(when, 'self')) or 'true'} then {text_literal(name).strip()}\n"
         for name, when in profiles
     )
-    asked = [subject.table, *(facts.catalog.tables[name] for name in sorted({*facts.tables} - {subject.table.name}))]
     body = (
-        f"\n#variable_conflict use_column\nbegin\n{types_are_known(naming, asked)}"
+        f"\n#variable_conflict use_column\nbegin\n{LOOK}"
         "    return query\n"
         "    select found.person, found.profile\n    from (\n"
         f"        select given.person, case\n{cases}        end as profile\n"
@@ -366,6 +386,10 @@ def profile_function(
         "    ) as found\n    where found.profile is not null;\n"
         "end;\n"
     )
+    held = "".join(
+        table_held(naming, facts.catalog.tables[name], columns, user_code(facts.catalog, naming, (), [name]).hash, by=4)
+        for name, columns in used_columns(body.replace(LOOK, ""), facts.catalog.tables).items()
+    )
     what = f"The profiles of people, where they have one. {_place(statement)}"
     made = _function(
         naming,
@@ -373,8 +397,9 @@ def profile_function(
         "p_keys text[]",
         "text[]",
         "table (person text, profile text)",
-        "stable",
-        body,
+        # It locks.
+        "volatile",
+        body.replace(LOOK, held),
         what,
     )
     return replace(made, executors=(naming.keeper,))
@@ -447,18 +472,39 @@ end;
         _function(
             naming,
             "assert_types",
-            "p_table regclass, p_columns text[]",
-            "regclass, text[]",
+            "p_table regclass, p_types oid[], p_known text[] default array[]::text[]",
+            "regclass, oid[], text[]",
             "void",
             "stable",
             ASSERT_TYPES,
-            "Refuses where a column has got a type of somebody's own.",
+            "Refuses types of columns that are neither the server's own nor known.",
+        ),
+        _function(
+            naming,
+            "assert_columns",
+            "p_table regclass, p_columns text[], p_known text[] default array[]::text[]",
+            "regclass, text[], text[]",
+            "void",
+            "volatile",
+            assert_columns(naming),
+            "Holds a table as it is, and refuses where a column has got a type of somebody's own.",
+        ),
+        _function(
+            naming,
+            "is_known",
+            "p_table regclass, p_columns text[], p_others text[], p_known text[], p_wanted text",
+            "regclass, text[], text[], text[], text",
+            "boolean",
+            # It is not: so that the server asks it when it plans a statement, and keeps the answer as long as the plan.
+            "immutable",
+            is_known(naming),
+            "Refuses where columns or the code that reading runs are not known; whether the table has none below it.",
         ),
         _function(
             naming,
             "assert_user_code",
-            "p_tables regclass[], p_wanted text",
-            "regclass[], text",
+            "p_tables regclass[], p_wanted text, p_reading boolean default false",
+            "regclass[], text, boolean",
             "void",
             "stable",
             assert_user_code(naming),

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pgerase.catalog.model import Column, Name, Table
+from pgerase.catalog.model import Catalog, Column, Name, Table
 from pgerase.compile.desired import DesiredFunction, DesiredTrigger, partition_makers
 from pgerase.compile.erasure.bound import BoundLink, BoundMap, BoundSubject
+from pgerase.compile.erasure.code import user_code
 from pgerase.compile.erasure.fill import comparable
-from pgerase.compile.erasure.known import types_are_known
+from pgerase.compile.erasure.known import as_text, is_others, printed, table_held, types_of_row
 from pgerase.compile.erasure.parts import row_key_text
 from pgerase.compile.naming import Naming
 from pgerase.compile.sql import dollar_tag, fit_name, ident, indent, plpgsql, qualified, row_field, text_literal
 from pgerase.compile.types import type_of
 
 
-def erased_guards(data_map: BoundMap, naming: Naming) -> tuple[tuple[DesiredFunction, ...], tuple[DesiredTrigger, ...]]:
+def erased_guards(
+    data_map: BoundMap, naming: Naming, catalog: Catalog
+) -> tuple[tuple[DesiredFunction, ...], tuple[DesiredTrigger, ...]]:
     """Guard functions and triggers on the subjects' tables and on every table with a link that a row itself holds."""
     functions: list[DesiredFunction] = []
     triggers: list[DesiredTrigger] = []
@@ -30,7 +33,7 @@ def erased_guards(data_map: BoundMap, naming: Naming) -> tuple[tuple[DesiredFunc
     for mapped in data_map.tables.values():
         links = [link for link in mapped.links if link.path.is_direct and not link.is_self]
         if links:
-            function, made = _link_guard(mapped.table, links, data_map, naming)
+            function, made = _link_guard(mapped.table, links, data_map, naming, catalog)
             functions.append(function)
             triggers += made
     return tuple(functions), tuple(triggers)
@@ -39,7 +42,13 @@ def erased_guards(data_map: BoundMap, naming: Naming) -> tuple[tuple[DesiredFunc
 def _state(subject: BoundSubject, alias: str, naming: Naming) -> str:
     """Whether a person's row is that of somebody erased."""
     if subject.lifecycle is not None:
-        return f"{row_field(alias, subject.lifecycle.column)} = {subject.lifecycle.erased}"
+        column = subject.table.column(subject.lifecycle.column)
+        assert column is not None
+        field = row_field(alias, column.name)
+        if is_others(column):
+            # Neither its type nor a literal of it: another one may have got the name.
+            return f"{printed(field)} = {subject.lifecycle.erased.removesuffix(f'::{column.base_type}')}"
+        return f"{field} = {subject.lifecycle.erased}"
     is_erased = qualified(Name(naming.internal, "is_erased"))
     return f"{is_erased}({text_literal(subject.name).strip()}, {row_key_text(subject, alias)})"
 
@@ -57,14 +66,21 @@ def _self_guard(
         kept[subject.lifecycle.column] = None
     columns = [column for name in kept if (column := table.column(name)) is not None]
     changed = "\n            or ".join(
-        f"{row_field('new', one.name)}{comparable(one)} is distinct from {row_field('old', one.name)}{comparable(one)}"
+        " is distinct from ".join(
+            as_text(one, field) if is_others(one) else comparable(one, field)
+            for field in (row_field("new", one.name), row_field("old", one.name))
+        )
         for one in columns
     )
     moved = " or ".join(
         f"{row_field('new', name)} is distinct from {row_field('old', name)}" for name in subject.key_columns
     )
+    # A new row is asked for its key alone.
+    key_known = types_of_row(naming, table, "new", subject.key_columns)
+    rest_known = types_of_row(naming, table, "new", [name for name in kept if name not in subject.key_columns])
     body = f"""
 begin
+    {indent(key_known)}
     if tg_op = 'INSERT' or {moved} then
         if {again} then
             raise exception using
@@ -75,8 +91,11 @@ begin
                 table = tg_table_name;
         end if;
     end if;
-    if tg_op = 'UPDATE'
-        and {_state(subject, "old", naming)}
+    if tg_op = 'INSERT' then
+        return null;
+    end if;
+    {indent(rest_known)}
+    if {_state(subject, "old", naming)}
         and (
             {changed}
         )
@@ -99,7 +118,7 @@ end;
 
 
 def _link_guard(
-    table: Table, links: Sequence[BoundLink], data_map: BoundMap, naming: Naming
+    table: Table, links: Sequence[BoundLink], data_map: BoundMap, naming: Naming, catalog: Catalog
 ) -> tuple[DesiredFunction, tuple[DesiredTrigger, ...]]:
     """Rows are not linked to people who are erased or being erased."""
     checks: list[str] = []
@@ -117,9 +136,9 @@ def _link_guard(
         found = " and ".join(f"person.{ident(theirs)} = {row_field('new', mine)}" for mine, theirs in pairs)
         if link.path.identifier is None:
             constrained = _is_constrained(link, subject, table, data_map)
-            checks.append(_by_key(table, link, subject, changed, found, naming, constrained=constrained))
+            checks.append(_by_key(table, link, subject, changed, found, naming, catalog, constrained=constrained))
         else:
-            checks.append(_by_identifier(table, link, subject, changed, found, naming))
+            checks.append(_by_identifier(table, link, subject, changed, found, naming, catalog))
     loops = any(link.path.identifier is not None for link in links)
     declared = "declare\n    v_person record;\n" if loops else ""
     body = f"\n{declared}begin\n{''.join(checks)}    return null;\nend;\n"
@@ -142,7 +161,15 @@ def _is_constrained(link: BoundLink, subject: BoundSubject, table: Table, data_m
 
 
 def _by_key(
-    table: Table, link: BoundLink, subject: BoundSubject, changed: str, found: str, naming: Naming, *, constrained: bool
+    table: Table,
+    link: BoundLink,
+    subject: BoundSubject,
+    changed: str,
+    found: str,
+    naming: Naming,
+    catalog: Catalog,
+    *,
+    constrained: bool,
 ) -> str:
     refused = f"""exists (
             select
@@ -157,7 +184,7 @@ def _by_key(
         text = keys if len(subject.key) == 1 else f"jsonb_build_array({keys})::text"
         refused += f"\n            or {_in_ledger(subject, text, naming)}"
     return f"""    if tg_op = 'INSERT' or {changed} then
-{_types_are_known(subject, subject.key_columns, naming)}        -- Waits for an erasure that holds the person, and makes a later one wait for us.
+{_types_are_known(table, link, subject, subject.key_columns, naming, catalog)}        -- Waits for an erasure that holds the person, and makes a later one wait for us.
         perform
         from {qualified(subject.table.name)} as person
         where {found}
@@ -170,10 +197,14 @@ def _by_key(
 """
 
 
-def _types_are_known(subject: BoundSubject, columns: Sequence[str], naming: Naming) -> str:
-    """The person's table is asked with the eraser's rights, and may be somebody else's."""
+def _types_are_known(
+    table: Table, link: BoundLink, subject: BoundSubject, columns: Sequence[str], naming: Naming, catalog: Catalog
+) -> str:
+    """The row and the person's are compared with the eraser's rights, and either table may be somebody else's."""
     lifecycle = [] if subject.lifecycle is None else [subject.lifecycle.column]
-    return types_are_known(naming, [subject.table], [*columns, *lifecycle], by=8)
+    code = user_code(catalog, naming, (), [subject.table.name]).hash
+    mine = indent(types_of_row(naming, table, "new", link.path.columns), 8)
+    return f"        {mine}\n{table_held(naming, subject.table, [*columns, *lifecycle], code, by=8)}"
 
 
 def _as_key(column: Column | None, key: Column) -> str:
@@ -187,7 +218,7 @@ _INTEGERS = {"smallint", "integer", "bigint"}
 
 
 def _by_identifier(
-    table: Table, link: BoundLink, subject: BoundSubject, changed: str, found: str, naming: Naming
+    table: Table, link: BoundLink, subject: BoundSubject, changed: str, found: str, naming: Naming, catalog: Catalog
 ) -> str:
     """An erasure changes the identifier: whose it was has to be known before waiting for it."""
     keys = ", ".join(f"person.{ident(name)}" for name in subject.key_columns)
@@ -204,7 +235,7 @@ def _by_identifier(
     assert link.path.identifier is not None
     asked = [*subject.key_columns, subject.identifiers[link.path.identifier].name]
     return f"""    if tg_op = 'INSERT' or {changed} then
-{_types_are_known(subject, asked, naming)}        -- An erasure changes the identifier: whose it is has to be known before we wait for one.
+{_types_are_known(table, link, subject, asked, naming, catalog)}        -- An erasure changes the identifier: whose it is has to be known before we wait for one.
         for v_person in
             select {keys}
             from {qualified(subject.table.name)} as person

@@ -8,7 +8,7 @@ in two of them: what becomes of a row is decided once, in the part named after i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pgerase.catalog.model import Column
 from pgerase.compile.erasure.bound import CHANGE, Gone, Verb
@@ -25,7 +25,7 @@ from pgerase.compile.erasure.parts import (
     strategy_of,
 )
 from pgerase.compile.erasure.people import BELOW
-from pgerase.compile.erasure.unique import derived
+from pgerase.compile.erasure.unique import columns_of, derived, unique_keys
 from pgerase.compile.erasure.work import Work
 from pgerase.compile.sql import ident, indent, qualified, text_literal, unbroken
 from pgerase.compile.types import unmodified
@@ -156,12 +156,13 @@ class Statement(Circles):
         alias, ids = self.aliases[work.name], identity(work.table)
         numbers = [f"found.number_{name}" for name in self.hit_names(work)]
         number = numbers[0] if len(numbers) == 1 else f"least({', '.join(numbers)})"
+        asked = self.asked_columns(work, changed, follow)
         columns = ",\n        ".join(
             f"found.{ident(new_name(column.name))} as {ident(column.name)}"
             if column.name in changed
             else f"{ROW}.{ident(column.name)}"
             for column in work.table.columns
-            if column.name not in follow
+            if column.name not in follow and column.name in asked
         )
         mine = _unlike(column.name for column in work.table.columns)
         after = (
@@ -199,6 +200,21 @@ class Statement(Circles):
             relation = text_literal(str(work.name)).strip()
             yield f"select after.{mine}, {relation}, {strategy}\n{after}\nwhere {conditions}"
         yield from self.duplicates(work, changed, after, mine)
+
+    @staticmethod
+    def asked_columns(work: Work, changed: set[str], follow: Mapping[str, str]) -> set[str]:
+        """The columns that constraints name which could be broken, and what follows from others is made of."""
+        table, after = work.table, changed | set(follow)
+        asked = set(changed)
+        for expression in follow.values():
+            asked |= columns_of(table, expression)
+        for check in table.constraints:
+            if check.kind == "c" and after & set(check.columns) and (text := _condition(check.definition)) is not None:
+                asked |= columns_of(table, text)
+        for named in (*(key.columns for key in table.foreign_keys), *(key.columns for key in unique_keys(table))):
+            if after & set(named):
+                asked.update(named)
+        return asked
 
     def domain_violations(self, work: Work, column: Column, after: str, number: str) -> str:
         """Rows of which a domain of a column refuses the new value; empty where none has a check.

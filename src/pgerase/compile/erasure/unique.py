@@ -114,6 +114,13 @@ def derived(table: Table, changed: Container[str]) -> tuple[Column, ...]:
     return tuple(found)
 
 
+def columns_of(table: Table, expression: str) -> set[str]:
+    """The columns of a table that an expression names; all of them where it takes whole rows."""
+    named = _Columns()
+    named(parse_sql(f"select {expression}"))
+    return {column.name for column in table.columns if named.whole_row or column.name in named.found}
+
+
 class _Columns(Visitor):
     """The columns that an expression over one table names."""
 
