@@ -839,21 +839,21 @@ class Verifier:
         for entry in self.export.entries:
             number, text = entry["number"], entry["text"]
             if text is None:
-                faults.append(f"Entries: {number} was sealed, and is gone.")
+                faults.append(f"Entries: entry {number} was sealed, and is gone.")
                 continue
             fields = json.loads(text)
             if (number, fields[2]) in seen:
-                faults.append(f"Entries: {number} is there more than once.")
+                faults.append(f"Entries: entry {number} is there more than once.")
             seen.add((number, fields[2]))
             if entry["segment"] is None:
                 unsealed += 1
                 if number <= floor:
-                    faults.append(f"Entries: {number} was put in later, with a number of before.")
+                    faults.append(f"Entries: entry {number} was put in later, with a number of before.")
                 continue
             sealed += 1
             fault = self.fault_of_entry(entry, fields)
             if fault:
-                faults.append(f"Entries: {number} {fault}.")
+                faults.append(f"Entries: entry {number} {fault}.")
         self.report.judge(
             faults, f"Entries: {sealed} are as they were sealed; {unsealed} are not sealed yet, and not guarded."
         )

@@ -164,9 +164,9 @@ def test_officers_ask_about_anybody_and_see_what_the_person_sees(care, looked, c
     assert [one["access"] for one in data["seen"]] == [glass, first]
     assert data["seen"][1]["returned"][0]["rows"] == 2
     assert main(["support", "who-saw", "person", "72", *options]) == 0
-    assert capsys.readouterr().out == "nobody of the staff could look at person 72\n"
+    assert capsys.readouterr().out == "no support access to person 72 is on record\n"
     assert main(["support", "who-saw", "person", "999", *options]) == 0
-    assert capsys.readouterr().out == "nobody of the staff could look at person 999, and nobody has this key\n"
+    assert capsys.readouterr().out == "no support access to person 999 is on record, and nobody has this key\n"
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_a_made_up_record_keeps_nobody_from_looking_and_is_told(audit, key, log,
         for (number,) in made_up[:10]
     ]
     assert f"WRONG   and {len(made_up) - 10} more of the kind" in lines
-    assert "WRONG   Entries: 5 is not as it was sealed." in lines
+    assert "WRONG   Entries: entry 5 is not as it was sealed." in lines
     # Sealed they are as they were sealed, and still nothing that the log writes.
     log.seal("2026-10-06 01:00Z")
     assert "record-changed" not in codes(audit)

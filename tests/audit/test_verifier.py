@@ -207,12 +207,12 @@ def test_the_verifier_runs_alone(audit, key, tmp_path):
 
 
 TAMPERED = {
-    "an edited entry": ("update {log}.entry set actor = '8' where entry_id = 5", "Entries: 5 is not as it was sealed."),
+    "an edited entry": ("update {log}.entry set actor = '8' where entry_id = 5", "Entries: entry 5 is not as it was sealed."),
     "an edited value": (
         "update {log}.value set new = '{}' where entry_id = 4 and part = 1",
         "Values: part 1 of entry 4 is not as it was sealed.",
     ),
-    "a deleted entry": ("delete from {log}.entry where entry_id = 5", "Entries: 5 was sealed, and is gone."),
+    "a deleted entry": ("delete from {log}.entry where entry_id = 5", "Entries: entry 5 was sealed, and is gone."),
     "a deleted value": (
         "delete from {log}.value where entry_id = 4 and part = 1",
         "Values: part 1 of entry 4 is gone, and no record says that it was erased.",
@@ -229,7 +229,7 @@ TAMPERED = {
             "insert into {log}.entry (class, at, entry_id, relation, action, login) overriding system value"
             " values ('default', '2026-09-10 00:10Z', 1, 'a.b', 'update', 'x')"
         ),
-        "Entries: 1 was put in later, with a number of before.",
+        "Entries: entry 1 was put in later, with a number of before.",
     ),
     "a new number with an old time": (
         (

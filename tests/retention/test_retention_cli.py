@@ -199,7 +199,7 @@ def test_a_release_that_nobody_can_confirm_says_how(shop, pgerase) -> None:  # n
     assert (code, out) == (3, "")
     assert err == (
         "error: nobody is there to ask, and nothing was changed\n"
-        "hint: where the answer is yes, say it by --yes: release the holds on 2 people?\n"
+        "hint: --yes answers this question with yes: release the holds on 2 people?\n"
     )
 
 

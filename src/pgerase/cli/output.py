@@ -59,7 +59,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise Refused(
             "nobody is there to ask, and nothing was changed",
-            hint=f"where the answer is yes, say it by --yes: {question}",
+            hint=f"--yes answers this question with yes: {question}",
         )
     if not click.confirm(question, err=True):
         raise Refused("nothing was changed")

@@ -336,7 +336,7 @@ def _carry_out(
         progress(sentence)
     refuse(made, allow_drop=allow_drop)
     if made.pending:
-        confirm(f"{command} this plan to {made.database}?", yes=yes)
+        confirm(f"{command}: carry this plan out in {made.database}?", yes=yes)
     applied = apply_plan(database, made, allow_drop=allow_drop, patience=Patience(seconds=lock_timeout.total_seconds()))
     data = _applied_data(command, applied)
     print_result(

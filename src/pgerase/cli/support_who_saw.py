@@ -46,7 +46,8 @@ def who_saw(settings: Settings, subject: str, keys: tuple[str, ...], file: TextI
 
 def _lines(subject: str, key: str, sights: tuple[Sight, ...], *, is_there: bool) -> Iterator[str]:
     if not sights:
-        yield f"nobody of the staff could look at {subject} {key}" + ("" if is_there else ", and nobody has this key")
+        # Grants are pruned once their time is over: what is not on record is not said never to have been.
+        yield f"no support access to {subject} {key} is on record" + ("" if is_there else ", and nobody has this key")
         return
     yield f"{subject} {key}"
     for sight in sights:

@@ -62,7 +62,7 @@ def place_holds(
         missing = [one.key for one in people if one.state is State.MISSING]
         if missing and not missing_too:
             raise Refused(
-                f"{len(missing)} of these keys {'belongs' if len(missing) == 1 else 'belong'} to nobody, and nobody is held",
+                f"{len(missing)} of these keys {'belongs' if len(missing) == 1 else 'belong'} to nobody, and no hold was placed",
                 hint="`pgerase subject status` shows which; --allow-missing holds entries of people whose row is gone",
             )
         for one in people:

@@ -107,7 +107,7 @@ def _said(catalog: Catalog, ledger: Ledger, table: Name, family: set[Name]) -> t
         }
     )
     said = [
-        f"{table} is open to whoever its grants and its former policies let in: no rule of the pack holds there.",
+        f"{table} will be open to whoever its grants and its former policies let in: no rule of the pack holds there.",
         f"The next apply governs it again unless pack.yaml says `mode: off` for {table}.",
     ]
     if connected:
