@@ -1,5 +1,5 @@
 -- What of others keeps partitions of the log from going, by name: keys to its tables; of those that are detached also views and
--- routines that read them, tables below them, and columns of their row types. What goes with a table is left out.
+-- routines that read them, tables below them, and columns of their row types or arrays of them. What goes with a table is left out.
 select found.relation, found.name
 from (
     select
@@ -26,11 +26,12 @@ from (
     from pgerase_log.detached() as apart
         join pg_catalog.pg_namespace as home on home.nspname = 'pgerase_log'
         join pg_catalog.pg_class as kept on kept.relnamespace = home.oid and kept.relname = apart.relation
+        join pg_catalog.pg_type as row_type on row_type.oid = kept.reltype
         join pg_catalog.pg_depend as link
             on link.deptype = 'n'
             and (
                 (link.refclassid = 'pg_catalog.pg_class'::regclass and link.refobjid = kept.oid)
-                or (link.refclassid = 'pg_catalog.pg_type'::regclass and link.refobjid = kept.reltype)
+                or (link.refclassid = 'pg_catalog.pg_type'::regclass and link.refobjid in (kept.reltype, row_type.typarray))
             )
         left join pg_catalog.pg_rewrite as rule
             on link.classid = 'pg_catalog.pg_rewrite'::regclass and rule.oid = link.objid

@@ -215,6 +215,11 @@ NEEDS = {
         "table public.mine depends on value_1_20260101",
         "drop table public.mine",
     ),
+    "rows in arrays": (
+        "create table public.mine (held {l}.entry_1_20260101[])",
+        "table public.mine depends on entry_1_20260101",
+        "drop table public.mine",
+    ),
 }  # fmt: skip
 
 
