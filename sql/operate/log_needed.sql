@@ -1,5 +1,6 @@
 -- What of others keeps partitions of the log from going, by name: keys to its tables; of those that are detached also views and
--- routines that read them, tables below them, and columns of their row types or arrays of them. What goes with a table is left out.
+-- routines that read them, tables below them, and columns of their row types or of arrays of them. What goes with a table is
+-- left out.
 select found.relation, found.name
 from (
     select
@@ -31,7 +32,10 @@ from (
             on link.deptype = 'n'
             and (
                 (link.refclassid = 'pg_catalog.pg_class'::regclass and link.refobjid = kept.oid)
-                or (link.refclassid = 'pg_catalog.pg_type'::regclass and link.refobjid in (kept.reltype, row_type.typarray))
+                or (
+                    link.refclassid = 'pg_catalog.pg_type'::regclass
+                    and link.refobjid in (row_type.oid, row_type.typarray)
+                )
             )
         left join pg_catalog.pg_rewrite as rule
             on link.classid = 'pg_catalog.pg_rewrite'::regclass and rule.oid = link.objid
