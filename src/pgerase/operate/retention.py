@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ _SEALED_AT_ONCE = 100_000
 _ANOTHER_SEALS = "ZE230"
 _STILL_NEEDED = "2BP01"
 """dependent_objects_still_exist."""
+_WHY_APART = {Fate.HELD_BACK: "its tables were taken apart: who is held in it cannot be told"}
 
 _T = TypeVar("_T")
 
@@ -279,9 +281,10 @@ class _Steps:
         gone = {row["relation"]: Fate(row["outcome"]) for row in dropped}
         known = {outcome.name for outcome in self._outcomes}
         self._outcomes = [replace(one, fate=gone.get(one.name, one.fate)) for one in self._outcomes]
-        for name, fate in gone.items():
-            if name not in known and name.startswith("entry"):
-                self._note(Outcome(name, fate, why="it was detached before this run"))
+        # One line for the tables that go together, by the first of them: somebody may have called them anything.
+        for _, names in groupby(gone, key=_stem):
+            if (name := min(names)) not in known:
+                self._note(Outcome(name, gone[name], why=_WHY_APART.get(gone[name], "it was detached before this run")))
         if Fate.NEEDED in gone.values():
             # Nobody but whoever made it can say whether it may go; all else goes on.
             self._failure = self._failure or DatabaseFailed("", sqlstate=_STILL_NEEDED)
@@ -327,6 +330,11 @@ class _Steps:
 
     def _note(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
+
+
+def _stem(relation: str) -> str:
+    """What tables that are dropped together have in common."""
+    return re.sub("^(entry|value|leaf)_", "", relation)
 
 
 def _outcome(row: Row, fate: Fate, why: str) -> Outcome:
