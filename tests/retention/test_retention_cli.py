@@ -100,6 +100,43 @@ def test_a_missing_partition_is_an_alarm_until_maintain_put_it_back(archive, pge
     assert pgerase(dsn, "audit", "status")[0] == 0
 
 
+def test_maintain_says_what_it_attached_again_and_what_it_made_anew(archive, pgerase) -> None:
+    """Threat: sealed entries vanish with their partition, and the run that makes an empty one says what it says every night."""
+    dsn = archive.database.dsn()
+    archive.rows("select {l}.define_class('default', '6 months', 'month', 3)")
+    assert pgerase(dsn, "audit", "maintain")[0] == 0
+    (_, gone, apart, _), days = (
+        [row[number] for row in archive.rows(
+            "select substring(relation from '\\d{8}$'), lower_bound::date::text, upper_bound::date::text from {l}.partitions()"
+            " where family = 'value' and lower_bound > '-infinity' and upper_bound < 'infinity' order by lower_bound"
+        )] for number in (0, 1)
+    )  # fmt: skip
+    _, gone_on, apart_on, after = days
+    take = (
+        f"drop table {{l}}.entry_1_{gone}; drop table {{l}}.value_1_tail;"
+        f"alter table {{l}}.leaf_1 detach partition {{l}}.leaf_1_{apart}"
+    )
+    archive.as_admin(take)
+    anew = "made anew and empty: what was in it is gone, and `audit verify` says what"
+    again = "attached again, with all that is in it"
+    code, out, _ = pgerase(dsn, "audit", "maintain")
+    assert (code, out) == (
+        0,
+        f"made       entry_1_{gone}  {gone_on} to {apart_on}  ({anew})\n"
+        f"made       leaf_1_{apart}  {apart_on} to {after}  ({again})\n"
+        f"made       value_1_tail  ({anew})\n"
+        "kept       default  4\nrun 2: done: 3 made, 4 kept\n",
+    )
+    archive.as_admin(take)
+    data = json.loads(pgerase(dsn, "audit", "maintain", "--format", "json")[1])
+    assert [(one["name"], one["outcome"], one["anew"], one["why"]) for one in data["outcomes"]] == [
+        (f"entry_1_{gone}", "made", True, anew),
+        (f"leaf_1_{apart}", "made", False, again),
+        ("value_1_tail", "made", True, anew),
+        ("default", "kept", None, ""),
+    ]
+
+
 def test_a_setting_that_silences_capture_is_an_alarm(archive, pgerase) -> None:
     """Threat: with session_replication_role = replica a role's writes leave no entry, and the log looks like one of quiet days."""
     name, login = archive.database.name, archive.owner.value("select current_user")

@@ -149,7 +149,8 @@ def _run_lines(done: Run) -> list[str]:
 
 def _outcome_line(outcome: Outcome) -> str:
     bounds = f"  {_day(outcome.lower)} to {_day(outcome.upper)}" if outcome.upper else ""
-    count = "" if outcome.count == 1 and outcome.fate is not Fate.MADE else f"  {outcome.count}"
+    is_class = outcome.fate is Fate.MADE and outcome.anew is None
+    count = "" if outcome.count == 1 and not is_class else f"  {outcome.count}"
     return f"{outcome.fate.value:<9}  {outcome.name}{bounds}{count}{f'  ({outcome.why})' if outcome.why else ''}"
 
 
@@ -171,6 +172,7 @@ def _run_data(done: Run) -> dict[str, Any]:
                 "to": _iso(one.upper),
                 "count": one.count,
                 "why": one.why,
+                "anew": one.anew,
             }
             for one in done.outcomes
         ],

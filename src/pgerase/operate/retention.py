@@ -40,6 +40,7 @@ _SEALED_AT_ONCE = 100_000
 _ANOTHER_SEALS = "ZE230"
 _STILL_NEEDED = "2BP01"
 """dependent_objects_still_exist."""
+_WHY_ANEW = "made anew and empty: what was in it is gone, and `audit verify` says what"
 _WHY_APART = {Fate.HELD_BACK: "its tables were taken apart: who is held in it cannot be told"}
 
 _T = TypeVar("_T")
@@ -162,14 +163,21 @@ class _Steps:
 
     def _make(self, name: str) -> None:
         """What is missing first, and by itself: it waits for nobody who reads, and writes fail until it is there."""
-        done = [
-            self._again(lambda routine=routine: self._log.call(routine, name, self._clock))
-            for routine in ("fill_gaps", "make_partitions")
-        ]
-        if count := sum(next(iter(rows[0].values())) for rows in done if rows):
-            self._note(Outcome(name, Fate.MADE, name, count=count))
-        if None in done:
+        back = self._called("fill_gaps", name)
+        if back:
+            for row in self._log.rows("log_attached", name=name, count=back):
+                why = _WHY_ANEW if row["is_anew"] else "attached again, with all that is in it"
+                self._note(replace(_outcome({**row, "class": name}, Fate.MADE, why), anew=row["is_anew"]))
+        made = self._called("make_partitions", name)
+        if made:
+            self._note(Outcome(name, Fate.MADE, name, count=made))
+        if back is None or made is None:
             self._note(Outcome(name, Fate.BUSY, name, why="the log is being read or written for long"))
+
+    def _called(self, routine: str, name: str) -> int | None:
+        """How many partitions a routine gave a class; None where somebody was in the way."""
+        rows = self._again(lambda: self._log.call(routine, name, self._clock))
+        return None if rows is None else rows[0][routine]
 
     def _again(self, attempt: Callable[[], _T]) -> _T | None:
         """What an attempt returns; None where somebody was in the way each time. Raises DatabaseFailed for anything else."""
