@@ -120,12 +120,15 @@ def test_maintain_says_what_it_attached_again_and_what_it_made_anew(archive, pge
     anew = "made anew and empty: what was in it is gone, and `audit verify` says what"
     again = "attached again, with all that is in it"
     code, out, _ = pgerase(dsn, "audit", "maintain")
-    assert (code, out) == (
+    assert (code, out.splitlines()) == (
         0,
-        f"made       entry_1_{gone}  {gone_on} to {apart_on}  ({anew})\n"
-        f"made       leaf_1_{apart}  {apart_on} to {after}  ({again})\n"
-        f"made       value_1_tail  ({anew})\n"
-        "kept       default  4\nrun 2: done: 3 made, 4 kept\n",
+        [
+            f"made       entry_1_{gone}  {gone_on} to {apart_on}  ({anew})",
+            f"made       leaf_1_{apart}  {apart_on} to {after}  ({again})",
+            f"made       value_1_tail  ({anew})",
+            "kept       default  4",
+            "run 2: done: 3 made, 4 kept",
+        ],
     )
     archive.as_admin(take)
     data = json.loads(pgerase(dsn, "audit", "maintain", "--format", "json")[1])
@@ -135,6 +138,48 @@ def test_maintain_says_what_it_attached_again_and_what_it_made_anew(archive, pge
         ("value_1_tail", "made", True, anew),
         ("default", "kept", None, ""),
     ]
+
+
+def test_what_is_needed_is_told_with_all_else_that_the_run_did(archive, pgerase) -> None:
+    """Threat: one view of somebody's, and nobody hears what was made, kept or dropped, nor which partition it was."""
+    archive.define("default", "1 month", "month", "2020-01-15")
+    archive.run("2020-01-15")
+    dsn = archive.database.dsn()
+    archive.as_admin("create view public.mine as select * from {l}.entry_1_20200201")
+    command = ("audit", "maintain", "--clock-is-right", "--allow-drop")
+    code, out, err = pgerase(dsn, *command)
+    assert code == 4
+    lines = out.splitlines()
+    assert "dropped    entry_1_20200101  2020-01-01 to 2020-02-01" in lines
+    assert "needed     entry_1_20200201  2020-02-01 to 2020-03-01" in lines
+    assert lines[-1].startswith("run 2: failed: ")
+    assert ", 1 needed" in lines[-1]
+    assert "view public.mine depends on entry_1_20200201" in err
+    code, out, err = pgerase(dsn, *command, "--format", "json")
+    data = json.loads(out)
+    assert (code, data["command"], data["state"], data["run"]) == (4, "audit maintain", "failed", 3)
+    assert [one["name"] for one in data["outcomes"] if one["outcome"] == "needed"] == ["entry_1_20200201"]
+    assert (data["error"]["kind"], data["error"]["exit_code"]) == ("DatabaseFailed", 4)
+    assert "view public.mine depends on entry_1_20200201" in data["error"]["message"]
+    archive.as_admin("drop view public.mine")
+    assert "dropped    entry_1_20200201" in pgerase(dsn, *command)[1]
+
+
+def test_a_run_that_makes_nothing_warns_of_what_is_missing(archive, pgerase) -> None:
+    """Threat: writes fail, and the run that everybody looks at says done."""
+    dsn = archive.database.dsn()
+    archive.rows("select {l}.define_class('default', '6 months', 'month', 3)")
+    assert pgerase(dsn, "audit", "maintain")[0] == 0
+    assert pgerase(dsn, "retention", "run") == (0, "kept       default  4\nrun 2: done: 4 kept\n", "")
+    assert json.loads(pgerase(dsn, "retention", "run", "--format", "json")[1])["findings"] == []
+    archive.as_admin("drop table {l}.value_1_tail")
+    code, out, err = pgerase(dsn, "retention", "run")
+    assert (code, out) == (0, "kept       default  4\nrun 4: done: 4 kept\n")
+    assert "log-missing" in err
+    assert "Run `pgerase audit maintain`" in err
+    (found,) = json.loads(pgerase(dsn, "retention", "run", "--format", "json")[1])["findings"]
+    assert (found["code"], found["severity"]) == ("log-missing", "warning")
+    assert pgerase(dsn, "audit", "maintain")[::2] == (0, "")
 
 
 def test_a_setting_that_silences_capture_is_an_alarm(archive, pgerase) -> None:

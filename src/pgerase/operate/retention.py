@@ -60,18 +60,40 @@ def maintain(
 
     `now` None is the server's clock. `clock_is_right` trusts it however far it is from the last run; `allow_drop` drops more
     than missed runs explain, and what could not be sealed. Raises Refused where another run is under way, or the current role may
-    not do it; UsageError inside a transaction; DatabaseFailed, without values, for whatever else went wrong, after all else was done.
+    not do it; UsageError inside a transaction; RunFailed, without values, for whatever else went wrong, after all else was done;
+    DatabaseFailed where the connection was lost, or nothing was begun.
     """
     if database.in_transaction:
         raise UsageError("a run of retention makes transactions of its own, and one is open already")
     log = Log(database, prefix)
-    with _naming(log), log.discreet(), _alone(log):
-        take_back(database, log.names.keeper)
-        clock = now or log.now
-        begun = log.call("begin_run", clock, clock_is_right)[0]
-        if begun["refusal"]:
-            return Run(begun["run_id"], clock, RunState.REFUSED, (), refusal=begun["refusal"])
-        return _Steps(log, begun["run_id"], clock, allow_drop=allow_drop, patience=patience).run(make=make)
+    steps: _Steps | None = None
+    try:
+        with _naming(log), log.discreet(), _alone(log):
+            take_back(database, log.names.keeper)
+            clock = now or log.now
+            begun = log.call("begin_run", clock, clock_is_right)[0]
+            if begun["refusal"]:
+                return Run(begun["run_id"], clock, RunState.REFUSED, (), refusal=begun["refusal"])
+            steps = _Steps(log, begun["run_id"], clock, allow_drop=allow_drop, patience=patience)
+            return steps.run(make=make)
+    except DatabaseFailed as error:
+        if steps is None or steps.ended is None:
+            raise
+        raise RunFailed(error, steps.ended) from None
+
+
+class RunFailed(DatabaseFailed):
+    """Some of a run went wrong; `run` says what came of all else."""
+
+    def __init__(self, error: DatabaseFailed, run: Run) -> None:
+        super().__init__(
+            error.message,
+            sqlstate=error.sqlstate,
+            hint=error.hint,
+            relation=error.relation,
+            constraint=error.constraint,
+        )
+        self.run = run
 
 
 @contextmanager
@@ -126,6 +148,8 @@ class _Steps:
         self._sealed = False
         self._waits = False
         self._failure: DatabaseFailed | None = None
+        self.ended: Run | None = None
+        """The run, once it has ended, be it with a failure."""
 
     def run(self, *, make: bool) -> Run:
         """All of them, whichever fails; what failed is raised at the end."""
@@ -325,6 +349,7 @@ class _Steps:
         self._log.call(
             "end_run", self._number, state.value, counts, self._failure.sqlstate or None if self._failure else None
         )
+        self.ended = run
         if self._failure:
             raise self._failure
         return run
