@@ -727,10 +727,11 @@ class Verifier:
                 one = Keep(number, self.since(at, record.segment), body["keep"], record.segment)
                 self.tell_shortened(body["class"], at, keeps[body["class"]][-1:], one)
                 keeps[body["class"]].append(one)
-            elif kind == "drop":
+            elif kind == "drop" and body.get("class") is not None:
+                # Without a class it is of a table that was empty, and of no segment.
                 begins = bound(body.get("from"), datetime.min.replace(tzinfo=UTC))
                 ends = bound(body.get("to"), NEVER)
-                name = body.get("class")
+                name = body["class"]
                 # A length that was sealed after the drop does not count: numbers can be chosen, and segments not.
                 segment = record.segment
                 known = [

@@ -1,7 +1,7 @@
 -- Records of what was dropped, as far as they are sealed: when it was due, and until when it would have been kept by the longest
 -- length that its class had since the time it is of; within what every client can read as a time. A length is in force from its
 -- record's own time on, or from that of the last header before it was sealed, where that is later: the record says what it was
--- told to say, and was not sealed then. What cannot be read says nothing.
+-- told to say, and was not sealed then. What cannot be read says nothing, nor does what was empty: no class, so no segment of it.
 with defined as (
     select
         record.record_id,
@@ -40,4 +40,5 @@ from pgerase_log.drops() as dropped
             or known.until > dropped.from_at
     ) as longest
 where dropped.segment_id is not null
+    and dropped.class is not null
 order by dropped.record_id

@@ -49,6 +49,29 @@ def test_detects_a_made_up_record_of_dropping_by_the_signer_s_clock(audit, key, 
     assert (code, "before it was due" in said) == (1, True)
 
 
+EMPTY = {
+    "run": 3, "class": None, "tables": ["keepme"], "from": None, "to": None, "due": "-infinity",
+    "first_segment": None, "last_segment": None, "held_late": 0,
+}  # fmt: skip
+
+
+def test_a_record_of_dropping_what_was_empty_is_no_finding_and_explains_nothing(audit, key, log, judge):
+    """Threat: an empty table that somebody set aside goes, and the log is said to be tampered with for ever after."""
+    log.rows("insert into {log}.record (kind, body) values ('drop', %s)", [json.dumps(EMPTY)])
+    audit("seal")
+    assert codes(audit) == set()
+    code, said = judge()
+    assert (code, "would be kept" in said) == (0, False), said
+    # Threat: such a record, made up, for a partition that had all of September.
+    log.run("drop table {log}.entry_1_20260901, {log}.value_1_20260901, {log}.leaf_1_20260901")
+    log.rows("insert into {log}.record (kind, body) values ('drop', %s)", [json.dumps(EMPTY)])
+    audit("seal")
+    assert codes(audit) == {"partition-dropped"}
+    code, said = judge()
+    assert code == 1
+    assert "segment 1 (default, 2026-09-10) is gone, and no record says that its time was over." in said
+
+
 # How long a record of a class says that it is kept: so long that the test is no question of the day it is run on.
 LONG, SHORT = (json.dumps({"class": "default", "keep": keep}) for keep in ("60 years", "1 day"))
 

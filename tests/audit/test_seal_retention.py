@@ -12,9 +12,11 @@ import pytest
 from pgerase.database import Database
 from pgerase.operate.log import Log
 from pgerase.operate.retention import maintain
+from pgerase.operate.retention_model import Fate
 from pgerase.operate.seal.exporting import export_log
 from pgerase.operate.seal.keys import SealKey
 from pgerase.operate.seal.sealing import sign_log
+from pgerase.operate.seal.verifying import verify_log
 
 # September's partitions end on 1 October and are kept for six months.
 EXPIRED = datetime(2027, 4, 2, tzinfo=UTC)
@@ -104,6 +106,20 @@ def test_survives_retention_with_holds(expired, tmp_path, capfd):
                 export_log(door, file)
         assert verifier.main([str(file), "--public-key", str(tmp_path / "k.pem.pub")]) == 1
         assert sentence in capfd.readouterr().out
+
+
+def test_survives_that_something_empty_was_set_aside_and_went(copy):
+    """Nothing is missing, and the run's own record of it is no evidence of tampering, now or ever."""
+    copy.run("alter table {log}.entry_1 detach partition {log}.entry_1_20261101")
+    copy.run("alter table {log}.entry_1_20261101 rename to keepme")
+    with Database.open(copy.dsn) as database:
+        run = maintain(database, copy.names.prefix, now=datetime(2026, 10, 6, tzinfo=UTC), clock_is_right=True)
+        assert [one.fate for one in run.outcomes if one.name == "keepme"] == [Fate.DROPPED]
+        copy.seal("2026-10-06 01:00Z")
+        door = Log(database, copy.names.prefix)
+        sign_log(door, SealKey.new(), now=datetime(2026, 10, 6, 2, tzinfo=UTC))
+        found = verify_log(door).findings
+    assert {one.code for one in found} == {"signatures-unchecked"}
 
 
 def test_detects_what_was_done_to_held_entries(expired):

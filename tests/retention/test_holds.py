@@ -164,7 +164,9 @@ def test_without_all_three_tables_nobody_can_tell_who_is_held(archive) -> None:
     archive.as_admin("alter table {l}.value_1_20260101 rename to value_1_mine")
     hold(archive, "1")
     run = archive.run("2026-03-01", clock_is_right=True)
-    assert {one.fate for one in run.outcomes if one.name == "entry_1_20260101"} == {Fate.HELD_BACK}
+    told = {one.name: (one.fate, one.why) for one in run.outcomes if one.fate is Fate.HELD_BACK}
+    why = "its tables were taken apart: who is held in it cannot be told"
+    assert told == {"entry_1_20260101": (Fate.HELD_BACK, why), "value_1_mine": (Fate.HELD_BACK, why)}
     assert {"entry_1_20260101", "value_1_mine"} <= archive.tables()
 
 

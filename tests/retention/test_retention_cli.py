@@ -100,6 +100,88 @@ def test_a_missing_partition_is_an_alarm_until_maintain_put_it_back(archive, pge
     assert pgerase(dsn, "audit", "status")[0] == 0
 
 
+def test_maintain_says_what_it_attached_again_and_what_it_made_anew(archive, pgerase) -> None:
+    """Threat: sealed entries vanish with their partition, and the run that makes an empty one says what it says every night."""
+    dsn = archive.database.dsn()
+    archive.rows("select {l}.define_class('default', '6 months', 'month', 3)")
+    assert pgerase(dsn, "audit", "maintain")[0] == 0
+    (_, gone, apart, _), days = (
+        [row[number] for row in archive.rows(
+            "select substring(relation from '\\d{8}$'), lower_bound::date::text, upper_bound::date::text from {l}.partitions()"
+            " where family = 'value' and lower_bound > '-infinity' and upper_bound < 'infinity' order by lower_bound"
+        )] for number in (0, 1)
+    )  # fmt: skip
+    _, gone_on, apart_on, after = days
+    take = (
+        f"drop table {{l}}.entry_1_{gone}; drop table {{l}}.value_1_tail;"
+        f"alter table {{l}}.leaf_1 detach partition {{l}}.leaf_1_{apart}"
+    )
+    archive.as_admin(take)
+    anew = "made anew and empty: what was in it is gone, and `audit verify` says what"
+    again = "attached again, with all that is in it"
+    code, out, _ = pgerase(dsn, "audit", "maintain")
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            f"made       entry_1_{gone}  {gone_on} to {apart_on}  ({anew})",
+            f"made       leaf_1_{apart}  {apart_on} to {after}  ({again})",
+            f"made       value_1_tail  ({anew})",
+            "kept       default  4",
+            "run 2: done: 3 made, 4 kept",
+        ],
+    )
+    archive.as_admin(take)
+    data = json.loads(pgerase(dsn, "audit", "maintain", "--format", "json")[1])
+    assert [(one["name"], one["outcome"], one["anew"], one["why"]) for one in data["outcomes"]] == [
+        (f"entry_1_{gone}", "made", True, anew),
+        (f"leaf_1_{apart}", "made", False, again),
+        ("value_1_tail", "made", True, anew),
+        ("default", "kept", None, ""),
+    ]
+
+
+def test_what_is_needed_is_told_with_all_else_that_the_run_did(archive, pgerase) -> None:
+    """Threat: one view of somebody's, and nobody hears what was made, kept or dropped, nor which partition it was."""
+    archive.define("default", "1 month", "month", "2020-01-15")
+    archive.run("2020-01-15")
+    dsn = archive.database.dsn()
+    archive.as_admin("create view public.mine as select * from {l}.entry_1_20200201")
+    command = ("audit", "maintain", "--clock-is-right", "--allow-drop")
+    code, out, err = pgerase(dsn, *command)
+    assert code == 4
+    lines = out.splitlines()
+    assert "dropped    entry_1_20200101  2020-01-01 to 2020-02-01" in lines
+    assert "needed     entry_1_20200201  2020-02-01 to 2020-03-01" in lines
+    assert lines[-1].startswith("run 2: failed: ")
+    assert ", 1 needed" in lines[-1]
+    assert "view public.mine depends on entry_1_20200201" in err
+    code, out, err = pgerase(dsn, *command, "--format", "json")
+    data = json.loads(out)
+    assert (code, data["command"], data["state"], data["run"]) == (4, "audit maintain", "failed", 3)
+    assert [one["name"] for one in data["outcomes"] if one["outcome"] == "needed"] == ["entry_1_20200201"]
+    assert (data["error"]["kind"], data["error"]["exit_code"]) == ("DatabaseFailed", 4)
+    assert "view public.mine depends on entry_1_20200201" in data["error"]["message"]
+    archive.as_admin("drop view public.mine")
+    assert "dropped    entry_1_20200201" in pgerase(dsn, *command)[1]
+
+
+def test_a_run_that_makes_nothing_warns_of_what_is_missing(archive, pgerase) -> None:
+    """Threat: writes fail, and the run that everybody looks at says done."""
+    dsn = archive.database.dsn()
+    archive.rows("select {l}.define_class('default', '6 months', 'month', 3)")
+    assert pgerase(dsn, "audit", "maintain")[0] == 0
+    assert pgerase(dsn, "retention", "run") == (0, "kept       default  4\nrun 2: done: 4 kept\n", "")
+    assert json.loads(pgerase(dsn, "retention", "run", "--format", "json")[1])["findings"] == []
+    archive.as_admin("drop table {l}.value_1_tail")
+    code, out, err = pgerase(dsn, "retention", "run")
+    assert (code, out) == (0, "kept       default  4\nrun 4: done: 4 kept\n")
+    assert "log-missing" in err
+    assert "Run `pgerase audit maintain`" in err
+    (found,) = json.loads(pgerase(dsn, "retention", "run", "--format", "json")[1])["findings"]
+    assert (found["code"], found["severity"]) == ("log-missing", "warning")
+    assert pgerase(dsn, "audit", "maintain")[::2] == (0, "")
+
+
 def test_a_setting_that_silences_capture_is_an_alarm(archive, pgerase) -> None:
     """Threat: with session_replication_role = replica a role's writes leave no entry, and the log looks like one of quiet days."""
     name, login = archive.database.name, archive.owner.value("select current_user")

@@ -322,6 +322,28 @@ def test_what_somebody_detached_by_hand_and_called_otherwise_is_found_and_kept_i
     assert bounds == [("2026-02-10T00:00:00+00:00", "2026-02-10T00:00:00.000001+00:00")]
 
 
+@pytest.mark.parametrize("family", ["entry", "value", "leaf"])
+def test_what_was_set_aside_is_told_when_it_goes_whatever_it_is_called(archive, family: str) -> None:
+    """Threat: what somebody kept aside is dropped, and no line says so."""
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    archive.write("2026-02-10", person="1")
+    archive.rows("select * from {l}.seal('2026-02-11Z')")
+    for month, name in (("02", "apart"), ("03", "keepme")):
+        archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_2026{month}01")
+        archive.as_admin(f"alter table {{l}}.{family}_1_2026{month}01 rename to {name}")
+
+    def told(day: str) -> dict[str, tuple[Fate, str]]:
+        run = archive.run(day, clock_is_right=True)
+        return {one.name: (one.fate, one.why) for one in run.outcomes if one.name in ("apart", "keepme")}
+
+    # Nothing in the one says when it is due: it is empty, and goes at once.
+    why = "it was detached before this run"
+    assert told("2026-02-20") == {"apart": (Fate.KEPT, why), "keepme": (Fate.DROPPED, why)}
+    assert told("2026-04-01") == {"apart": (Fate.DROPPED, why)}
+    assert told("2026-04-02") == {}
+
+
 MISSING = {
     "the month that is being written": (("entry",), ("20260101",), ["default: no partition of entry from 2026-01-01 to 2026-02-01: writes to its tables fail now"]),
     "the next one, of all three": (

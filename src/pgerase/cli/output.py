@@ -73,8 +73,9 @@ def print_error(
     message: str = "",
     hint: str = "",
     error: PgeraseError | None = None,
+    data: Mapping[str, Any] | None = None,
 ) -> None:
-    """An error with its hint and findings: text on standard error, JSON on standard output."""
+    """An error with its hint and findings: text on standard error, JSON on standard output, with the `data` there are besides."""
     findings: tuple[Finding, ...] = ()
     if error is not None:
         message, hint = error.message, error.hint
@@ -87,7 +88,7 @@ def print_error(
             "exit_code": int(code),
             "findings": [finding_data(finding) for finding in findings],
         }
-        click.echo(json_text({"format": FORMAT, "error": what}, indent=2))
+        click.echo(json_text({"format": FORMAT, **(data or {}), "error": what}, indent=2))
         return
     if findings:
         click.echo(_harmless(findings_text(findings)), err=True)

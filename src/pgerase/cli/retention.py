@@ -10,12 +10,14 @@ import click
 
 from pgerase.cli.audit_options import anchor_file, every_of, seal_rules
 from pgerase.cli.lengths import length
-from pgerase.cli.output import print_result, progress
+from pgerase.cli.missing import warn_of_missing
+from pgerase.cli.output import print_error, print_result, progress
 from pgerase.cli.people import prefix_option, which_prefix
 from pgerase.cli.settings import Settings, common_options
 from pgerase.counts import counted
-from pgerase.errors import ExitCode
+from pgerase.errors import DatabaseFailed, ExitCode
 from pgerase.operate.log_status import MISSED_AFTER, ClassStatus, LogStatus, log_status
+from pgerase.operate.retention import RunFailed
 from pgerase.operate.retention import maintain as run_maintenance
 from pgerase.operate.retention_model import Fate, Outcome, Run, RunState
 from pgerase.operate.seal.standing import SealStanding, SealTerms
@@ -125,8 +127,20 @@ def status(settings: Settings, prefix: str | None, missed_after: timedelta) -> E
 
 def _run(settings: Settings, command: str, prefix: str | None, *, make: bool, **options: Any) -> ExitCode:
     with settings.open_database() as database:
-        done = run_maintenance(database, which_prefix(settings, database, prefix), make=make, **options)
-    print_result(settings, _run_lines(done), {"command": command, **_run_data(done)})
+        prefix = which_prefix(settings, database, prefix)
+        try:
+            done = run_maintenance(database, prefix, make=make, **options)
+        except RunFailed as failed:
+            # What was done is told all the same; in JSON it is one document with the error.
+            data = {"command": command, **_run_data(failed.run)}
+            if settings.json:
+                print_error(settings, kind=DatabaseFailed.__name__, error=failed, code=failed.exit_code, data=data)
+                return failed.exit_code
+            print_result(settings, _run_lines(failed.run), data)
+            raise
+        # Whoever makes partitions has said what became of them; here nobody else would.
+        missing = {} if make else {"findings": warn_of_missing(database, prefix)}
+    print_result(settings, _run_lines(done), {"command": command, **_run_data(done), **missing})
     if done.refused:
         if done.refusal:
             progress("hint: set the clock; if it is right, say so once: --clock-is-right")
@@ -149,7 +163,8 @@ def _run_lines(done: Run) -> list[str]:
 
 def _outcome_line(outcome: Outcome) -> str:
     bounds = f"  {_day(outcome.lower)} to {_day(outcome.upper)}" if outcome.upper else ""
-    count = "" if outcome.count == 1 and outcome.fate is not Fate.MADE else f"  {outcome.count}"
+    is_class = outcome.fate is Fate.MADE and outcome.anew is None
+    count = "" if outcome.count == 1 and not is_class else f"  {outcome.count}"
     return f"{outcome.fate.value:<9}  {outcome.name}{bounds}{count}{f'  ({outcome.why})' if outcome.why else ''}"
 
 
@@ -171,6 +186,7 @@ def _run_data(done: Run) -> dict[str, Any]:
                 "to": _iso(one.upper),
                 "count": one.count,
                 "why": one.why,
+                "anew": one.anew,
             }
             for one in done.outcomes
         ],

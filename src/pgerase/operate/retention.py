@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,8 @@ _SEALED_AT_ONCE = 100_000
 _ANOTHER_SEALS = "ZE230"
 _STILL_NEEDED = "2BP01"
 """dependent_objects_still_exist."""
+_WHY_ANEW = "made anew and empty: what was in it is gone, and `audit verify` says what"
+_WHY_APART = {Fate.HELD_BACK: "its tables were taken apart: who is held in it cannot be told"}
 
 _T = TypeVar("_T")
 
@@ -57,18 +60,40 @@ def maintain(
 
     `now` None is the server's clock. `clock_is_right` trusts it however far it is from the last run; `allow_drop` drops more
     than missed runs explain, and what could not be sealed. Raises Refused where another run is under way, or the current role may
-    not do it; UsageError inside a transaction; DatabaseFailed, without values, for whatever else went wrong, after all else was done.
+    not do it; UsageError inside a transaction; RunFailed, without values, for whatever else went wrong, after all else was done;
+    DatabaseFailed where the connection was lost, or nothing was begun.
     """
     if database.in_transaction:
         raise UsageError("a run of retention makes transactions of its own, and one is open already")
     log = Log(database, prefix)
-    with _naming(log), log.discreet(), _alone(log):
-        take_back(database, log.names.keeper)
-        clock = now or log.now
-        begun = log.call("begin_run", clock, clock_is_right)[0]
-        if begun["refusal"]:
-            return Run(begun["run_id"], clock, RunState.REFUSED, (), refusal=begun["refusal"])
-        return _Steps(log, begun["run_id"], clock, allow_drop=allow_drop, patience=patience).run(make=make)
+    steps: _Steps | None = None
+    try:
+        with _naming(log), log.discreet(), _alone(log):
+            take_back(database, log.names.keeper)
+            clock = now or log.now
+            begun = log.call("begin_run", clock, clock_is_right)[0]
+            if begun["refusal"]:
+                return Run(begun["run_id"], clock, RunState.REFUSED, (), refusal=begun["refusal"])
+            steps = _Steps(log, begun["run_id"], clock, allow_drop=allow_drop, patience=patience)
+            return steps.run(make=make)
+    except DatabaseFailed as error:
+        if steps is None or steps.ended is None:
+            raise
+        raise RunFailed(error, steps.ended) from None
+
+
+class RunFailed(DatabaseFailed):
+    """Some of a run went wrong; `run` says what came of all else."""
+
+    def __init__(self, error: DatabaseFailed, run: Run) -> None:
+        super().__init__(
+            error.message,
+            sqlstate=error.sqlstate,
+            hint=error.hint,
+            relation=error.relation,
+            constraint=error.constraint,
+        )
+        self.run = run
 
 
 @contextmanager
@@ -123,6 +148,8 @@ class _Steps:
         self._sealed = False
         self._waits = False
         self._failure: DatabaseFailed | None = None
+        self.ended: Run | None = None
+        """The run, once it has ended, be it with a failure."""
 
     def run(self, *, make: bool) -> Run:
         """All of them, whichever fails; what failed is raised at the end."""
@@ -160,14 +187,21 @@ class _Steps:
 
     def _make(self, name: str) -> None:
         """What is missing first, and by itself: it waits for nobody who reads, and writes fail until it is there."""
-        done = [
-            self._again(lambda routine=routine: self._log.call(routine, name, self._clock))
-            for routine in ("fill_gaps", "make_partitions")
-        ]
-        if count := sum(next(iter(rows[0].values())) for rows in done if rows):
-            self._note(Outcome(name, Fate.MADE, name, count=count))
-        if None in done:
+        back = self._called("fill_gaps", name)
+        if back:
+            for row in self._log.rows("log_attached", name=name, count=back):
+                why = _WHY_ANEW if row["is_anew"] else "attached again, with all that is in it"
+                self._note(replace(_outcome({**row, "class": name}, Fate.MADE, why), anew=row["is_anew"]))
+        made = self._called("make_partitions", name)
+        if made:
+            self._note(Outcome(name, Fate.MADE, name, count=made))
+        if back is None or made is None:
             self._note(Outcome(name, Fate.BUSY, name, why="the log is being read or written for long"))
+
+    def _called(self, routine: str, name: str) -> int | None:
+        """How many partitions a routine gave a class; None where somebody was in the way."""
+        rows = self._again(lambda: self._log.call(routine, name, self._clock))
+        return None if rows is None else rows[0][routine]
 
     def _again(self, attempt: Callable[[], _T]) -> _T | None:
         """What an attempt returns; None where somebody was in the way each time. Raises DatabaseFailed for anything else."""
@@ -279,9 +313,10 @@ class _Steps:
         gone = {row["relation"]: Fate(row["outcome"]) for row in dropped}
         known = {outcome.name for outcome in self._outcomes}
         self._outcomes = [replace(one, fate=gone.get(one.name, one.fate)) for one in self._outcomes]
-        for name, fate in gone.items():
-            if name not in known and name.startswith("entry"):
-                self._note(Outcome(name, fate, why="it was detached before this run"))
+        # One line for the tables that go together, by the first of them: somebody may have called them anything.
+        for _, names in groupby(gone, key=_stem):
+            if (name := min(names)) not in known:
+                self._note(Outcome(name, gone[name], why=_WHY_APART.get(gone[name], "it was detached before this run")))
         if Fate.NEEDED in gone.values():
             # Nobody but whoever made it can say whether it may go; all else goes on.
             self._failure = self._failure or DatabaseFailed("", sqlstate=_STILL_NEEDED)
@@ -314,6 +349,7 @@ class _Steps:
         self._log.call(
             "end_run", self._number, state.value, counts, self._failure.sqlstate or None if self._failure else None
         )
+        self.ended = run
         if self._failure:
             raise self._failure
         return run
@@ -327,6 +363,11 @@ class _Steps:
 
     def _note(self, outcome: Outcome) -> None:
         self._outcomes.append(outcome)
+
+
+def _stem(relation: str) -> str:
+    """What tables that are dropped together have in common."""
+    return re.sub("^(entry|value|leaf)_", "", relation)
 
 
 def _outcome(row: Row, fate: Fate, why: str) -> Outcome:

@@ -41,7 +41,10 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one partition, or of `count` of a class. Bounds are those the server has; None is open."""
+    """What became of one partition, or of `count` of a class. Bounds are those the server has; None is open.
+
+    `anew`, of one that was missing: whether it was made anew, empty, or attached again with what is in it. Else None.
+    """
 
     name: str
     fate: Fate
@@ -50,6 +53,7 @@ class Outcome:
     upper: datetime | None = None
     count: int = 1
     why: str = ""
+    anew: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
