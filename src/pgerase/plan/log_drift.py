@@ -96,7 +96,7 @@ def missing_classes(prefix: str, classes: Iterable[str], parts: Sequence[LogPart
                 message = (
                     f"expected a part for the class {class_name}, found: nothing; what is written of it is refused"
                 )
-                hint = "Look who took it away; `pgerase plan` shows which classes the rules have."
+                hint = "Run `pgerase audit maintain`: it attaches what was detached, or makes it anew, empty."
                 yield _error("log-class", Name(f"{prefix}_log", family), message, hint)
 
 
