@@ -238,7 +238,7 @@ def test_what_others_depend_on_is_named_and_all_else_goes(archive, made: str) ->
         # All three of them wait, and whoever asks in the morning is told why.
         assert detached(archive) == {"entry_1_20260101", "value_1_20260101", "leaf_1_20260101"}
         told = log_status(archive.owner, archive.prefix, now=utc(day)).alarms
-        assert "the last run was failed with SQLSTATE 2BP01" in told
+        assert "the last run failed with SQLSTATE 2BP01: `pgerase audit maintain` goes on, or says what fails" in told
         for one in named.split("; "):
             assert f"{one}: what is due there cannot be dropped while it does" in told
     # Nothing was recorded as dropped that is there still.
