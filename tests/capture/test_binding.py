@@ -456,6 +456,26 @@ def test_whoever_changes_a_database_is_told_what_its_log_lacks(
     assert "log-" not in capsys.readouterr().err
 
 
+def test_coverage_says_who_may_ask_and_that_install_comes_first(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bench.write("  app.loan:\n  app.counter:\n")
+    dsn, web = bench.database.dsn(), bench.database.dsn(bench.database.role("nobody"))
+    assert main(["--dsn", web, "--pack", str(bench.folder), "audit", "coverage"]) == 3
+    said = capsys.readouterr().err
+    assert f"the schema {bench.prefix}_log is closed to the current role" in said
+    assert "hint: Connect as the role that installed pgerase" in said
+    # Under another prefix nothing is installed here.
+    pack = bench.folder / "pack.yaml"
+    installed = pack.read_text()
+    pack.write_text(f"version: 1\nname: bench\nprefix: {bench.prefix}x\n")
+    try:
+        assert main(["--dsn", dsn, "--pack", str(bench.folder), "audit", "coverage"]) == 1
+    finally:
+        pack.write_text(installed)
+    assert "hint: Run `pgerase install` first. Apply.\n" in capsys.readouterr().out
+
+
 def test_what_is_left_out_on_purpose_is_no_gap(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     """Issue 5, build 1, `audit coverage`: a reason in audit.yaml is shown, and what it does not name stays a gap."""
     bench.write("  app.loan:\n")

@@ -192,9 +192,18 @@ def log_shapes() -> LogShapes:
 def missing_from_log(database: Database, prefix: str) -> tuple[Finding, ...]:
     """Partitions and parts of the log that somebody took away: writes to captured tables fail for want of them.
 
-    Nothing where there is no log, or where it may not be read. Raises DatabaseFailed.
+    Nothing where there is no log, or where its tables may not be read. Raises Refused where its schema is closed; DatabaseFailed.
     """
     names = Names(prefix)
+    closed = (
+        "select home.oid from pg_catalog.pg_namespace as home"
+        " where home.nspname = %s and not pg_catalog.has_schema_privilege(home.oid, 'USAGE')"
+    )
+    if database.rows(closed, [names.logs]):
+        raise Refused(
+            f"the schema {names.logs} is closed to the current role",
+            hint="Connect as the role that installed pgerase, or as a superuser.",
+        )
     if not _is_readable(database, log_classes(prefix)):
         return ()
     classes = _read_classes(database, names).values()
