@@ -1,6 +1,6 @@
--- Gives a class its parts of the three tables back that somebody detached or dropped: without one of them every write of the class
--- fails. What was detached under its name is attached again, with all that is in it; what is gone is made anew, and its partitions
--- are missing then. Each is recorded. Returns how many.
+-- Gives a class its parts of the three tables back that somebody detached or dropped: without one of them every write of the
+-- class fails. What was detached under its name is attached again, with all that is in it; what is gone is made anew, and its
+-- partitions are missing then. Each is recorded. Returns how many.
 create or replace function pgerase_log.fill_classes(p_class text)
     returns integer
     language plpgsql

@@ -1,7 +1,7 @@
--- Gives a class its parts and the partitions back that somebody detached or dropped: writes of their time would fail, and without the last one
--- no partition could be made. What was detached under its name is attached again, with all that is in it; what is gone is made
--- anew, empty: what was in it stays missing. Each is recorded. Nobody is kept waiting by it, and it waits for nobody who reads or
--- writes. Returns how many. Security definer because the log is closed.
+-- Gives a class its parts and the partitions back that somebody detached or dropped: writes of their time would fail, and without
+-- the last one no partition could be made. What was detached under its name is attached again, with all that is in it; what is
+-- gone is made anew, empty: what was in it stays missing. Each is recorded. Nobody is kept waiting by it, and it waits for nobody
+-- who reads or writes. Returns how many. Security definer because the log is closed.
 create or replace function pgerase_log.fill_gaps(p_class text, p_now timestamptz)
     returns integer
     language plpgsql
