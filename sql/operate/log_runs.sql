@@ -1,4 +1,4 @@
--- The last run, the last that was done, what is detached and due, and what is held.
+-- The last run, the last that was done, what is detached, and what is held.
 select
     last.run_id as last_number,
     last.clock as last_clock,
@@ -6,13 +6,13 @@ select
     last.sqlstate as last_sqlstate,
     done.clock as done_clock,
     (
-        select pg_catalog.count(*)
+        select coalesce(pg_catalog.array_agg(apart.relation order by apart.relation), '{}')
         from pgerase_log.detached() as apart
         where apart.family = 'entry' or not exists (
             select from pgerase_log.detached() as other
             where other.family = 'entry' and other.lower_bound is not distinct from apart.lower_bound
         )
-    ) as detached,
+    ) as apart,
     (select pg_catalog.count(*) from pgerase_log.hold as placed where placed.released_at is null) as holds,
     (select pg_catalog.count(*) from pgerase_log.held) as held
 from (select) as always

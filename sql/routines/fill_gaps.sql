@@ -1,7 +1,7 @@
--- Gives a class the partitions back that somebody detached or dropped: writes of their time would fail, and without the last one
--- no partition could be made. What was detached under its name is attached again, with all that is in it; what is gone is made
--- anew, empty: what was in it stays missing. Each is recorded. Nobody is kept waiting by it, and it waits for nobody who reads or
--- writes. Returns how many. Security definer because the log is closed.
+-- Gives a class its parts and the partitions back that somebody detached or dropped: writes of their time would fail, and without
+-- the last one no partition could be made. What was detached under its name is attached again, with all that is in it; what is
+-- gone is made anew, empty: what was in it stays missing. Each is recorded. Nobody is kept waiting by it, and it waits for nobody
+-- who reads or writes. Returns how many. Security definer because the log is closed.
 create or replace function pgerase_log.fill_gaps(p_class text, p_now timestamptz)
     returns integer
     language plpgsql
@@ -17,10 +17,12 @@ as $$
 declare
     v_gap record;
     v_is_anew boolean;
-    v_count integer := 0;
+    v_count integer;
 begin
     -- One at a time: applying rules and a run may meet.
     perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('partitions of pgerase.log', 0));
+
+    v_count := pgerase_log.fill_classes(p_class => p_class);
 
     -- Nobody can tell where the others of them began and ended.
     for v_gap in

@@ -1,5 +1,6 @@
--- Partitions of entry, value or leaf that queries through the table do not see: detached, or about to be, and not yet dropped.
--- Known by their owner and columns, whatever they are called by now: a name that somebody changed hides nothing from erasing.
+-- Partitions of entry, value or leaf that queries through the table do not see: detached, or about to be, and not yet dropped;
+-- those of a whole class that was detached as well. Known by their owner and columns, whatever they are called by now: a name
+-- that somebody changed hides nothing from erasing.
 create or replace function pgerase_log.unattached(p_table text)
     returns table (relation text)
     language sql
@@ -29,8 +30,11 @@ begin atomic
         and not exists (
             select
             from pg_catalog.pg_inherits as link
+                join pg_catalog.pg_inherits as above on above.inhrelid = link.inhparent
             where link.inhrelid = child.oid
+                and above.inhparent = root.oid
                 and not link.inhdetachpending
+                and not above.inhdetachpending
         )
     order by child.relname;
 end;

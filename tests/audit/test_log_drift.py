@@ -364,3 +364,40 @@ def test_the_bounds_that_detaching_leaves_are_no_drift(installed):
             " from ('2020-01-01 00:00:00+00') to ('2020-02-01 00:00:00+00')"
         )
         assert (admin.value(checks), drift(admin, installed.prefix)) == (1, ())
+
+
+def test_a_class_that_was_detached_is_attached_by_the_statement_given_and_nothing_of_it_is_to_be_dropped(installed):
+    """Threat: somebody detaches a class, and whoever does what drift says drops the log. A guard that is off in it is found, too."""
+    logs = Names(installed.prefix).logs
+    with Database.open(installed.admin_dsn) as admin, admin.connection.transaction(force_rollback=True):
+        admin.run(f"alter table {logs}.entry detach partition {logs}.entry_1")
+        admin.run(f"alter table {logs}.entry_1_20260901 disable trigger refuse_change")
+        found = {one.subject: one for one in drift(admin, installed.prefix)}
+        assert {(one.code, one.subject) for one in found.values()} == {
+            ("log-class", f"table {logs}.entry"),
+            ("log-class", f"table {logs}.entry_1"),
+            ("log-trigger", f"table {logs}.entry_1_20260901"),
+        }
+        assert "expected it attached to entry, found: detached" in found[f"table {logs}.entry_1"].message
+        run, attach = found[f"table {logs}.entry_1"].hint.split(", which attaches it, or: ")
+        assert run == "Run `pgerase audit maintain`"
+        assert attach == f"alter table {logs}.entry attach partition {logs}.entry_1 for values in ('default');"
+        admin.run(attach)
+        admin.run(f"alter table {logs}.entry_1_20260901 enable trigger refuse_change")
+        assert drift(admin, installed.prefix) == ()
+
+
+def test_a_class_that_was_detached_and_renamed_is_not_to_be_dropped_either(installed):
+    logs = Names(installed.prefix).logs
+    with Database.open(installed.admin_dsn) as admin, admin.connection.transaction(force_rollback=True):
+        for family in FAMILIES:
+            admin.run(f"alter table {logs}.{family} detach partition {logs}.{family}_2")
+            admin.run(f"alter table {logs}.{family}_2 rename to aside_{family}")
+        found = {one.subject: one for one in drift(admin, installed.prefix)}
+        assert found.keys() == {f"table {logs}.{prefix}{family}" for family in FAMILIES for prefix in ("", "aside_")}
+        for family in FAMILIES:
+            hint = found[f"table {logs}.aside_{family}"].hint
+            assert hint == (
+                "Attach it for the class that its rows have:"
+                f" alter table {logs}.{family} attach partition {logs}.aside_{family} for values in ('…');"
+            )

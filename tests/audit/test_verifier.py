@@ -207,7 +207,10 @@ def test_the_verifier_runs_alone(audit, key, tmp_path):
 
 
 TAMPERED = {
-    "an edited entry": ("update {log}.entry set actor = '8' where entry_id = 5", "Entries: entry 5 is not as it was sealed."),
+    "an edited entry": (
+        "update {log}.entry set actor = '8' where entry_id = 5",
+        "Entries: entry 5 is not as it was sealed.",
+    ),
     "an edited value": (
         "update {log}.value set new = '{}' where entry_id = 4 and part = 1",
         "Values: part 1 of entry 4 is not as it was sealed.",

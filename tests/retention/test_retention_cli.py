@@ -44,7 +44,7 @@ def test_maintain_then_status(archive, pgerase) -> None:
     archive.rows("select {l}.define_class('default', '6 months', 'month', 3)")
     code, out, _ = pgerase(dsn, "audit", "status")
     assert code == 1
-    assert "ALARM: no run of retention was ever done" in out
+    assert "ALARM: no run of retention was ever done: run `pgerase audit maintain`, and schedule it" in out
     code, out, _ = pgerase(dsn, "audit", "maintain")
     assert (code, out) == (0, "kept       default  4\nrun 1: done: 4 kept\n")
     code, out, _ = pgerase(dsn, "audit", "status", "--format", "json")
@@ -69,16 +69,25 @@ def test_s_alarms(archive) -> None:
     archive.define("default", "1 month", "month", "2026-01-15", ahead=1)
     archive.run("2026-01-15")
     assert alarms(archive, "2026-01-16") == ()
-    assert alarms(archive, "2026-01-17") == ("the last run that was done was 2026-01-15 00:00 UTC: runs are missed",)
-    assert "default: the next partition is missing" in alarms(archive, "2026-02-02")
-    assert "default: 1 overdue" in alarms(archive, "2026-03-02")
+    (alarm,) = alarms(archive, "2026-01-17")
+    assert alarm == (
+        "the last run that was done was 2026-01-15 00:00 UTC: runs are missed; run `pgerase audit maintain`, and look why"
+        " nothing ran it"
+    )
+    assert "default: the next partition is missing: `pgerase audit maintain` makes it" in alarms(archive, "2026-02-02")
+    assert (
+        "default: 1 partition should have been dropped more than a day ago: `pgerase audit maintain` drops what is due, or says"
+        " why it stays"
+    ) in alarms(archive, "2026-03-02")
     archive.as_admin("alter table {l}.leaf_1 detach partition {l}.leaf_1_20260201")
-    assert "1 detached, and there still" in alarms(archive, "2026-01-16")
+    assert (
+        "detached, and there still: leaf_1_20260201: `pgerase audit maintain` attaches what is missing, and drops what is due"
+    ) in alarms(archive, "2026-01-16")
     archive.write("1999-01-01")
     archive.run("2026-01-16")
     assert "default: entries dated before every partition, found 2026-01-16" in alarms(archive, "2026-01-16")
     archive.run("2026-01-02")
-    assert "the last run was refused" in alarms(archive, "2026-01-16")
+    assert "the last run was refused: `pgerase audit maintain` says why" in alarms(archive, "2026-01-16")
 
 
 def test_a_missing_partition_is_an_alarm_until_maintain_put_it_back(archive, pgerase) -> None:
@@ -180,6 +189,23 @@ def test_a_run_that_makes_nothing_warns_of_what_is_missing(archive, pgerase) -> 
     (found,) = json.loads(pgerase(dsn, "retention", "run", "--format", "json")[1])["findings"]
     assert (found["code"], found["severity"]) == ("log-missing", "warning")
     assert pgerase(dsn, "audit", "maintain")[::2] == (0, "")
+
+
+def test_a_class_without_a_part_is_told_of_without_bounds_and_maintain_attaches_it(archive, pgerase) -> None:
+    dsn = archive.database.dsn()
+    archive.rows("select {l}.define_class('default', '6 months', 'month', 3)")
+    assert pgerase(dsn, "audit", "maintain")[0] == 0
+    archive.as_admin("alter table {l}.entry detach partition {l}.entry_1")
+    code, out, _ = pgerase(dsn, "audit", "status")
+    assert (code, out.splitlines()[0]) == (1, "default: kept 6 mons, by month; 0 partitions")
+    assert pgerase(dsn, "audit", "maintain")[0] == 0
+    code, out, _ = pgerase(dsn, "audit", "status")
+    assert (code, out.startswith("default: kept 6 mons, by month; 4 partitions from ")) == (0, True)
+
+
+def test_a_length_without_a_unit_is_refused(archive, pgerase) -> None:
+    code, _, err = pgerase(archive.database.dsn(), "audit", "status", "--missed-after", "26")
+    assert (code, "'26' does not say of what: write 26m, 26h or 26d" in err) == (2, True)
 
 
 def test_a_setting_that_silences_capture_is_an_alarm(archive, pgerase) -> None:

@@ -243,7 +243,7 @@ def test_what_others_depend_on_is_named_and_all_else_goes(archive, made: str) ->
         # All three of them wait, and whoever asks in the morning is told why.
         assert detached(archive) == {"entry_1_20260101", "value_1_20260101", "leaf_1_20260101"}
         told = log_status(archive.owner, archive.prefix, now=utc(day)).alarms
-        assert "the last run was failed with SQLSTATE 2BP01" in told
+        assert "the last run failed with SQLSTATE 2BP01: `pgerase audit maintain` goes on, or says what fails" in told
         for one in named.split("; "):
             assert f"{one}: what is due there cannot be dropped while it does" in told
     # Nothing was recorded as dropped that is there still.
@@ -552,3 +552,62 @@ def test_a_lost_connection_gives_the_lock_back(archive, monkeypatch) -> None:
         archive.run("2026-01-15", victim)
     assert archive.run("2026-01-15").state is RunState.DONE
     assert archive.rows("select state from {l}.run order by run_id") == [("killed",), ("done",)]
+
+
+PARTS = {"one": ("entry",), "another": ("leaf",), "two": ("entry", "value"), "all": ("entry", "value", "leaf")}
+
+
+@pytest.mark.parametrize("how", ["detach", "drop"])
+@pytest.mark.parametrize("families", PARTS.values(), ids=PARTS)
+def test_parts_of_a_class_that_somebody_took_away_come_back(archive, how: str, families: tuple[str, ...]) -> None:
+    """Threat: every captured write fails, `audit maintain` fails with another SQLSTATE than its own, and nothing told repairs it."""
+    archive.define("o'clock", "1 month", "month", "2026-01-15")
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    number = archive.write("2026-01-10", person="1")
+    before, tables = archive.bounds(), archive.tables()
+    others = archive.bounds("o'clock")
+    (part,) = archive.rows("select number from {l}.class where class = 'default'")[0]
+    for family in families:
+        table = f"{{l}}.{family}_{part}"
+        archive.as_admin(
+            f"drop table {table}" if how == "drop" else f"alter table {{l}}.{family} detach partition {table}"
+        )
+    # Leaves are written by sealing.
+    if "entry" in families:
+        with pytest.raises(psycopg.Error):
+            archive.write("2026-01-11", person="1")
+    alarms = log_status(archive.owner, archive.prefix, now=utc("2026-01-15")).alarms
+    assert any("writes to its tables fail now; `pgerase audit maintain` puts it right" in one for one in alarms)
+    run = archive.run("2026-01-15", clock_is_right=True)
+    assert (run.state, archive.bounds(), archive.bounds("o'clock"), archive.tables()) == (
+        RunState.DONE, before, others, tables,
+    )  # fmt: skip
+    told = archive.rows(
+        "select body ->> 'table', body ->> 'anew' from {l}.record where kind = 'attach' and not body ? 'from' order by record_id"
+    )
+    assert sorted(told) == sorted((f"{family}_{part}", str(how == "drop").lower()) for family in families)
+    assert log_status(archive.owner, archive.prefix, now=utc("2026-01-15")).alarms == ()
+    assert archive.entries() == (set() if how == "drop" and "entry" in families else {number})
+    assert archive.write("2026-01-11", person="2") in archive.entries()
+
+
+def test_a_table_that_cannot_be_the_part_of_a_class_ends_the_run_with_its_name(archive) -> None:
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.define("other", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    archive.write("2026-01-10")
+    archive.as_admin("alter table {l}.entry detach partition {l}.entry_1")
+    archive.as_admin("alter table {l}.entry_1 rename to entry_aside")
+    archive.as_admin("create table {l}.entry_1 (id integer)")
+    with pytest.raises(psycopg.Error, match=r"entry_1, which has its name, is none") as failure:
+        archive.rows("select {l}.make_partitions('default', '2026-01-15Z')")
+    assert (failure.value.sqlstate, failure.value.diag.table_name) == ("ZE222", "entry_1")
+    archive.as_admin("drop table {l}.entry_1")
+    archive.as_admin("alter table {l}.entry detach partition {l}.entry_2")
+    archive.as_admin("alter table {l}.entry_2 rename to entry_1_of_other")
+    archive.as_admin("alter table {l}.entry_aside rename to entry_2")
+    with pytest.raises(psycopg.Error, match=r"entry_2 cannot be it again: it has rows of another class") as failure:
+        archive.rows("select {l}.make_partitions('other', '2026-01-15Z')")
+    assert (failure.value.sqlstate, failure.value.diag.table_name) == ("ZE222", "entry_2")
+    archive.as_admin("drop table {l}.entry_1_of_other, {l}.entry_2")

@@ -137,6 +137,7 @@ def read_installed(database: Database, prefix: str) -> Installed:
         log_shapes=log_shapes(),
         log_sequences=tuple(LogSequence(*sequence) for sequence in read_log_sequences(database, names)),
         log_statistics=tuple((one[0], Name(one[1], one[2])) for one in read_log_statistics(database, names)),
+        log_classes=_read_classes(database, names) if readable else {},
         # Without the classes nobody can tell which of them are theirs.
         log_parts=tuple(LogPart(*part) for part in read_log_parts(database, names)) if readable else None,
         log_gaps=_read_gaps(database, names, routines) if readable else (),
@@ -156,6 +157,14 @@ def _read_routines(database: Database, names: Names) -> Mapping[Name, tuple[str,
     return {
         name: (deparsed, "\n".join(live[name]) if name in live else None)
         for name, deparsed in ((Name(names.home(Home(row["home"])), row["name"]), row["deparsed"]) for row in recorded)
+    }
+
+
+def _read_classes(database: Database, names: Names) -> Mapping[int, str]:
+    """The classes of the log by number, which is in the names of their parts."""
+    return {
+        row["number"]: row["class"]
+        for row in database.rows(f"select number, class from {identifier(names.logs, 'class')}")
     }
 
 
@@ -183,12 +192,21 @@ def log_shapes() -> LogShapes:
 def missing_from_log(database: Database, prefix: str) -> tuple[Finding, ...]:
     """Partitions and parts of the log that somebody took away: writes to captured tables fail for want of them.
 
-    Nothing where there is no log, or where it may not be read. Raises DatabaseFailed.
+    Nothing where there is no log, or where its tables may not be read. Raises Refused where its schema is closed; DatabaseFailed.
     """
     names = Names(prefix)
+    closed = (
+        "select home.oid from pg_catalog.pg_namespace as home"
+        " where home.nspname = %s and not pg_catalog.has_schema_privilege(home.oid, 'USAGE')"
+    )
+    if database.rows(closed, [names.logs]):
+        raise Refused(
+            f"the schema {names.logs} is closed to the current role",
+            hint="Connect as the role that installed pgerase, or as a superuser.",
+        )
     if not _is_readable(database, log_classes(prefix)):
         return ()
-    classes = [row["class"] for row in database.rows(f"select class from {identifier(names.logs, 'class')}")]
+    classes = _read_classes(database, names).values()
     parts = tuple(LogPart(*part) for part in read_log_parts(database, names))
     gaps = _read_gaps(database, names, _read_routines(database, names))
     return (*missing_classes(prefix, classes, parts), *missing_parts(prefix, parts, gaps))

@@ -105,6 +105,7 @@ def coverage(
         if name not in covered and name not in on_purpose:
             hint = f'In audit.yaml name it under capture:, and apply; or say why not: uncaptured: {{{name}: "…"}}.'
             hint = "Apply." if why is Why.CAPTURE else hint
+            hint = hint if f"{prefix}_log" in catalog.schemas else f"Run `pgerase install` first. {hint}"
             found.append(Finding("not-captured", Severity.WARNING, str(name), f"{name} {why}", hint))
     return tuple(sorted(found, key=lambda finding: (finding.subject, finding.code, finding.message)))
 

@@ -102,7 +102,7 @@ def maintain(
 @prefix_option
 @click.option(
     "--missed-after",
-    callback=length("hours"),
+    callback=length(),
     default=f"{MISSED_AFTER // timedelta(hours=1)}h",
     show_default=True,
     metavar="LENGTH",
@@ -219,10 +219,8 @@ def _seal_line(seal: SealStanding, rules: Seal | None) -> str:
 
 
 def _class_line(one: ClassStatus) -> str:
-    return (
-        f"{one.name}: kept {one.keep}, by {one.period}; {counted(one.partitions, 'partition')}"
-        f" from {_day(one.oldest)} to {_day(one.newest)}"
-    )
+    span = f" from {_day(one.oldest)} to {_day(one.newest)}" if one.partitions else ""
+    return f"{one.name}: kept {one.keep}, by {one.period}; {counted(one.partitions, 'partition')}{span}"
 
 
 def _status_data(found: LogStatus) -> dict[str, Any]:

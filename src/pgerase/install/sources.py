@@ -137,6 +137,7 @@ LOG_ROUTINES = {
     "refuse_change": False,
     "close_table": False,
     "make_table": False,
+    "fill_classes": False,
     "fill_gaps": True,
     "make_partitions": True,
     "define_class": True,

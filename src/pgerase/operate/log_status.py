@@ -23,6 +23,7 @@ MISSED_AFTER = timedelta(days=1, hours=2)
 
 LATE_AFTER = timedelta(hours=1)
 """How long a message about support access may wait: the longest that delivering pauses between two attempts."""
+_MAINTAIN = "`pgerase audit maintain`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def log_status(
         last_state=None if found["last_state"] is None else RunState(found["last_state"]),
         last_sqlstate=found["last_sqlstate"] or "",
         last_done=found["done_clock"],
-        detached=found["detached"],
+        detached=len(found["apart"]),
         holds=found["holds"],
         held=found["held"],
         seal=standing,
@@ -144,7 +145,8 @@ def log_status(
         refused_messages=told["refused"],
         alarms=(),
     )
-    return _with_alarms(status, missed_after, (*blocked, *late, *_of_messages(told), *_silenced(database, accepted)))
+    further = (*blocked, *late, *_of_messages(told), *_silenced(database, accepted))
+    return _with_alarms(status, missed_after, found["apart"], further)
 
 
 def _silenced(database: Database, accepted: Collection[AcceptedDoor]) -> list[str]:
@@ -170,29 +172,44 @@ def _of_messages(told: Row) -> Iterator[str]:
         )
 
 
-def _with_alarms(status: LogStatus, missed_after: timedelta, further: Iterable[str]) -> LogStatus:
-    alarms: list[str] = []
-    if status.classes:
-        if status.last_done is None:
-            alarms.append("no run of retention was ever done")
-        elif status.now - status.last_done > missed_after:
-            alarms.append(f"the last run that was done was {status.last_done:%Y-%m-%d %H:%M %Z}: runs are missed")
-        match status.last_state:
-            case RunState.REFUSED | RunState.FAILED | RunState.KILLED as state:
-                code = f" with SQLSTATE {status.last_sqlstate}" if status.last_sqlstate else ""
-                alarms.append(f"the last run was {state.value}{code}")
-            case _:
-                pass
+def _of_runs(status: LogStatus, missed_after: timedelta) -> Iterator[str]:
+    """Whether runs are done, and how the last one ended."""
+    if status.last_done is None:
+        yield f"no run of retention was ever done: run {_MAINTAIN}, and schedule it once a day"
+    elif status.now - status.last_done > missed_after:
+        done = f"{status.last_done:%Y-%m-%d %H:%M %Z}"
+        yield f"the last run that was done was {done}: runs are missed; run {_MAINTAIN}, and look why nothing ran it"
+    code = f" with SQLSTATE {status.last_sqlstate}" if status.last_sqlstate else ""
+    match status.last_state:
+        case RunState.FAILED:
+            yield f"the last run failed{code}: {_MAINTAIN} goes on, or says what fails"
+        case RunState.REFUSED:
+            yield f"the last run was refused{code}: {_MAINTAIN} says why"
+        case RunState.KILLED:
+            yield f"the last run was killed{code}: {_MAINTAIN} goes on with it"
+        case _:
+            pass
+
+
+def _with_alarms(
+    status: LogStatus, missed_after: timedelta, apart: Collection[str], further: Iterable[str]
+) -> LogStatus:
+    """`apart` are the tables that are detached; `further` are alarms, too."""
+    alarms = list(_of_runs(status, missed_after)) if status.classes else []
     alarms += map(str, status.gaps)
     for one in status.classes:
         if not one.has_next:
-            alarms.append(f"{one.name}: the next partition is missing")
+            alarms.append(f"{one.name}: the next partition is missing: {_MAINTAIN} makes it")
         if one.overdue:
-            alarms.append(f"{one.name}: {one.overdue} overdue")
+            late = f"{counted(one.overdue, 'partition')} should have been dropped more than a day ago"
+            alarms.append(f"{one.name}: {late}: {_MAINTAIN} drops what is due, or says why it stays")
         if one.is_pending:
-            alarms.append(f"{one.name}: detaching was interrupted")
+            alarms.append(f"{one.name}: detaching a partition was interrupted: {_MAINTAIN} finishes it")
         if one.early_since is not None:
             alarms.append(f"{one.name}: entries dated before every partition, found {one.early_since:%Y-%m-%d}")
-    if status.detached:
-        alarms.append(f"{status.detached} detached, and there still")
+    if apart:
+        named = ", ".join(apart)
+        alarms.append(
+            f"detached, and there still: {named}: {_MAINTAIN} attaches what is missing, and drops what is due"
+        )
     return replace(status, alarms=(*alarms, *further))

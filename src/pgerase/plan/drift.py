@@ -38,7 +38,7 @@ class Installed:
     """What install recorded: who installed, and each routine as the server spelled it then and does now (None: gone).
 
     `views` are those that belong to the ledger, `log_shapes` what install makes of the log, `log_sequences` what is there of it, `log_statistics`
-    extended ones by table, `log_parts` its partitions; None where its classes cannot be read. `log_gaps` are times without partitions.
+    extended ones by table, `log_classes` its classes by number, `log_parts` its partitions; None where its classes cannot be read. `log_gaps` are times without partitions.
     """
 
     installer: str
@@ -47,6 +47,7 @@ class Installed:
     log_shapes: LogShapes = field(default_factory=lambda: LogShapes({}, {}))
     log_sequences: tuple[LogSequence, ...] = ()
     log_statistics: tuple[tuple[str, Name], ...] = ()
+    log_classes: Mapping[int, str] = field(default_factory=dict[int, str])
     log_parts: tuple[LogPart, ...] | None = None
     log_gaps: tuple[LogGap, ...] = ()
 
@@ -66,7 +67,9 @@ def find_drift(catalog: Catalog, ledger: Ledger, prefix: str, installed: Install
         look.grants(),
         look.strangers(),
         look.routines(),
-        log_drift(catalog, prefix, installed.installer, installed.log_shapes, installed.log_sequences),
+        log_drift(
+            catalog, prefix, installed.installer, installed.log_shapes, installed.log_sequences, installed.log_classes
+        ),
         statistics_strangers(prefix, installed.log_statistics),
         look.classes(),
     )

@@ -10,7 +10,7 @@ from pgerase.catalog.model import Catalog, Name, Table
 from pgerase.errors import Finding, Severity
 from pgerase.plan.family import below, children
 from pgerase.plan.log_shape import LogShapes, part_drift, shape_drift
-from pgerase.render.fragments import quote_identifier
+from pgerase.render.fragments import quote_identifier, quote_literal
 
 FAMILIES = ("entry", "value", "leaf")
 """Those with partitions, which refuse whatever is not an insert."""
@@ -96,7 +96,7 @@ def missing_classes(prefix: str, classes: Iterable[str], parts: Sequence[LogPart
                 message = (
                     f"expected a part for the class {class_name}, found: nothing; what is written of it is refused"
                 )
-                hint = "Look who took it away; `pgerase plan` shows which classes the rules have."
+                hint = "Run `pgerase audit maintain`: it attaches what was detached, or makes it anew, empty."
                 yield _error("log-class", Name(f"{prefix}_log", family), message, hint)
 
 
@@ -108,22 +108,31 @@ def statistics_strangers(prefix: str, statistics: Iterable[tuple[str, Name]]) ->
 
 
 def log_drift(
-    catalog: Catalog, prefix: str, installer: str, shapes: LogShapes, sequences: Sequence[LogSequence]
+    catalog: Catalog,
+    prefix: str,
+    installer: str,
+    shapes: LogShapes,
+    sequences: Sequence[LogSequence],
+    classes: Mapping[int, str],
 ) -> Iterator[Finding]:
     """Differences between the log's tables and what install and the log's own routines make.
 
-    `shapes` are what install makes, `installer` the only one who may read it. Nothing where there is no log.
+    `shapes` are what install makes, `installer` the only one who may read it, `classes` those of the log by number. Nothing where
+    there is no log.
     """
     if f"{prefix}_log" in catalog.schemas:
-        yield from _Look(catalog, prefix, installer, shapes).everything(sequences)
+        yield from _Look(catalog, prefix, installer, shapes, classes).everything(sequences)
 
 
 class _Look:
     """One comparison."""
 
-    def __init__(self, catalog: Catalog, prefix: str, installer: str, shapes: LogShapes) -> None:
+    def __init__(
+        self, catalog: Catalog, prefix: str, installer: str, shapes: LogShapes, classes: Mapping[int, str]
+    ) -> None:
         self._catalog = catalog
         self._shapes = shapes
+        self._classes = classes
         self._schema = f"{prefix}_log"
         self._keeper = f"{prefix}_keeper"
         self._installer = installer
@@ -136,6 +145,9 @@ class _Look:
             yield _error("log-missing", name, "expected a table, found: nothing", "Run `pgerase upgrade`.")
         family = children(self._catalog)
         parts = {leaf for root in FAMILIES for leaf in below(family, Name(self._schema, root))}
+        for name, root in self._apart().items():
+            parts |= {name, *below(family, name)}
+            yield self._unattached_class(name, root)
         for name, table in self._catalog.tables.items():
             # Rows of a child are its parent's, too, wherever it lies.
             is_child = any(parent.schema == self._schema for parent in table.parents)
@@ -151,7 +163,8 @@ class _Look:
                     yield from self._guard(table)
                 yield from self._triggers(table, refuses=is_root or name not in known)
             else:
-                yield _error("log-stranger", name, "expected no table but the log's own, found: this", "Drop it.")
+                hint = "Look what is in it; drop it only if that is nothing of the log."
+                yield _error("log-stranger", name, "expected no table but the log's own, found: this", hint)
         for sequence in sequences:
             yield from self._sequence(sequence)
         yield from self._ways_out()
@@ -222,10 +235,7 @@ class _Look:
             yield from shape_drift(table, shape)
             return
         for root in FAMILIES:
-            live = self._roots[root]
-            if table.name in below(family, Name(self._schema, root)) or (
-                live is not None and _shape(live) == _shape(table)
-            ):
+            if table.name in below(family, Name(self._schema, root)) or self._family_of(table) == root:
                 expected = self._shapes.tables[root]
                 yield from part_drift(table, expected, self._shapes.parts[root], is_leaf=table.kind == "r")
                 return
@@ -236,7 +246,32 @@ class _Look:
             return False
         if any(parent.schema == self._schema for parent in table.parents):
             return False
-        return any(root is not None and _shape(root) == _shape(table) for root in self._roots.values())
+        return self._family_of(table) is not None
+
+    def _apart(self) -> Mapping[Name, str]:
+        """Classes that were detached as a whole, each with the table it was a part of: known by owner and columns, too."""
+        return {
+            name: family
+            for name, table in self._catalog.tables.items()
+            if name.schema == self._schema and name not in self._own
+            if table.kind == "p" and table.owner == self._keeper and not table.parents
+            if (family := self._family_of(table)) is not None
+        }
+
+    def _family_of(self, table: Table) -> str | None:
+        """Which of entry, value and leaf has the columns of a table."""
+        return next((one for one, root in self._roots.items() if root and _shape(root) == _shape(table)), None)
+
+    def _unattached_class(self, name: Name, family: str) -> Finding:
+        """By the number in its name it is known which one it was."""
+        number = name.name.removeprefix(f"{family}_")
+        known = {f"{one}": class_name for one, class_name in self._classes.items()}
+        attach = f"alter table {_quoted(Name(self._schema, family))} attach partition {_quoted(name)} for values in"
+        hint = f"Attach it for the class that its rows have: {attach} ('…');"
+        if number in known:
+            hint = f"Run `pgerase audit maintain`, which attaches it, or: {attach} ({quote_literal(known[number])});"
+        message = f"expected it attached to {family}, found: detached; nobody sees what is in it, and nobody is erased from it"
+        return _error("log-class", name, message, hint)
 
     def _table(self, table: Table) -> Iterator[Finding]:
         name, spelled = table.name, _quoted(table.name)

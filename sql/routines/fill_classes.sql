@@ -1,0 +1,108 @@
+-- Gives a class its parts of the three tables back that somebody detached or dropped: without one of them every write of the
+-- class fails. What was detached under its name is attached again, with all that is in it; what is gone is made anew, and its
+-- partitions are missing then. Each is recorded. Returns how many.
+create or replace function pgerase_log.fill_classes(p_class text)
+    returns integer
+    language plpgsql
+    volatile
+    parallel unsafe
+    security invoker
+    set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict error
+declare
+    v_part record;
+    v_count integer := 0;
+begin
+    for v_part in
+        select
+            root.relname::text as family,
+            named.name,
+            there.oid is null as is_anew,
+            there.relkind = 'p'
+            and there.relowner = root.relowner
+            and pg_catalog.pg_get_partkeydef(there.oid) = 'RANGE (at)'
+            and not exists (select from pg_catalog.pg_inherits as link where link.inhrelid = there.oid)
+            and (
+                select pg_catalog.array_agg((own.attname, own.atttypid) order by own.attnum)
+                from pg_catalog.pg_attribute as own
+                where own.attrelid = there.oid and own.attnum > 0 and not own.attisdropped
+            ) = (
+                select pg_catalog.array_agg((own.attname, own.atttypid) order by own.attnum)
+                from pg_catalog.pg_attribute as own
+                where own.attrelid = root.oid and own.attnum > 0 and not own.attisdropped
+            ) as is_ours
+        from pgerase_log.class as one
+            join pg_catalog.pg_namespace as home on home.nspname = 'pgerase_log'
+            join pg_catalog.pg_class as root
+                on root.relnamespace = home.oid and root.relname in ('entry', 'value', 'leaf') and root.relkind = 'p'
+            cross join lateral pg_catalog.concat(root.relname, '_', one.number) as named (name)
+            left join pg_catalog.pg_class as there
+                on there.relnamespace = home.oid and there.relname = named.name
+        where one.class = p_class
+            and not exists (
+                select
+                from pg_catalog.pg_inherits as link
+                    join pg_catalog.pg_class as part on part.oid = link.inhrelid
+                where link.inhparent = root.oid
+                    -- As partitions() knows it.
+                    and pg_catalog.pg_get_expr(part.relpartbound, part.oid)
+                        = 'FOR VALUES IN (''' || pg_catalog.replace(one.class, '''', '''''') || ''')'
+            )
+        order by root.relname
+    loop
+        if v_part.is_anew then
+            perform pgerase_log.make_table(p_family => v_part.family, p_name => v_part.name, p_is_class => true);
+        elsif v_part.is_ours is not true then
+            raise exception using
+                errcode = 'ZE222',
+                message = pg_catalog.format(
+                    'the part of %s for the class %s is missing, and %I.%I, which has its name, is none',
+                    v_part.family,
+                    p_class,
+                    'pgerase_log',
+                    v_part.name
+                ),
+                hint = 'Rename that table, or drop it if nobody needs it; the next run makes the part anew.',
+                schema = 'pgerase_log',
+                table = v_part.name;
+        end if;
+
+        begin
+            execute pg_catalog.format(
+                'alter table %1$I.%2$I attach partition %1$I.%3$I for values in (%4$L)',
+                'pgerase_log',
+                v_part.family,
+                v_part.name,
+                p_class
+            );
+        exception
+            when check_violation then
+                raise exception using
+                    errcode = 'ZE222',
+                    message = pg_catalog.format(
+                        'the part of %s for the class %s is missing, and %I.%I cannot be it again: it has rows of another class',
+                        v_part.family,
+                        p_class,
+                        'pgerase_log',
+                        v_part.name
+                    ),
+                    hint = 'Rename it, for somebody to look at; the next run makes the part anew, empty.',
+                    schema = 'pgerase_log',
+                    table = v_part.name;
+        end;
+
+        perform pgerase_log.add_record(
+            p_kind => 'attach',
+            p_body => pg_catalog.jsonb_build_object('class', p_class, 'table', v_part.name, 'anew', v_part.is_anew)
+        );
+        v_count := v_count + 1;
+    end loop;
+
+    return v_count;
+end;
+$$;
+
+comment on function pgerase_log.fill_classes(text) is 'Gives a class its missing parts of the three tables back, and returns how many.';
+
+revoke all on function pgerase_log.fill_classes(text) from public;
