@@ -404,6 +404,19 @@ def test_partitions_that_somebody_took_away_are_an_alarm_and_come_back(archive, 
         assert archive.write(at, person="2") in archive.entries()
 
 
+def test_who_is_erased_while_a_class_is_detached_does_not_come_back_with_it(archive) -> None:
+    """Threat: values of somebody erased lie in a class that was taken away, and the next run attaches it again."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    for person in ("1", "2"):
+        archive.write("2026-01-15", person=person)
+    for family in ("entry", "value", "leaf"):
+        archive.as_admin(f"alter table {{l}}.{family} detach partition {{l}}.{family}_1")
+    assert archive.as_admin("select {l}.forget_people('person', array['1'], 1)") == [(1,)]
+    assert archive.run("2026-01-16").state is RunState.DONE
+    assert archive.rows("select person from {l}.value") == [("2",)]
+    assert archive.rows("select count(*) from {l}.entry") == [(2,)]
+
+
 def test_a_class_without_any_partition_is_an_alarm_and_gets_its_first_ones_again(archive) -> None:
     archive.define("default", "1 month", "month", "2026-01-15")
     archive.run("2026-01-15")
