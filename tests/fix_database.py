@@ -2,6 +2,9 @@
 
 Nothing here is a superuser but `admin`: the owner installs as a real application's owner would, and people log in as roles
 that a DBA made.
+
+Roles are the whole server's, other workers' included. A test that gives one pg_read_all_data or pg_write_all_data gives it
+the data of every test, whose plans then refuse it: it does so in a transaction that it rolls back.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ CHANGES = {
         "grant {p}_lookup to {app}", "private-role-member", "membership {app} in {p}_lookup", "found: one who can use the role",
     ),
     "private role in another": (
-        "grant pg_read_all_data to {p}_viewer", "role-attribute", "membership {p}_viewer in pg_read_all_data", "found: in pg_read_all_data",
+        "grant pg_signal_backend to {p}_viewer", "role-attribute", "membership {p}_viewer in pg_signal_backend", "found: in pg_signal_backend",
     ),
     "viewer gone": (
         "revoke {p}_viewer from {app} granted by {owner}", "missing", "membership {app} in {p}_viewer", "found: nothing",

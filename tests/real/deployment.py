@@ -23,7 +23,6 @@ from pgerase.install import install
 from pgerase.operate import add_key
 from pgerase.plan.model import Plan
 from pgerase.rules.access import IdentityKind
-from pgerase.rules.pack import Pack
 from pgerase.rules.read import read_pack
 from pgerase.tokens import SigningKey, sign_token
 from tests.fix_database import FreshDatabase
@@ -74,21 +73,14 @@ class Deployment:
     def plan(self) -> Plan:
         """What applying the pack would change now, as the owner and with all that `pgerase plan` asks to be acknowledged."""
         with Database.open(self.database.dsn()) as database:
-            return self._prepared(database, read_pack(self.folder))
-
-    def _prepared(self, database: Database, pack: Pack) -> Plan:
-        """The plan, once no role of another test on the same server has to be acknowledged: such roles come and go."""
-        while True:
-            plan = prepare(database, pack).plan
-            if all(each.code != "unacknowledged-dump-role" or self.prefix in each.subject for each in plan.refusals):
-                return plan
+            return prepare(database, read_pack(self.folder)).plan
 
     def apply(self) -> Plan:
         """Install, plan and apply as the owner; the plan that was carried out. Fails on any finding that refuses."""
         with Database.open(self.database.dsn()) as database:
             pack = read_pack(self.folder)
             install(database, self.prefix, identity=pack.identity, claim=pack.claim)
-            plan = self._prepared(database, pack)
+            plan = prepare(database, pack).plan
             assert plan.refusals == (), "\n".join(
                 f"{each.code} {each.subject}: {each.message}" for each in plan.refusals
             )
