@@ -126,6 +126,40 @@ def test_people_and_what_they_point_to_go_in_a_circle(erasing):
     assert made.rows("select home_id from s.home order by 1") == [(2,), (3,)]
 
 
+def test_tables_to_which_nobody_is_linked_go_with_the_others_of_their_circle(erasing):
+    """With Ann go her home, its door and the door's key, which opened Cy's as well; Dot, who had that key, has none any more."""
+    made = erasing(
+        PEOPLE
+        + HOMES
+        + "create table s.door (door_id int primary key, home_id int not null references s.home on delete cascade);"
+        + "create table s.key (key_id int primary key, door_id int references s.door on delete cascade,"
+        + " copy_of int references s.key on delete set null);"
+        + "alter table s.person add key_id int references s.key on delete set null;"
+        + "alter table s.home add opened_by int references s.key on delete set null;"
+        + "insert into s.door values (10, 1), (20, 2); insert into s.key values (100, 10, null), (200, 20, 100), (300, null, 200);"
+        + "update s.person set key_id = case person_id when 4 then 100 when 2 then 200 end;"
+        + "update s.home set opened_by = 100 where home_id in (1, 3);",
+        SUBJECT + GOES + "  s.home: {links: {tenant_id: {person: key, rows: delete}}}\n" + "none: [s.door, s.key]\n",
+    )
+    assert made.erase("1") == {
+        ("1", "s.person", "delete"): 1,
+        ("1", "s.person", "unlink"): 1,
+        ("1", "s.home", "delete"): 1,
+        ("1", "s.home", "unlink"): 1,
+        ("1", "s.door", "delete"): 1,
+        ("1", "s.key", "delete"): 1,
+        ("1", "s.key", "unlink"): 1,
+    }
+    assert made.rows("select person_id, main_home, key_id from s.person order by 1") == [
+        (2, 2, 200),
+        (3, 3, None),
+        (4, None, None),
+    ]
+    assert made.rows("select home_id, opened_by from s.home order by 1") == [(2, None), (3, None)]
+    assert made.rows("select door_id from s.door") == [(20,)]
+    assert made.rows("select key_id, door_id, copy_of from s.key order by 1") == [(200, 20, None), (300, None, 200)]
+
+
 def test_rows_of_two_tables_take_one_another_along(erasing):
     """Box 1 goes with Ann, the lid on it, the box on that lid, and so on until one that nobody points from."""
     made = erasing(

@@ -46,9 +46,11 @@ class Circles(Clashes):
         parts: list[Part] = []
         before: dict[Name, list[Hit]] = {}
         for one in circle:
-            more, before[one.name] = self.hits_before(one)
-            first = self.direct_name(one)
-            parts += [*more, Part(first, self.decided(one, before[one.name]), self.why(one, before[one.name]))]
+            more, hits = self.hits_before(one)
+            before[one.name] = hits
+            parts += more
+            if _is_found_before(one):
+                parts.append(Part(self.direct_name(one), self.decided(one, hits), self.why(one, hits)))
         below, source = self.below_in(circle)
         parts += below
         for one in circle:
@@ -151,7 +153,7 @@ class Circles(Clashes):
             f"select {row(places[one.name], 'found')}, found.deleted_by\n"
             f"from {ident(self.direct_name(one))} as found\nwhere found.deleted_by is not null"
             for one in circle
-            if one.deletes
+            if one.deletes and _is_found_before(one)
         ]
         names = ", ".join(["place", *(ident(_carried(place, name)) for place, name, _ in carried), "deleted_by"])
         steps = [
@@ -174,6 +176,11 @@ class Circles(Clashes):
             f"with recursive together ({names}) as (\n    (\n        {indent(united_seeds, 8)}\n    )\n    union\n"
             f"    {indent(step)}\n)\nselect *\nfrom together"
         )
+
+
+def _is_found_before(work: Work) -> bool:
+    """Whether rows of a table in a circle are touched otherwise as well, and not only with others of the circle."""
+    return bool(work.links or work.gone_before)
 
 
 def _carried(place: int, column: str) -> str:
