@@ -606,7 +606,12 @@ class Erasing:
     def _clashes(
         self, touched: Mapping[Place, Sequence[Verdict]], after: Mapping[Place, Values], deleted: Mapping[Place, int]
     ) -> set[Place]:
-        """Rows that a link moves to where another row is that stays there; of several all but the first by key."""
+        """Rows that a link moves to where another row is that stays there; of several all but the first person's first by key."""
+
+        def mover(place: Place) -> int:
+            """Whoever of those asked hands the row over; before them all where nobody does."""
+            return min((one.person.number for one in touched.get(place, ()) if one.verb in MOVES), default=-1)
+
         found: set[Place] = set()
         for name, columns in self.uniques:
             taken: dict[tuple[Any, ...], bool] = {}
@@ -623,7 +628,9 @@ class Erasing:
                 else:
                     taken[values] = True
             for values, places in moved.items():
-                places.sort(key=lambda place: tuple(self.row(place)[column] for column in self._identity(name)))
+                places.sort(
+                    key=lambda place: (mover(place), *(self.row(place)[one] for one in self._identity(place[0])))
+                )
                 found |= set(places if values in taken else places[1:])
         return found
 

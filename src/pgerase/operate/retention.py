@@ -266,12 +266,17 @@ class _Steps:
             # Some are detached already, after that.
             return True
         if not self._allow_drop:
-            # Up to the floor all is sealed for good: of a month of entries, only those above it are looked at.
+            entries, leaves = self._log.table(tables["entry"]), self._log.table(tables["leaf"])
+            floor = (
+                f"coalesce((select segment.floor from {self._log.table('segment')} as segment"
+                " order by segment.segment_id desc limit 1), 0)"
+            )
+            # Up to the floor all is sealed for good. The highest number mostly is as well, and spares looking for others: the
+            # planner, which does not know how few lie above the floor, would read the whole month.
             unsealed = self._log.database.value(
-                f"select exists (select from {self._log.table(tables['entry'])} as entry where entry.entry_id > coalesce("
-                f"(select segment.floor from {self._log.table('segment')} as segment order by segment.segment_id desc limit 1),"
-                f" 0) and not exists (select from {self._log.table(tables['leaf'])} as leaf"
-                " where leaf.entry_id = entry.entry_id))"
+                f"select (select max(entry.entry_id) from {entries} as entry) > {floor} and exists ("
+                f"select from {entries} as entry where entry.entry_id > {floor}"
+                f" and not exists (select from {leaves} as leaf where leaf.entry_id = entry.entry_id))"
             )
             if unsealed:
                 why = "it has entries that are not sealed: `pgerase audit seal` says why; --allow-drop drops it so"
