@@ -63,7 +63,8 @@ def main() -> None:
                 case "sealing":
                     result = sealing(bench, options.repeat, options.seconds)
                 case "dropping":
-                    result = dropping(bench, [options.largest // 100, options.largest // 10, options.largest])
+                    sizes = [options.largest // 100, options.largest // 10, options.largest]
+                    result = dropping(bench, sizes, options.repeat)
                 case _:
                     result = throughput(bench, options.repeat, options.seconds)
             if result.lines:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from audit_ways import BARE, WAYS, Bench
 
@@ -20,6 +21,8 @@ TITLES = {
     "row_trigger": "row trigger",
     "supa_audit": "supa_audit's way",
 }
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def budget_table(budgets: Sequence[Budget]) -> str:
     return "\n".join(rows)
 
 
-def turn(ways: Sequence[str], number: int) -> list[str]:
+def turn(ways: Sequence[_T], number: int) -> list[_T]:
     """The ways in another order each time."""
     start = number % len(ways)
     ordered = [*ways[start:], *ways[:start]]

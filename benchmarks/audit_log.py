@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import psycopg
-from audit_common import SCRIPT, Budget, Result, cpu, pgbench
+from audit_common import SCRIPT, Budget, Result, cpu, pgbench, turn
 from audit_ways import PLAIN, PREFIX, ROW, Bench
 
 from pgerase.database import Database
@@ -111,6 +111,7 @@ EXPIRED = f"""
 select relation from {PREFIX}_log.partitions()
 where class = %(class)s and lower_bound > '-infinity' and due_at <= now()
 """
+PARENTS = f"select distinct parent from {PREFIX}_log.partitions() where class = %(class)s"
 AHEAD = f"select {PREFIX}_log.make_partitions(%(class)s, now())"
 FILL_ROWS = """
 insert into by_row.entry (at, relation, action, new_row)
@@ -143,50 +144,61 @@ class Watched:
         return f"{self.spent:,.0f} | {self.reader:.0f}, {self.writer:.0f} | {self.wal / 1000:,.0f}"
 
 
-def dropping(bench: Bench, sizes: Sequence[int]) -> Result:
+def usual(runs: Sequence[Watched]) -> Watched:
+    """The median of what several took, with the longest waits of all."""
+    return Watched(
+        statistics.median(one.spent for one in runs),
+        max(one.reader for one in runs),
+        max(one.writer for one in runs),
+        statistics.median(one.wal for one in runs),
+    )
+
+
+def dropping(bench: Bench, sizes: Sequence[int], repeat: int) -> Result:
     """One expired month among readers and writers, by size: a run of retention, DROP TABLE of copies of what it drops, and a
     DELETE with its VACUUM.
 
     DROP TABLE by itself is what no run can do without: it gives the files back to the operating system, which takes its time by
-    their size. Then a run and a drop with a report that reads the log for a second: a run, which detaches concurrently, and dropping a partition where
-    it hangs.
+    their size. Then a run and a drop with a report that reads the log for a second: a run, which detaches concurrently, and
+    dropping a partition where it hangs.
     """
     result = Result()
-    notes = [
+    ours: dict[int, list[Watched]] = {size: [] for size in sizes}
+    bare: dict[int, list[Watched]] = {size: [] for size in sizes}
+    theirs: dict[int, list[Watched]] = {size: [] for size in sizes}
+    with psycopg.connect(bench.admin, autocommit=True) as admin:
+        for number in range(repeat):
+            for size in turn(sizes, number):
+                fill(bench, admin, f"size_{size}", size)
+                copies = copied(admin, f"size_{size}")
+                ours[size].append(watched(bench, PLAIN, READ, lambda: expire(bench)))
+                by_hand = partial(admin.execute, f"drop table {copies}".encode())
+                bare[size].append(watched(bench, PLAIN, READ, by_hand))
+                remove(admin, f"size_{size}")
+                admin.execute(FILL_ROWS, {"size": size})
+                theirs[size].append(watched(bench, ROW, READ_ROWS, lambda: delete(admin)))
+        fill(bench, admin, "reported", sizes[0])
+        with reported(bench.admin, READ):
+            run = watched(bench, PLAIN, READ, lambda: expire(bench))
+        with reported(bench.admin, READ_ROWS):
+            drop = watched(bench, ROW, READ_ROWS, lambda: admin.execute("drop table by_row.entry_old"))
+    result.notes = [
         (
             "| expired entries | run of retention, ms | longest wait of reader, writer, ms | WAL, kB"
             " | DROP TABLE of copies, ms | longest wait of reader, writer, ms | WAL, kB"
             " | DELETE and VACUUM, ms | longest wait of reader, writer, ms | WAL, kB |"
         ),
         f"|---:|{'---:|' * 9}",
-    ]
-    ours: list[Watched] = []
-    bare: list[Watched] = []
-    with psycopg.connect(bench.admin, autocommit=True) as admin:
-        for size in sizes:
-            fill(bench, admin, f"size_{size}", size)
-            copies = copied(admin, f"size_{size}")
-            ours.append(watched(bench, PLAIN, READ, lambda: expire(bench)))
-            bare.append(watched(bench, PLAIN, READ, partial(admin.execute, f"drop table {copies}".encode())))
-            admin.execute(FILL_ROWS, {"size": size})
-            theirs = watched(bench, ROW, READ_ROWS, lambda: delete(admin))
-            notes.append(f"| {size:,} | {ours[-1]} | {bare[-1]} | {theirs} |")
-        fill(bench, admin, "reported", sizes[0])
-        with reported(bench.admin, READ):
-            run = watched(bench, PLAIN, READ, lambda: expire(bench))
-        with reported(bench.admin, READ_ROWS):
-            drop = watched(bench, ROW, READ_ROWS, lambda: admin.execute("drop table by_row.entry_old"))
-    notes += [
+        *(f"| {size:,} | {usual(ours[size])} | {usual(bare[size])} | {usual(theirs[size])} |" for size in sizes),
         "",
         "| while a report reads the log for a second | takes, ms | longest wait of reader, writer, ms | WAL, kB |",
         "|---|---:|---:|---:|",
         f"| run of retention | {run} |",
         f"| drop of an attached partition | {drop} |",
     ]
-    result.notes = notes
+    small, large = ((usual(ours[size]).spent, usual(bare[size]).spent) for size in (sizes[0], sizes[-1]))
+    whole, besides = large[0] / small[0], (large[0] - large[1]) / (small[0] - small[1])
     what = f"dropping an expired month of {sizes[-1]:,} entries, against one of {sizes[0]:,}"
-    whole = ours[-1].spent / ours[0].spent
-    besides = (ours[-1].spent - bare[-1].spent) / (ours[0].spent - bare[0].spent)
     for part, ratio in (("the run", whole), ("the run without DROP TABLE itself", besides)):
         result.budgets.append(Budget(f"{what}: {part}", "constant: 1.5 ×", f"{ratio:.2f} ×", ratio <= 1.5))
     return result
@@ -200,6 +212,13 @@ def fill(bench: Bench, admin: psycopg.Connection, name: str, size: int) -> None:
         admin.execute(AHEAD.encode(), {"class": name})
         seal_all(owner)
     admin.execute("vacuum (analyze)")
+
+
+def remove(admin: psycopg.Connection, name: str) -> None:
+    """Take a class away: a run takes its time by how many there are as well, and all are to have as many."""
+    for (parent,) in admin.execute(PARENTS, {"class": name}).fetchall():
+        admin.execute(f"drop table {PREFIX}_log.{parent}".encode())
+    admin.execute(f"delete from {PREFIX}_log.class where class = %s".encode(), [name])
 
 
 def copied(admin: psycopg.Connection, name: str) -> str:

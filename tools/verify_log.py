@@ -787,7 +787,7 @@ class Verifier:
         faults += [f"Entries: some are in segment {number}, which has no header." for number in groups]
         kept = sum(1 for header in self.export.headers if header.kind == "entry") - gone
         self.report.judge(
-            faults, f"Segments: {kept} are whole, {gone} were dropped as their time was over, each with a record of it."
+            faults, f"Segments: {kept} whole, {gone} dropped as their time was over, each with a record of it."
         )
 
     def fault_of_drop(self, header: Header, where: str) -> list[str]:
@@ -856,7 +856,7 @@ class Verifier:
             if fault:
                 faults.append(f"Entries: entry {number} {fault}.")
         self.report.judge(
-            faults, f"Entries: {sealed} are as they were sealed; {unsealed} are not sealed yet, and not guarded."
+            faults, f"Entries: {sealed} as they were sealed, {unsealed} not sealed yet, and not guarded."
         )
 
     def fault_of_entry(self, entry: dict[str, Any], fields: list[Any]) -> str:
@@ -903,9 +903,10 @@ class Verifier:
                 elif entry["segment"] is not None:
                     kept += parts[part] is not None
                     unread += parts[part] is None
-        why = f" (requests {', '.join(sorted(requests))})" if requests else ""
+        word = "request" if len(requests) == 1 else "requests"
+        why = f" ({word} {', '.join(sorted(requests))})" if requests else ""
         self.report.judge(
-            faults, f"Values: {kept} of people are as they were sealed; {erased} were erased, each with a record{why}."
+            faults, f"Values: {kept} of people as they were sealed, {erased} erased, each with a record{why}."
         )
         if unread:
             self.report.note(f"Values: {unread} were left out of the export, and could not be checked.")

@@ -51,6 +51,7 @@ def test_sealing_signs_and_anchors_and_a_second_time_does_nothing(copy, folder, 
     code, out = run("seal")
     assert code == 0
     assert "sealed: 1 entry and 0 records in 1 segment\nsigned: 7 headers, by key " in out
+    assert out.endswith(f"\nanchored: {anchors}\n")
     (line,) = anchors.read_text().splitlines()
     ((text, signature, root),) = copy.rows("select text, signature, root from {log}.checkpoint")
     assert json.loads(line)["checkpoint"] == text
@@ -124,10 +125,21 @@ def test_checkpoints_are_posted_to_a_webhook(audit, key, folder, monkeypatch):
         assert code != 0
         assert "it answered 500" in err
         assert "token-that-is-secret" not in out + err
-        assert audit("seal", "--again")[0] == 0
+        code, out, err = audit("seal", "--again")
+        assert (code, out.splitlines()[-1]) == (0, "anchored: the webhook that TEST_ANCHOR names")
+        assert "token-that-is-secret" not in out + err
         server.shutdown()
         thread.join()
     assert json.loads(taken[1])["checkpoint"].startswith("pgerase/")
+
+
+def test_who_anchors_nowhere_is_told(audit, key, folder):
+    text = (folder / "audit.yaml").read_text()
+    (folder / "audit.yaml").write_text(text.replace(", anchor: {file: ../elsewhere/anchors.jsonl}", ""))
+    code, out, _ = audit("seal")
+    assert code == 0
+    assert "\nnot anchored: audit.yaml names no place" in out
+    assert "anchored" not in audit("seal")[1]
 
 
 # --- what only signatures and anchors can tell ---

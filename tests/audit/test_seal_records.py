@@ -24,7 +24,7 @@ def test_a_made_up_erasure_names_a_request_that_there_never_was(audit, key, log,
     # The export says which request, for somebody to ask.
     code, said = judge()
     assert code == 0
-    assert "1 were erased, each with a record (requests 99)" in said
+    assert "1 erased, each with a record (request 99)" in said
 
 
 def test_detects_a_made_up_record_of_dropping_by_the_signer_s_clock(audit, key, log, anchors, judge):

@@ -87,7 +87,7 @@ def test_survives_retention_with_holds(expired, tmp_path, capfd):
     said = capfd.readouterr().out
     assert code == 0, said
     assert "Holds: 6 entries kept past their time, each proven by itself." in said
-    assert "Segments: 2 are whole, 4 were dropped as their time was over" in said
+    assert "Segments: 2 whole, 4 dropped as their time was over" in said
     for statement, sentence in (
         ("update {log}.held set actor = '8'", "is not as it was sealed"),
         ("update {log}.held set position = position # 1", "is not in the segment it names"),

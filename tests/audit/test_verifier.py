@@ -134,8 +134,8 @@ def test_the_verifier_agrees_and_says_so(audit, key, log, anchors, judge):
     code, said = judge("--anchors", str(anchors))
     assert code == 0, said
     assert "WRONG" not in said
-    assert "Entries: 30 are as they were sealed; 0 are not sealed yet" in said
-    assert "Values: 33 of people are as they were sealed; 0 were erased" in said
+    assert "Entries: 30 as they were sealed, 0 not sealed yet" in said
+    assert "Values: 33 of people as they were sealed, 0 erased" in said
     assert said.endswith("Result: the log is as it was sealed.\n")
 
 
@@ -293,8 +293,8 @@ def test_the_verifier_tells_erased_and_dropped_from_tampered(audit, key, log, an
     assert codes(audit) == set()
     code, said = judge("--anchors", str(anchors))
     assert code == 0, said
-    assert "Segments: 4 are whole, 2 were dropped as their time was over, each with a record of it." in said
-    assert "3 were erased, each with a record (requests 1)." in said
+    assert "Segments: 4 whole, 2 dropped as their time was over, each with a record of it." in said
+    assert "3 erased, each with a record (request 1)." in said
     assert "note    Values" not in said
 
 

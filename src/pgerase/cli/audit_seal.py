@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from pgerase.cli.audit_options import anchor_of, seal_rules
@@ -12,7 +14,8 @@ from pgerase.counts import counted
 from pgerase.errors import ExitCode, UsageError
 from pgerase.operate.seal.checkpoint import Checkpoint
 from pgerase.operate.seal.keys import SealKey
-from pgerase.operate.seal.sealing import Sealed, anchor, kept_checkpoints, seal_log, sign_log
+from pgerase.operate.seal.sealing import Anchor, Sealed, anchor, kept_checkpoints, seal_log, sign_log
+from pgerase.rules.audit import Seal
 
 
 @click.command("seal")
@@ -45,12 +48,14 @@ def seal(settings: Settings, prefix: str | None, *, unsigned: bool, again: bool)
         if signed is None and key is not None and to is not None and (again or to.file is not None):
             mine = [one for one in kept_checkpoints(log) if one.key_id == key.public.key_id]
             last = mine[-1] if mine else None
+    anchored = Anchor()
     if last is not None and to is not None:
         # A file is looked at whether it has it; an address is sent it once, and again only where somebody says so.
-        anchor(last, to if signed is not None or again else type(to)(to.file))
+        anchored = anchor(last, to if signed is not None or again else Anchor(to.file))
     missing = key is None and not unsigned
     lines = _lines(done, signed, before, rules.key_env if rules and missing else None, unsigned=unsigned)
-    print_result(settings, lines, _data(done, signed, key))
+    lines += _anchored(anchored, rules, is_nowhere=signed is not None and to == Anchor())
+    print_result(settings, lines, _data(done, signed, key, anchored))
     return ExitCode.NO if missing else ExitCode.DONE
 
 
@@ -83,7 +88,18 @@ def _lines(done: Sealed, signed: Checkpoint | None, before: int, missing: str | 
     return lines
 
 
-def _data(done: Sealed, signed: Checkpoint | None, key: SealKey | None) -> dict[str, object]:
+def _anchored(where: Anchor, rules: Seal | None, *, is_nowhere: bool) -> Iterator[str]:
+    """Where the last checkpoint went, by the variable of an address, which may hold a secret."""
+    places = [str(where.file.resolve())] if where.file is not None else []
+    if where.webhook is not None and rules is not None:
+        places.append(f"the webhook that {rules.anchor_webhook_env} names")
+    if places:
+        yield f"anchored: {' and '.join(places)}"
+    elif is_nowhere:
+        yield "not anchored: audit.yaml names no place (`seal: {anchor: {file: …}}`), and nothing would tell of a log written anew"
+
+
+def _data(done: Sealed, signed: Checkpoint | None, key: SealKey | None, anchored: Anchor) -> dict[str, object]:
     return {
         "command": "audit seal",
         "segments": done.segments,
@@ -91,4 +107,8 @@ def _data(done: Sealed, signed: Checkpoint | None, key: SealKey | None) -> dict[
         "records": done.records,
         "key_id": None if key is None else key.public.key_id,
         "checkpoint": None if signed is None else {"size": signed.size, "root": signed.root.hex(), "text": signed.text},
+        "anchored": {
+            "file": None if anchored.file is None else str(anchored.file.resolve()),
+            "webhook": anchored.webhook is not None,
+        },
     }

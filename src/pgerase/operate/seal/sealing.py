@@ -95,12 +95,15 @@ def sign_log(log: Log, key: SealKey, *, anchors: Path | None = None, now: dateti
     return made
 
 
-def anchor(checkpoint: Checkpoint, to: Anchor) -> None:
-    """Put a checkpoint where the database's owners cannot change it. Raises AnchorFailed, OSError."""
-    if to.file is not None:
-        append_anchor(to.file, checkpoint)
+def anchor(checkpoint: Checkpoint, to: Anchor) -> Anchor:
+    """Put a checkpoint where the database's owners cannot change it; returns where it was not before.
+
+    Raises AnchorFailed, OSError.
+    """
+    is_added = to.file is not None and append_anchor(to.file, checkpoint)
     if to.webhook is not None:
         post_anchor(to.webhook, checkpoint)
+    return Anchor(to.file if is_added else None, to.webhook)
 
 
 def kept_checkpoints(log: Log) -> tuple[Checkpoint, ...]:
