@@ -54,7 +54,7 @@ SQLSTATES: Mapping[str, str] = MappingProxyType(
         "ZE233": "never seen: sealing takes a step back with it",
         "ZE220": "the log is only added to",
         UNDER_HOLD: "somebody is under legal hold",
-        "ZE222": "a partition of a class of entries is missing, and cannot be made again",
+        "ZE222": "a class of entries lacks a partition, or is gone from one of the log's tables, and this cannot be made good",
         "ZE301": "there is no support access here",
         "ZE302": "not for this viewer to open, approve or review",
         "ZE303": "the person does not allow support access",
