@@ -855,9 +855,7 @@ class Verifier:
             fault = self.fault_of_entry(entry, fields)
             if fault:
                 faults.append(f"Entries: entry {number} {fault}.")
-        self.report.judge(
-            faults, f"Entries: {sealed} as they were sealed, {unsealed} not sealed yet, and not guarded."
-        )
+        self.report.judge(faults, f"Entries: {sealed} as they were sealed, {unsealed} not sealed yet, and not guarded.")
 
     def fault_of_entry(self, entry: dict[str, Any], fields: list[Any]) -> str:
         """What is wrong with a sealed entry; empty where nothing is."""

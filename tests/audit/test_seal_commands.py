@@ -19,7 +19,10 @@ def test_a_key_is_written_for_this_account_alone_and_never_over_another(audit, t
     assert audit("key", "new", "--out", str(tmp_path / "k.pem"))[0] == 0
     assert (tmp_path / "k.pem").stat().st_mode & 0o777 == 0o600
     before = (tmp_path / "k.pem").read_bytes()
-    assert audit("key", "new", "--out", str(tmp_path / "k.pem"))[0] == 2
+    code, _, err = audit("key", "new", "--out", str(tmp_path / "k.pem"))
+    assert (code, "hint: nothing was written over it" in err) == (2, True)
+    code, _, err = audit("key", "new", "--out", str(tmp_path / "nowhere" / "k.pem"))
+    assert (code, f"hint: there is no folder {tmp_path / 'nowhere'}: make it first" in err) == (2, True)
     assert (tmp_path / "k.pem").read_bytes() == before
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -158,7 +160,7 @@ def _explain(settings: Settings, error: Exception, arguments: Sequence[str]) -> 
         case OSError() if error.filename is not None:
             # A file named on the command line that cannot be read or written.
             message = f"{error.filename}: {error.strerror}"
-            print_error(settings, kind="UsageError", message=message, code=ExitCode.USAGE)
+            print_error(settings, kind="UsageError", message=message, hint=_file_hint(error), code=ExitCode.USAGE)
             return ExitCode.USAGE
         case UnicodeEncodeError() if any(map(_is_no_text, arguments)):
             # Names of files may be any bytes; whatever else is sent somewhere or looked for has to be text.
@@ -175,6 +177,17 @@ def _explain(settings: Settings, error: Exception, arguments: Sequence[str]) -> 
                 code=ExitCode.BUG,
             )
             return ExitCode.BUG
+
+
+def _file_hint(error: OSError) -> str:
+    """What to do about a file that could not be read or written; nothing where the message says it all."""
+    match error:
+        case FileExistsError():
+            return "nothing was written over it: name another file, or move that one away"
+        case FileNotFoundError() if not (folder := Path(os.fsdecode(error.filename)).parent).exists():
+            return f"there is no folder {folder}: make it first"
+        case _:
+            return ""
 
 
 def _is_no_text(argument: str) -> bool:
