@@ -792,12 +792,13 @@ class Verifier:
 
     def fault_of_drop(self, header: Header, where: str) -> list[str]:
         """What is wrong with a segment that has no leaves any more."""
-        begins = EPOCH + timedelta(microseconds=header.begins or 0)
         named = [
             one
             for one in self.dropped
             if one.class_name == header.class_name
-            and one.begins <= begins < one.ends
+            # Of a table that somebody detached the record has the times of its rows, somewhere within those of the partition.
+            and (header.ends is None or one.begins < instant(header.ends))
+            and (header.begins is None or instant(header.begins) < one.ends)
             # What was sealed after the record was not there to be dropped.
             and (one.segment is None or one.segment > header.number)
         ]

@@ -41,6 +41,16 @@ begin
             hint = 'Under other isolation levels, what others did in the meantime would not be seen.';
     end if;
 
+    -- A header with such a time could not be read by those who verify.
+    if
+        p_now is null
+        or p_now not between timestamptz '2000-01-01 00:00Z' and timestamptz '9999-01-01 00:00Z'
+    then
+        raise exception using
+            errcode = 'invalid_parameter_value',
+            message = 'the log is not sealed by a clock that is before 2000, or after 9998';
+    end if;
+
     if not pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended('pgerase_log', 1)) then
         raise exception using
             errcode = 'ZE230',

@@ -1,5 +1,7 @@
 -- Does every segment have its leaves, in their order, and do they come to the root in its header? None is left where the
 -- partition was dropped: then a record has to say so, of a time when it was due. A minute is left for clocks that are corrected.
+-- What is detached is not looked into, so that nothing is proven of it before its time is over. A record of a table that somebody
+-- detached has the times of its rows, which lie somewhere within those of the partition.
 -- Security definer because the log is closed.
 create or replace function pgerase_log.verify_segments()
     returns table (code text, class text, segment_id bigint, entry_id bigint, part smallint)
@@ -43,11 +45,16 @@ begin atomic
         select
             class.class,
             pg_catalog.to_timestamp(name.parts[2], 'YYYYMMDD')::timestamp at time zone 'UTC' as from_at,
-            (pg_catalog.to_timestamp(name.parts[2], 'YYYYMMDD')::timestamp + ('1 ' || class.period)::interval)
-                at time zone 'UTC' as to_at
+            ends.at as to_at,
+            pgerase_log.kept_until(p_at => ends.at, p_keep => class.keep) <= pg_catalog.statement_timestamp() as is_due
         from pgerase_log.unattached('leaf') as apart
             cross join lateral pg_catalog.regexp_match(apart.relation, '_(\d+)_(\d{8})$') as name (parts)
             join pgerase_log.class as class on class.number::text = name.parts[1]
+            cross join lateral (
+                select
+                    (pg_catalog.to_timestamp(name.parts[2], 'YYYYMMDD')::timestamp + ('1 ' || class.period)::interval)
+                        at time zone 'UTC' as at
+            ) as ends
     )
     select found.code, found.class, found.segment_id, null::bigint, null::smallint
     from (
@@ -56,13 +63,8 @@ begin atomic
                 when segment.segment_id is null then 'leaf-inserted'
                 when grown.entries is null and is_dropped.is_sealed then null
                 when grown.entries is null and not is_dropped.is_sealed then 'drop-unsealed'
-                when grown.entries is null and exists (
-                    select
-                    from detached
-                    where detached.class = segment.class
-                        and detached.from_at <= segment.from_at
-                        and segment.from_at < detached.to_at
-                ) then 'partition-detached'
+                when grown.entries is null and is_detached.is_due then 'partition-detached'
+                when grown.entries is null and not is_detached.is_due then 'detached-early'
                 when grown.entries is null and is_dropped.is_early then 'drop-early'
                 when grown.entries is null then 'partition-dropped'
                 when grown.entries < segment.entries then 'leaf-missing'
@@ -81,10 +83,17 @@ begin atomic
                     pg_catalog.bool_or(not dropped.is_due) as is_early
                 from dropped
                 where dropped.class = segment.class
-                    and dropped.from_at <= segment.from_at
+                    and dropped.from_at < segment.to_at
                     and segment.from_at < dropped.to_at
                     and (dropped.segment_id is null or dropped.segment_id > segment.segment_id)
             ) as is_dropped on true
+            left join lateral (
+                select pg_catalog.bool_and(detached.is_due) as is_due
+                from detached
+                where detached.class = segment.class
+                    and detached.from_at <= segment.from_at
+                    and segment.from_at < detached.to_at
+            ) as is_detached on true
         where grown.entries is distinct from segment.entries
             or grown.root is distinct from segment.root
             or not grown.in_order

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from pgerase.errors import DatabaseFailed
+from pgerase.errors import DatabaseFailed, Severity
+from pgerase.operate.seal.findings import MEANINGS
 from tests.audit import rfc6962
 from tests.audit.fix_seal import Log
 
@@ -486,13 +487,56 @@ def test_a_keep_that_is_shorter_by_then_is_what_counts(log):
     assert log.findings() == set()
 
 
+@pytest.mark.parametrize("now", ["infinity", "-infinity", "20000-01-01Z", "0044-03-15 BC", "1999-12-31Z", None])
+def test_nobody_seals_by_a_clock_that_no_verifier_could_read(log, now):
+    """Threat: one call by whoever may seal, and verifying ends with an error for ever."""
+    log.write("2026-10-06 01:00Z")
+    with pytest.raises(DatabaseFailed) as failure, log.database.transaction():
+        log.seal(now)
+    assert failure.value.sqlstate == "22023"
+    log.rows("select set_config('role', 'none', false)")
+    assert log.seal("2026-10-06 02:00Z")
+
+
+def of_segments(log, keep: str) -> set[str]:
+    """What is found of segments, with this length of keeping entries."""
+    log.run(f"update {{log}}.class set keep = '{keep}' where class = 'default'")
+    return {code for (code,) in log.rows("select code from {log}.verify_segments()")}
+
+
 def test_a_partition_that_is_detached_and_not_yet_dropped_is_told_apart(log):
+    """As a run leaves it that was killed: its time is over."""
     for table in ("entry", "value", "leaf"):
         log.run(f"alter table {{log}}.{table}_1 detach partition {{log}}.{table}_1_20260901")
-    assert log.findings() == {"partition-detached"}
+    assert of_segments(log, "1 day") == {"partition-detached"}
     # A hold placed now still gets its proof.
     ((path,),) = log.rows("select {log}.inclusion_path(1, 0)")
     assert len(path) == 3
+
+
+def test_detects_a_month_that_is_detached_before_its_time_whatever_became_of_it(log):
+    """Threat: who detaches the leaves may delete the entries, and be told of a run that was killed."""
+    for table in ("entry", "value", "leaf"):
+        log.run(f"alter table {{log}}.{table}_1 detach partition {{log}}.{table}_1_20260901")
+    log.run("drop table {log}.entry_1_20260901, {log}.value_1_20260901; delete from {log}.leaf_1_20260901")
+    assert of_segments(log, "1000 years") == {"detached-early"}
+    assert MEANINGS["detached-early"].severity is Severity.ERROR
+
+
+def test_detects_a_class_that_is_detached_and_rewritten(log):
+    for table in ("entry", "value", "leaf"):
+        log.run(f"alter table {{log}}.{table} detach partition {{log}}.{table}_1")
+    log.run("update {log}.entry_1 set actor = 'somebody else'")
+    assert of_segments(log, "1000 years") == {"detached-early"}
+
+
+def test_what_was_dropped_by_the_times_of_its_rows_is_no_dropped_partition(log):
+    """A table that somebody detached has no bounds; its first row is of some time of its first day."""
+    log.run(DROP)
+    log.rows(KEPT)
+    log.rows(RECORD, ["2026-09-10 01:30Z", "2026-09-11 04:30:00.000001Z", DUE])
+    log.seal(DUE)
+    assert log.findings() == set()
 
 
 # --- erasing inside the log (E4) ---

@@ -7,6 +7,8 @@ import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
+import pytest
+
 from pgerase.cli.main import main
 from pgerase.operate.seal.keys import SealKey
 from tests.audit import rfc6962
@@ -143,6 +145,13 @@ def test_who_anchors_nowhere_is_told(audit, key, folder):
     assert code == 0
     assert "\nnot anchored: audit.yaml names no place" in out
     assert "anchored" not in audit("seal")[1]
+
+
+@pytest.mark.parametrize("at", ["infinity", "20000-01-01Z", "0044-03-15 BC"])
+def test_a_header_with_a_time_out_of_reach_is_told_and_all_else_verified(audit, log, at):
+    """Threat: a header that no client can read ends verifying."""
+    log.run(f"update {{log}}.segment set at = '{at}' where segment_id = 2")
+    assert "header-changed" in codes(audit)
 
 
 # --- what only signatures and anchors can tell ---
