@@ -21,33 +21,39 @@ declare
 begin
     perform pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('pgerase_log', 2));
 
-    -- Through the table first: what is detached afterwards is found by its name.
-    foreach v_relation in array
-        array['value', 'held_value'] || array(select apart.relation from pgerase_log.unattached('value') as apart)
-    loop
-        begin
-            perform pg_catalog.set_config('pgerase.log_change', 'allowed', true);
-            execute pg_catalog.format(
-                'with gone as ('
-                '     delete from %I.%I as value'
-                '     where value.subject = $1 and value.person = any ($2)'
-                '     returning value.entry_id, value.part'
-                ' )'
-                ' select pg_catalog.array_agg(gone.entry_id), pg_catalog.array_agg(gone.part) from gone',
-                'pgerase_log',
-                v_relation
-            )
-            into strict v_entries, v_parts
-            using p_subject, p_keys;
-            perform pg_catalog.set_config('pgerase.log_change', '', true);
-        exception
-            when undefined_table then
-                -- Dropped in the meantime, with all that was in it.
-                continue;
-        end;
+    -- Whoever detaches is waited for, or waits, and what is detached without waiting stays in sight until this ends. So what is
+    -- apart is looked for twice: before the table, since it may be attached in between, and after it, since it may be detached.
+    lock table pgerase_log.value in row exclusive mode;
 
-        v_all_entries := v_all_entries || v_entries;
-        v_all_parts := v_all_parts || v_parts;
+    for v_round in 1 .. 2 loop
+        foreach v_relation in array
+            case v_round when 1 then array['value', 'held_value'] else '{}' end
+            || array(select apart.relation from pgerase_log.unattached('value') as apart)
+        loop
+            begin
+                perform pg_catalog.set_config('pgerase.log_change', 'allowed', true);
+                execute pg_catalog.format(
+                    'with gone as ('
+                    '     delete from %I.%I as value'
+                    '     where value.subject = $1 and value.person = any ($2)'
+                    '     returning value.entry_id, value.part'
+                    ' )'
+                    ' select pg_catalog.array_agg(gone.entry_id), pg_catalog.array_agg(gone.part) from gone',
+                    'pgerase_log',
+                    v_relation
+                )
+                into strict v_entries, v_parts
+                using p_subject, p_keys;
+                perform pg_catalog.set_config('pgerase.log_change', '', true);
+            exception
+                when undefined_table then
+                    -- Dropped in the meantime, with all that was in it.
+                    continue;
+            end;
+
+            v_all_entries := v_all_entries || v_entries;
+            v_all_parts := v_all_parts || v_parts;
+        end loop;
     end loop;
 
     perform pgerase_log.empty_salts(p_entries => v_all_entries, p_parts => v_all_parts);

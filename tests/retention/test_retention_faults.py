@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Event
+from time import sleep
 
 import psycopg
 import pytest
@@ -415,6 +416,53 @@ def test_who_is_erased_while_a_class_is_detached_does_not_come_back_with_it(arch
     assert archive.run("2026-01-16").state is RunState.DONE
     assert archive.rows("select person from {l}.value") == [("2",)]
     assert archive.rows("select count(*) from {l}.entry") == [(2,)]
+
+
+@pytest.mark.parametrize("level", ["class", "month"])
+@pytest.mark.parametrize("how", ["", "concurrently"])
+def test_who_is_erased_behind_somebody_who_detaches_does_not_come_back(archive, level: str, how: str) -> None:
+    """Threat: an erasure that waited for a detaching table looks past it, says that it is done, and the values come back with it."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    for person in ("1", "2"):
+        archive.write("2026-01-15", person=person)
+    archive.rows("select {l}.seal('2026-01-15 01:00Z')")
+    for family in ("value", "leaf"):
+        parent, part = (family, f"{family}_1") if level == "class" else (f"{family}_1", f"{family}_1_20260101")
+        reader, dba, eraser = (archive.database.connect_admin() for _ in range(3))
+        reader.execute("begin")
+        reader.execute(archive.sql(f"select from {{l}}.{part}"))
+        with ThreadPoolExecutor(2) as pool:
+            detaching = pool.submit(
+                dba.execute, archive.sql(f"alter table {{l}}.{parent} detach partition {{l}}.{part} {how}")
+            )
+            queued(archive, dba)
+            erased = pool.submit(
+                eraser.execute,
+                archive.sql(f"select {{l}}.forget_people('person', '{{{1 if family == 'value' else 2}}}', 1)"),
+            )
+            if not how:
+                queued(archive, eraser)
+            reader.execute("commit")
+            assert erased.result(30).fetchone() == (1,), family
+            detaching.result(30)
+        assert archive.run("2026-01-16", clock_is_right=True).state is RunState.DONE
+        for one in (reader, dba, eraser):
+            one.close()
+        if family == "value":
+            assert archive.rows("select person from {l}.value") == [("2",)]
+    assert archive.rows("select person from {l}.value") == []
+    assert archive.rows("select distinct salts from {l}.leaf") == [([None],)]
+
+
+def queued(archive, waiting: psycopg.Connection) -> None:
+    """Wait until a session waits for others."""
+    pid = waiting.info.backend_pid
+    for _ in range(300):
+        if archive.as_admin("select 1 where pg_catalog.cardinality(pg_catalog.pg_blocking_pids(%s)) > 0", pid):
+            return
+        sleep(0.1)
+    raise AssertionError("nobody waits")
 
 
 def test_a_class_without_any_partition_is_an_alarm_and_gets_its_first_ones_again(archive) -> None:
