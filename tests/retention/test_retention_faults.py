@@ -11,6 +11,7 @@ from time import sleep
 import psycopg
 import pytest
 
+from pgerase.apply.ledger import missing_from_log
 from pgerase.database import Database
 from pgerase.errors import DatabaseFailed
 from pgerase.install.survey import survey
@@ -651,6 +652,51 @@ def test_parts_of_a_class_that_somebody_took_away_come_back(archive, how: str, f
     assert log_status(archive.owner, archive.prefix, now=utc("2026-01-15")).alarms == ()
     assert archive.entries() == (set() if how == "drop" and "entry" in families else {number})
     assert archive.write("2026-01-11", person="2") in archive.entries()
+
+
+def interrupted(archive, parent: str, part: str) -> None:
+    """DETACH CONCURRENTLY of a part, which gave up waiting for a reader."""
+    reader, dba = archive.database.connect_admin(), archive.database.connect_admin()
+    reader.execute("begin")
+    reader.execute(archive.sql(f"select from {{l}}.{part}"))
+    dba.execute("set lock_timeout = '100ms'")
+    with pytest.raises(psycopg.errors.LockNotAvailable):
+        dba.execute(archive.sql(f"alter table {{l}}.{parent} detach partition {{l}}.{part} concurrently"))
+    reader.close()
+    dba.close()
+
+
+@pytest.mark.parametrize("is_finished", [False, True], ids=["interrupted", "finished"])
+@pytest.mark.parametrize("family", ["entry", "value", "leaf"])
+def test_a_class_that_somebody_detached_concurrently_is_an_alarm_and_comes_back(
+    archive, family: str, is_finished: bool
+) -> None:
+    """Threat: writes of a class fail, nothing tells, and a run says that it is done."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    number = archive.write("2026-01-15", person="1")
+    before, tables = archive.bounds(), archive.tables()
+    interrupted(archive, family, f"{family}_1")
+    if is_finished:
+        archive.as_admin(f"alter table {{l}}.{family} detach partition {{l}}.{family}_1 finalize")
+    if family != "leaf":
+        with pytest.raises(psycopg.errors.CheckViolation):
+            archive.write("2026-01-15", person="1")
+    # The others name what is apart.
+    alarm, *_ = log_status(archive.owner, archive.prefix, now=utc("2026-01-15")).alarms
+    assert alarm.startswith(f"default: no partition of {family}: writes to its tables fail now")
+    found = [one for one in missing_from_log(archive.owner, archive.prefix) if one.code == "log-class"]
+    assert [(one.subject, "for the class default" in one.message) for one in found] == [
+        (f"table {archive.names.logs}.{family}", True)
+    ]
+    # It is given partitions again as well.
+    assert archive.run("2026-04-15", clock_is_right=True).state is RunState.DONE
+    assert (archive.bounds()[:2], archive.tables() >= tables) == (before[:2], True)
+    assert archive.rows("select body ->> 'table', body ->> 'anew' from {l}.record where kind = 'attach'") == [
+        (f"{family}_1", "false")
+    ]
+    assert log_status(archive.owner, archive.prefix, now=utc("2026-04-15")).alarms == ()
+    assert {number, archive.write("2026-01-16", person="2")} <= archive.entries()
 
 
 def test_a_table_that_cannot_be_the_part_of_a_class_ends_the_run_with_its_name(archive) -> None:
