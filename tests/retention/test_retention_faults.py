@@ -456,6 +456,31 @@ def test_who_is_erased_behind_somebody_who_detaches_does_not_come_back(archive, 
     assert archive.rows("select distinct salts from {l}.leaf") == [([None],)]
 
 
+@pytest.mark.parametrize("gone", ["value_1_20260101", "value_1", "leaf_1_20260101"])
+def test_nobody_is_erased_while_somebody_else_owns_what_was_detached(archive, gone: str) -> None:
+    """Threat: values out of the eraser's reach stay, nothing tells, and they come back with the table once it is given back."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    for person in ("1", "2"):
+        archive.write("2026-01-15", person=person)
+    archive.rows("select {l}.seal('2026-01-15 01:00Z')")
+    parent = gone.removesuffix("_20260101") if gone.endswith("_20260101") else "value"
+    archive.as_admin(f"alter table {{l}}.{parent} detach partition {{l}}.{gone}")
+    archive.as_admin(f"alter table {{l}}.{gone} owner to current_user")
+    with pytest.raises(psycopg.Error, match="nobody was erased") as failure:
+        archive.as_admin("select {l}.forget_people('person', array['1'], 1)")
+    assert failure.value.sqlstate == "ZE222"
+    assert gone in str(failure.value.diag.message_primary)
+    assert failure.value.diag.message_hint == (
+        f"Give it back: alter table {archive.names.logs}.{gone} owner to {archive.names.keeper};"
+        " then erase again. `pgerase audit maintain` attaches it."
+    )
+    archive.as_admin(f"alter table {{l}}.{gone} owner to {archive.names.keeper}")
+    assert archive.as_admin("select {l}.forget_people('person', array['1'], 1)") == [(1,)]
+    assert archive.run("2026-01-16", clock_is_right=True).state is RunState.DONE
+    assert archive.rows("select person from {l}.value") == [("2",)]
+
+
 def queued(archive, waiting: psycopg.Connection) -> None:
     """Wait until a session waits for others."""
     pid = waiting.info.backend_pid
