@@ -16,8 +16,10 @@ from pgerase.database import Database
 from pgerase.errors import DatabaseFailed
 from pgerase.install.survey import survey
 from pgerase.operate import retention
+from pgerase.operate.log import Log
 from pgerase.operate.log_status import log_status
 from pgerase.operate.retention_model import Fate, RunState
+from pgerase.operate.seal.sealing import seal_log
 from tests.retention.conftest import utc
 
 
@@ -215,6 +217,11 @@ NEEDS = {
     "child": (
         "alter table {l}.value_1 detach partition {l}.value_1_20260101; create table public.mine () inherits ({l}.value_1_20260101)",
         "table public.mine depends on value_1_20260101",
+        "drop table public.mine",
+    ),
+    "rule": (
+        "create table public.mine (); create rule counts as on insert to public.mine do also select count(*) from {l}.entry_1_20260101",
+        "rule counts on table public.mine depends on entry_1_20260101",
         "drop table public.mine",
     ),
     "rows in arrays": (
@@ -722,6 +729,22 @@ def test_a_class_that_somebody_detached_concurrently_is_an_alarm_and_comes_back(
     ]
     assert log_status(archive.owner, archive.prefix, now=utc("2026-04-15")).alarms == ()
     assert {number, archive.write("2026-01-16", person="2")} <= archive.entries()
+
+
+def test_sealing_says_what_to_do_where_leaves_have_no_partition(archive) -> None:
+    """Threat: nothing of any class is sealed any more, and a bare SQLSTATE is all that anybody hears."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    archive.write("2026-01-15")
+    archive.as_admin("alter table {l}.leaf_1 detach partition {l}.leaf_1_20260101")
+    log = Log(archive.owner, archive.prefix)
+    with pytest.raises(DatabaseFailed) as failure:
+        seal_log(log)
+    assert failure.value.sqlstate == "23514"
+    assert "`pgerase audit maintain`" in failure.value.hint
+    # It seals as well.
+    archive.run("2026-01-15")
+    assert archive.rows("select count(*) from {l}.leaf") == [(1,)]
 
 
 def test_a_table_that_cannot_be_the_part_of_a_class_ends_the_run_with_its_name(archive) -> None:
