@@ -23,7 +23,8 @@ begin
             join pg_catalog.pg_class as root
                 on root.relnamespace = home.oid and root.relname in ('entry', 'value', 'leaf') and root.relkind = 'p'
             join pg_catalog.pg_inherits as link on link.inhparent = root.oid and link.inhdetachpending
-            join pg_catalog.pg_class as part on part.oid = link.inhrelid and part.relnamespace = home.oid
+            join pg_catalog.pg_class as part
+                on part.oid = link.inhrelid and part.relnamespace = home.oid and part.relowner = root.relowner
         where one.class = p_class
             -- As partitions() knows it.
             and pg_catalog.pg_get_expr(part.relpartbound, part.oid)

@@ -731,6 +731,16 @@ def test_a_class_that_somebody_detached_concurrently_is_an_alarm_and_comes_back(
     assert {number, archive.write("2026-01-16", person="2")} <= archive.entries()
 
 
+def test_a_class_of_another_owner_whose_detaching_was_interrupted_ends_the_run_with_its_name(archive) -> None:
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    archive.as_admin("alter table {l}.value_1 owner to current_user")
+    interrupted(archive, "value", "value_1")
+    with pytest.raises(DatabaseFailed, match=r"value_1, which has its name, is none") as failure:
+        archive.run("2026-01-16")
+    assert failure.value.sqlstate == "ZE222"
+
+
 def test_sealing_says_what_to_do_where_leaves_have_no_partition(archive) -> None:
     """Threat: nothing of any class is sealed any more, and a bare SQLSTATE is all that anybody hears."""
     archive.define("default", "6 months", "month", "2026-01-15")
