@@ -1,4 +1,5 @@
--- What is attached below entry, value and leaf in a schema, how deep, with its bounds as the server spells them.
+-- What is attached below entry, value and leaf in a schema, how deep, with its bounds as the server spells them. What is about to
+-- be detached is left out: nothing is written to it any more.
 with recursive part as (
     select root.relname::text as family, root.oid, 0 as level
     from pg_catalog.pg_class as root
@@ -10,7 +11,7 @@ with recursive part as (
 
     select part.family, link.inhrelid, part.level + 1
     from part
-        join pg_catalog.pg_inherits as link on link.inhparent = part.oid
+        join pg_catalog.pg_inherits as link on link.inhparent = part.oid and not link.inhdetachpending
 )
 select
     part.family,

@@ -19,9 +19,9 @@ from (
 
     select
         apart.relation,
-        -- A view is what its rule is called by.
+        -- A view is what its rule is called by; a rule of a table is one.
         coalesce(
-            pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, rule.ev_class, 0),
+            pg_catalog.pg_describe_object('pg_catalog.pg_class'::regclass, shown.oid, 0),
             pg_catalog.pg_describe_object(link.classid, link.objid, 0)
         )
     from pgerase_log.detached() as apart
@@ -39,6 +39,7 @@ from (
             )
         left join pg_catalog.pg_rewrite as rule
             on link.classid = 'pg_catalog.pg_rewrite'::regclass and rule.oid = link.objid
+        left join pg_catalog.pg_class as shown on shown.oid = rule.ev_class and shown.relkind in ('v', 'm')
     where not exists (
         select
         from pg_catalog.pg_depend as along

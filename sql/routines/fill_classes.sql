@@ -1,6 +1,6 @@
 -- Gives a class its parts of the three tables back that somebody detached or dropped: without one of them every write of the
 -- class fails. What was detached under its name is attached again, with all that is in it; what is gone is made anew, and its
--- partitions are missing then. Each is recorded. Returns how many.
+-- partitions are missing then. Where detaching was interrupted, it is finished first. Each is recorded. Returns how many.
 create or replace function pgerase_log.fill_classes(p_class text)
     returns integer
     language plpgsql
@@ -12,8 +12,36 @@ as $$
 #variable_conflict error
 declare
     v_part record;
+    v_bound record;
     v_count integer := 0;
+    v_lock_timeout constant text := pg_catalog.current_setting('lock_timeout');
 begin
+    for v_part in
+        select root.relname::text as family, part.relname::text as name
+        from pgerase_log.class as one
+            join pg_catalog.pg_namespace as home on home.nspname = 'pgerase_log'
+            join pg_catalog.pg_class as root
+                on root.relnamespace = home.oid and root.relname in ('entry', 'value', 'leaf') and root.relkind = 'p'
+            join pg_catalog.pg_inherits as link on link.inhparent = root.oid and link.inhdetachpending
+            join pg_catalog.pg_class as part
+                on part.oid = link.inhrelid and part.relnamespace = home.oid and part.relowner = root.relowner
+        where one.class = p_class
+            -- As partitions() knows it.
+            and pg_catalog.pg_get_expr(part.relpartbound, part.oid)
+                = 'FOR VALUES IN (''' || pg_catalog.replace(one.class, '''', '''''') || ''')'
+        order by root.relname
+    loop
+        -- It waits for every older snapshot, and nobody for it: what is written to the class fails already.
+        perform pg_catalog.set_config('lock_timeout', '10s', true);
+        execute pg_catalog.format(
+            'alter table %1$I.%2$I detach partition %1$I.%3$I finalize',
+            'pgerase_log',
+            v_part.family,
+            v_part.name
+        );
+        perform pg_catalog.set_config('lock_timeout', v_lock_timeout, true);
+    end loop;
+
     for v_part in
         select
             root.relname::text as family,
@@ -45,6 +73,7 @@ begin
                 from pg_catalog.pg_inherits as link
                     join pg_catalog.pg_class as part on part.oid = link.inhrelid
                 where link.inhparent = root.oid
+                    and not link.inhdetachpending
                     -- As partitions() knows it.
                     and pg_catalog.pg_get_expr(part.relpartbound, part.oid)
                         = 'FOR VALUES IN (''' || pg_catalog.replace(one.class, '''', '''''') || ''')'
@@ -91,6 +120,26 @@ begin
                     schema = 'pgerase_log',
                     table = v_part.name;
         end;
+
+        -- Detaching concurrently leaves the bound as a constraint, which every partition to come would have to have.
+        for v_bound in
+            select own.conname as name
+            from pg_catalog.pg_constraint as own
+                join pg_catalog.pg_class as part on part.oid = own.conrelid and part.relname = v_part.name
+                join pg_catalog.pg_namespace as home on home.oid = part.relnamespace and home.nspname = 'pgerase_log'
+            where own.contype = 'c'
+                and pg_catalog.starts_with(
+                    pg_catalog.pg_get_constraintdef(own.oid),
+                    'CHECK (((class IS NOT NULL) AND (class = '
+                )
+        loop
+            execute pg_catalog.format(
+                'alter table %I.%I drop constraint %I',
+                'pgerase_log',
+                v_part.name,
+                v_bound.name
+            );
+        end loop;
 
         perform pgerase_log.add_record(
             p_kind => 'attach',

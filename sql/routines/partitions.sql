@@ -39,7 +39,8 @@ begin
     from pg_catalog.pg_namespace as home
         join pg_catalog.pg_class as root
             on root.relnamespace = home.oid and root.relname in ('entry', 'value', 'leaf') and root.relkind = 'p'
-        join pg_catalog.pg_inherits as above on above.inhparent = root.oid
+        -- Nobody reads or writes through a class that is about to be detached as a whole.
+        join pg_catalog.pg_inherits as above on above.inhparent = root.oid and not above.inhdetachpending
         join pg_catalog.pg_class as parent on parent.oid = above.inhrelid
         join pgerase_log.class as one
             -- Not by %L, which writes a backslash as the server's own spelling does not.

@@ -6,16 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Event
+from time import sleep
 
 import psycopg
 import pytest
 
+from pgerase.apply.ledger import missing_from_log
 from pgerase.database import Database
 from pgerase.errors import DatabaseFailed
 from pgerase.install.survey import survey
 from pgerase.operate import retention
+from pgerase.operate.log import Log
 from pgerase.operate.log_status import log_status
 from pgerase.operate.retention_model import Fate, RunState
+from pgerase.operate.seal.sealing import seal_log
 from tests.retention.conftest import utc
 
 
@@ -213,6 +217,11 @@ NEEDS = {
     "child": (
         "alter table {l}.value_1 detach partition {l}.value_1_20260101; create table public.mine () inherits ({l}.value_1_20260101)",
         "table public.mine depends on value_1_20260101",
+        "drop table public.mine",
+    ),
+    "rule": (
+        "create table public.mine (); create rule counts as on insert to public.mine do also select count(*) from {l}.entry_1_20260101",
+        "rule counts on table public.mine depends on entry_1_20260101",
         "drop table public.mine",
     ),
     "rows in arrays": (
@@ -417,6 +426,78 @@ def test_who_is_erased_while_a_class_is_detached_does_not_come_back_with_it(arch
     assert archive.rows("select count(*) from {l}.entry") == [(2,)]
 
 
+@pytest.mark.parametrize("level", ["class", "month"])
+@pytest.mark.parametrize("how", ["", "concurrently"])
+def test_who_is_erased_behind_somebody_who_detaches_does_not_come_back(archive, level: str, how: str) -> None:
+    """Threat: an erasure that waited for a detaching table looks past it, says that it is done, and the values come back with it."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    for person in ("1", "2"):
+        archive.write("2026-01-15", person=person)
+    archive.rows("select {l}.seal('2026-01-15 01:00Z')")
+    for family in ("value", "leaf"):
+        parent, part = (family, f"{family}_1") if level == "class" else (f"{family}_1", f"{family}_1_20260101")
+        reader, dba, eraser = (archive.database.connect_admin() for _ in range(3))
+        reader.execute("begin")
+        reader.execute(archive.sql(f"select from {{l}}.{part}"))
+        with ThreadPoolExecutor(2) as pool:
+            detaching = pool.submit(
+                dba.execute, archive.sql(f"alter table {{l}}.{parent} detach partition {{l}}.{part} {how}")
+            )
+            queued(archive, dba)
+            erased = pool.submit(
+                eraser.execute,
+                archive.sql(f"select {{l}}.forget_people('person', '{{{1 if family == 'value' else 2}}}', 1)"),
+            )
+            if not how:
+                queued(archive, eraser)
+            reader.execute("commit")
+            assert erased.result(30).fetchone() == (1,), family
+            detaching.result(30)
+        assert archive.run("2026-01-16", clock_is_right=True).state is RunState.DONE
+        for one in (reader, dba, eraser):
+            one.close()
+        if family == "value":
+            assert archive.rows("select person from {l}.value") == [("2",)]
+    assert archive.rows("select person from {l}.value") == []
+    assert archive.rows("select distinct salts from {l}.leaf") == [([None],)]
+
+
+@pytest.mark.parametrize("gone", ["value_1_20260101", "value_1", "leaf_1_20260101"])
+def test_nobody_is_erased_while_somebody_else_owns_what_was_detached(archive, gone: str) -> None:
+    """Threat: values out of the eraser's reach stay, nothing tells, and they come back with the table once it is given back."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    for person in ("1", "2"):
+        archive.write("2026-01-15", person=person)
+    archive.rows("select {l}.seal('2026-01-15 01:00Z')")
+    parent = gone.removesuffix("_20260101") if gone.endswith("_20260101") else "value"
+    archive.as_admin(f"alter table {{l}}.{parent} detach partition {{l}}.{gone}")
+    archive.as_admin(f"alter table {{l}}.{gone} owner to current_user")
+    with pytest.raises(psycopg.Error, match="nobody was erased") as failure:
+        archive.as_admin("select {l}.forget_people('person', array['1'], 1)")
+    assert failure.value.sqlstate == "ZE222"
+    assert gone in str(failure.value.diag.message_primary)
+    assert failure.value.diag.message_hint == (
+        f"Give it back: alter table {archive.names.logs}.{gone} owner to {archive.names.keeper};"
+        " then erase again. `pgerase audit maintain` attaches it."
+    )
+    archive.as_admin(f"alter table {{l}}.{gone} owner to {archive.names.keeper}")
+    assert archive.as_admin("select {l}.forget_people('person', array['1'], 1)") == [(1,)]
+    assert archive.run("2026-01-16", clock_is_right=True).state is RunState.DONE
+    assert archive.rows("select person from {l}.value") == [("2",)]
+
+
+def queued(archive, waiting: psycopg.Connection) -> None:
+    """Wait until a session waits for others."""
+    pid = waiting.info.backend_pid
+    for _ in range(300):
+        if archive.as_admin("select 1 where pg_catalog.cardinality(pg_catalog.pg_blocking_pids(%s)) > 0", pid):
+            return
+        sleep(0.1)
+    raise AssertionError("nobody waits")
+
+
 def test_a_class_without_any_partition_is_an_alarm_and_gets_its_first_ones_again(archive) -> None:
     archive.define("default", "1 month", "month", "2026-01-15")
     archive.run("2026-01-15")
@@ -603,6 +684,77 @@ def test_parts_of_a_class_that_somebody_took_away_come_back(archive, how: str, f
     assert log_status(archive.owner, archive.prefix, now=utc("2026-01-15")).alarms == ()
     assert archive.entries() == (set() if how == "drop" and "entry" in families else {number})
     assert archive.write("2026-01-11", person="2") in archive.entries()
+
+
+def interrupted(archive, parent: str, part: str) -> None:
+    """DETACH CONCURRENTLY of a part, which gave up waiting for a reader."""
+    reader, dba = archive.database.connect_admin(), archive.database.connect_admin()
+    reader.execute("begin")
+    reader.execute(archive.sql(f"select from {{l}}.{part}"))
+    dba.execute("set lock_timeout = '100ms'")
+    with pytest.raises(psycopg.errors.LockNotAvailable):
+        dba.execute(archive.sql(f"alter table {{l}}.{parent} detach partition {{l}}.{part} concurrently"))
+    reader.close()
+    dba.close()
+
+
+@pytest.mark.parametrize("is_finished", [False, True], ids=["interrupted", "finished"])
+@pytest.mark.parametrize("family", ["entry", "value", "leaf"])
+def test_a_class_that_somebody_detached_concurrently_is_an_alarm_and_comes_back(
+    archive, family: str, is_finished: bool
+) -> None:
+    """Threat: writes of a class fail, nothing tells, and a run says that it is done."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    number = archive.write("2026-01-15", person="1")
+    before, tables = archive.bounds(), archive.tables()
+    interrupted(archive, family, f"{family}_1")
+    if is_finished:
+        archive.as_admin(f"alter table {{l}}.{family} detach partition {{l}}.{family}_1 finalize")
+    if family != "leaf":
+        with pytest.raises(psycopg.errors.CheckViolation):
+            archive.write("2026-01-15", person="1")
+    # The others name what is apart.
+    alarm, *_ = log_status(archive.owner, archive.prefix, now=utc("2026-01-15")).alarms
+    assert alarm.startswith(f"default: no partition of {family}: writes to its tables fail now")
+    found = [one for one in missing_from_log(archive.owner, archive.prefix) if one.code == "log-class"]
+    assert [(one.subject, "for the class default" in one.message) for one in found] == [
+        (f"table {archive.names.logs}.{family}", True)
+    ]
+    # It is given partitions again as well.
+    assert archive.run("2026-04-15", clock_is_right=True).state is RunState.DONE
+    assert (archive.bounds()[:2], archive.tables() >= tables) == (before[:2], True)
+    assert archive.rows("select body ->> 'table', body ->> 'anew' from {l}.record where kind = 'attach'") == [
+        (f"{family}_1", "false")
+    ]
+    assert log_status(archive.owner, archive.prefix, now=utc("2026-04-15")).alarms == ()
+    assert {number, archive.write("2026-01-16", person="2")} <= archive.entries()
+
+
+def test_a_class_of_another_owner_whose_detaching_was_interrupted_ends_the_run_with_its_name(archive) -> None:
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    archive.as_admin("alter table {l}.value_1 owner to current_user")
+    interrupted(archive, "value", "value_1")
+    with pytest.raises(DatabaseFailed, match=r"value_1, which has its name, is none") as failure:
+        archive.run("2026-01-16")
+    assert failure.value.sqlstate == "ZE222"
+
+
+def test_sealing_says_what_to_do_where_leaves_have_no_partition(archive) -> None:
+    """Threat: nothing of any class is sealed any more, and a bare SQLSTATE is all that anybody hears."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    archive.write("2026-01-15")
+    archive.as_admin("alter table {l}.leaf_1 detach partition {l}.leaf_1_20260101")
+    log = Log(archive.owner, archive.prefix)
+    with pytest.raises(DatabaseFailed) as failure:
+        seal_log(log)
+    assert failure.value.sqlstate == "23514"
+    assert "`pgerase audit maintain`" in failure.value.hint
+    # It seals as well.
+    archive.run("2026-01-15")
+    assert archive.rows("select count(*) from {l}.leaf") == [(1,)]
 
 
 def test_a_table_that_cannot_be_the_part_of_a_class_ends_the_run_with_its_name(archive) -> None:

@@ -9,8 +9,8 @@ from pgerase.errors import DatabaseFailed
 CONTENTION = frozenset({"40001", "40P01", "55P03"})
 """Serialization failure, deadlock, lock not available: another session was in the way, and may be gone by now."""
 
-# Not blind, unacknowledged code, an unknown subject, a closed request and so on: the same for everybody.
-_EVERYBODY = frozenset({"ZE102", "ZE103", "ZE110", "ZE111", "ZE112", "ZE113", "ZE114", "ZE115"})
+# Not blind, unacknowledged code, an unknown subject, a closed request, a part of the log out of reach and so on: the same for everybody.
+_EVERYBODY = frozenset({"ZE102", "ZE103", "ZE110", "ZE111", "ZE112", "ZE113", "ZE114", "ZE115", "ZE222"})
 # Disk full, I/O error, corruption, shutdown: nobody's fault. Memory may suffice for fewer people, so these halve first.
 _SERVER = ("53", "57", "58", "F0", "XX")
 _CANCELED = "57014"

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pgerase.counts import counted
-from pgerase.errors import Refused
+from pgerase.errors import DatabaseFailed, Refused
 from pgerase.operate.log import Log
 from pgerase.operate.seal.anchors import append_anchor, post_anchor, read_anchors
 from pgerase.operate.seal.checkpoint import Checkpoint, origin_of
@@ -19,6 +19,9 @@ from pgerase.operate.seal.keys import SealKey
 from pgerase.webhook import Webhook
 
 DEFAULT_BATCH = 100_000
+
+_NO_PARTITION = "23514"
+"""check_violation: without a constraint it is what inserting says where no partition takes a row."""
 
 Watch = Callable[[int], None]
 """Called after every batch with how many entries are sealed by now."""
@@ -48,8 +51,19 @@ def seal_log(log: Log, *, batch: int = DEFAULT_BATCH, progress: Watch | None = N
     """
     segments = entries = records = 0
     while True:
-        with log.answering(), log.database.transaction(isolation="read committed"):
-            made = log.rows("seal", batch=batch)
+        try:
+            with log.answering(), log.database.transaction(isolation="read committed"):
+                made = log.rows("seal", batch=batch)
+        except DatabaseFailed as error:
+            if error.sqlstate != _NO_PARTITION or error.constraint:
+                raise
+            raise DatabaseFailed(
+                f"{error.message}: leaves have no partition to go to, and nothing of the batch was sealed",
+                sqlstate=error.sqlstate,
+                hint="`pgerase audit maintain` attaches it again, or makes it anew; then seal again",
+                relation=error.relation,
+                constraint=error.constraint,
+            ) from None
         done = {kind: sum(row["entries"] for row in made if row["kind"] == kind) for kind in ("entry", "record")}
         segments += len(made)
         entries += done["entry"]
