@@ -53,16 +53,20 @@ begin
         select
             missing.family,
             missing.parent,
-            pg_catalog.concat(
-                missing.parent,
-                '_',
-                case
-                    when missing.lower_bound = '-infinity'
-                        then pg_catalog.concat('head_', pg_catalog.to_char(missing.upper_bound, 'YYYYMMDD'))
-                    when missing.upper_bound = 'infinity' then 'tail'
-                    else pg_catalog.to_char(missing.lower_bound, 'YYYYMMDD')
-                end
-            ) as name,
+            case
+                -- It follows the oldest, and keeps the name that it began with.
+                when missing.lower_bound = '-infinity'
+                    then coalesce(
+                        (
+                            select pg_catalog.max(apart.relation)
+                            from pgerase_log.unattached(p_table => missing.family) as apart
+                            where pg_catalog.starts_with(apart.relation, pg_catalog.concat(missing.parent, '_head_'))
+                        ),
+                        pg_catalog.concat(missing.parent, '_head_', pg_catalog.to_char(missing.upper_bound, 'YYYYMMDD'))
+                    )
+                when missing.upper_bound = 'infinity' then pg_catalog.concat(missing.parent, '_tail')
+                else pg_catalog.concat(missing.parent, '_', pg_catalog.to_char(missing.lower_bound, 'YYYYMMDD'))
+            end as name,
             nullif(missing.lower_bound, '-infinity') as lower_bound,
             nullif(missing.upper_bound, 'infinity') as upper_bound
         from pgerase_log.gaps(p_now => p_now) as missing

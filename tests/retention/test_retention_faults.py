@@ -491,6 +491,58 @@ def test_an_open_partition_that_somebody_took_away_comes_back(archive, families,
     assert archive.write("2030-01-01") in archive.entries()
 
 
+@pytest.mark.parametrize("make", [True, False], ids=["making fails", "nothing is made"])
+def test_entries_dated_before_everything_are_kept_however_old_others_of_them_are(archive, make: bool) -> None:
+    """Threat: the first of them tells since when all are there, and those of yesterday are dropped, where no run finds them before."""
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    archive.write("1970-01-01")
+    archive.run("2026-01-16")
+    archive.write("2026-02-15")
+    archive.run("2026-02-15", clock_is_right=True)
+    new = archive.write("1970-01-02", person="7")
+    if make:
+        archive.as_admin("alter table {l}.value_1 detach partition {l}.value_1_tail")
+        archive.as_admin("alter table {l}.value_1_tail rename to value_1_aside; create table {l}.value_1_tail (x integer)")
+        with pytest.raises(DatabaseFailed, match="value_1_tail, which has its name, is none"):
+            archive.run("2026-02-16")
+        archive.as_admin("drop table {l}.value_1_tail")
+    else:
+        archive.run("2026-02-16", make=False)
+    assert new in archive.entries()
+    # They have their time from when a run found them.
+    archive.run("2026-02-17")
+    archive.run("2026-03-16", clock_is_right=True)
+    assert new in archive.entries()
+    archive.run("2026-03-18")
+    assert new not in archive.entries()
+
+
+@pytest.mark.parametrize("families", [("entry",), ("value", "leaf"), ("entry", "value", "leaf")])
+@pytest.mark.parametrize("make", [True, False])
+def test_the_first_partition_comes_back_under_the_name_it_began_with(archive, families, make: bool) -> None:
+    """Threat: it has followed the oldest one since; an empty one takes its place, and the true one is dropped."""
+    archive.define("default", "2 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    archive.write("2026-03-31")
+    archive.run("2026-03-31", clock_is_right=True)
+    early = archive.write("1970-01-02", person="7")
+    archive.run("2026-04-01")
+    assert archive.bounds()[0] == ("-infinity", "2026-02-01")
+    for family in families:
+        archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_head_20260101")
+    tables = archive.tables()
+    if not make:
+        archive.run("2026-04-02", make=False)
+        assert archive.tables() == tables
+    archive.run("2026-04-03")
+    assert (archive.tables(), early in archive.entries()) == (tables, True)
+    assert archive.rows("select person from {l}.value") == [("7",)]
+    assert archive.rows("select distinct body ->> 'anew' from {l}.record where kind = 'attach'") == [("false",)]
+    archive.run("2026-06-02", clock_is_right=True)
+    assert early not in archive.entries()
+
+
 def test_what_cannot_be_the_open_partition_again_is_named_with_what_to_do(archive) -> None:
     archive.define("default", "1 month", "month", "2026-01-15")
     archive.run("2026-01-15")
