@@ -305,6 +305,7 @@ def test_what_somebody_detached_by_hand_and_called_otherwise_is_found_and_kept_i
     archive.define("default", "1 month", "month", "2026-01-15")
     archive.run("2026-01-15")
     archive.write("2026-02-10")
+    archive.as_admin("select * from {l}.seal()")
     for family in ("entry", "value", "leaf"):
         archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_20260201")
         archive.as_admin(f"alter table {{l}}.{family}_1_20260201 rename to {family}_1_mine")
@@ -445,6 +446,7 @@ def test_what_is_expired_does_not_come_back(archive) -> None:
     archive.define("default", "1 month", "month", "2026-01-15")
     archive.run("2026-01-15")
     archive.write("2026-01-20")
+    archive.as_admin("select * from {l}.seal()")
     for family in ("entry", "value", "leaf"):
         archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_20260101")
     assert log_status(archive.owner, archive.prefix, now=utc("2026-03-01")).gaps == ()
@@ -503,7 +505,9 @@ def test_entries_dated_before_everything_are_kept_however_old_others_of_them_are
     new = archive.write("1970-01-02", person="7")
     if make:
         archive.as_admin("alter table {l}.value_1 detach partition {l}.value_1_tail")
-        archive.as_admin("alter table {l}.value_1_tail rename to value_1_aside; create table {l}.value_1_tail (x integer)")
+        archive.as_admin(
+            "alter table {l}.value_1_tail rename to value_1_aside; create table {l}.value_1_tail (x integer)"
+        )
         with pytest.raises(DatabaseFailed, match="value_1_tail, which has its name, is none"):
             archive.run("2026-02-16")
         archive.as_admin("drop table {l}.value_1_tail")
@@ -541,6 +545,39 @@ def test_the_first_partition_comes_back_under_the_name_it_began_with(archive, fa
     assert archive.rows("select distinct body ->> 'anew' from {l}.record where kind = 'attach'") == [("false",)]
     archive.run("2026-06-02", clock_is_right=True)
     assert early not in archive.entries()
+
+
+def test_what_was_detached_before_it_was_sealed_is_sealed_when_it_is_back(archive) -> None:
+    """Threat: the floor goes past its numbers; it is never sealed, verifying says that it was put in later, and it goes unproven."""
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.define("other", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+
+    def seal_thrice() -> int:
+        for _ in range(3):
+            # Transactions of other tests on the same server hold the floor back until they end.
+            ended = "select coalesce(max(newest) <= pg_snapshot_xmin(pg_current_snapshot()), true) from {l}.segment"
+            for _ in range(6_000):
+                if archive.as_admin(ended) == [(True,)]:
+                    break
+                archive.as_admin("select pg_sleep(0.01)")
+            archive.as_admin("select * from {l}.seal()")
+        return archive.rows("select max(floor) from {l}.segment")[0][0]
+
+    archive.write("2026-01-15 00:00", person="1")
+    archive.as_admin("select * from {l}.seal()")
+    theirs = archive.write("2026-01-15 01:00", person="1")
+    for family in ("entry", "value", "leaf"):
+        archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_20260101")
+    other = archive.write("2026-01-15 02:00", "other")
+    assert seal_thrice() == theirs - 1
+    # Nothing is new, and no header says so over and over.
+    count = archive.rows("select count(*) from {l}.segment")
+    assert (seal_thrice(), archive.rows("select count(*) from {l}.segment")) == (theirs - 1, count)
+    archive.run("2026-01-16")
+    assert (theirs,) in archive.rows("select entry_id from {l}.leaf")
+    assert archive.as_admin("select * from {l}.verify_entries()") == []
+    assert seal_thrice() >= other
 
 
 def test_what_cannot_be_the_open_partition_again_is_named_with_what_to_do(archive) -> None:
