@@ -580,6 +580,79 @@ def test_what_was_detached_before_it_was_sealed_is_sealed_when_it_is_back(archiv
     assert seal_thrice() >= other
 
 
+@pytest.mark.parametrize("how", ["", "concurrently"])
+@pytest.mark.parametrize("first", ["20260101", "20260201", "20260401"])
+def test_the_newest_partitions_of_all_three_tables_come_back_with_the_last_one(archive, first: str, how: str) -> None:
+    """Threat: the last one is attached over all their time, and every later run ends with 42P07, as their names are taken."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-02-15", clock_is_right=True)
+    before, tables = archive.bounds(), archive.tables()
+    theirs = {
+        archive.write(at, person="1") for at in ("2026-01-20", "2026-02-10", "2026-03-05", "2026-04-05", "2027-01-01")
+    }
+    for family in ("entry", "value", "leaf"):
+        for name in ("20260101", "20260201", "20260301", "20260401", "tail"):
+            if name >= first:
+                archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_{name} {how}")
+    run = archive.run("2026-02-16", clock_is_right=True)
+    assert (run.state, archive.bounds(), archive.tables(), archive.entries()) == (RunState.DONE, before, tables, theirs)
+    assert archive.run("2026-03-01", clock_is_right=True).state is RunState.DONE
+    assert archive.write("2026-02-20", person="1")
+
+
+def test_partitions_of_a_class_that_was_set_aside_are_named_with_what_to_do(archive) -> None:
+    """Threat: they have the names of those that are missing, and every run ends with 42809."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    entry = archive.write("2026-01-16", person="1")
+    archive.as_admin("alter table {l}.value detach partition {l}.value_1")
+    archive.as_admin("alter table {l}.value_1 rename to value_1_old")
+    for day in ("2026-01-17", "2026-01-18"):
+        with pytest.raises(
+            DatabaseFailed, match="head_20260101, which has its name, is one of .*value_1_old"
+        ) as failure:
+            archive.run(day)
+        assert (failure.value.sqlstate, failure.value.hint[:17]) == ("ZE222", "Rename all partit")
+    old = archive.as_admin(
+        "select inhrelid::regclass::text, relname from pg_inherits join pg_class on pg_class.oid = inhrelid"
+        " where inhparent = %s::regclass", f"{archive.names.logs}.value_1_old",
+    )  # fmt: skip
+    for table, name in old:
+        archive.as_admin(f"alter table {table} rename to old_{name}")
+    assert archive.run("2026-01-19").state is RunState.DONE
+    assert archive.write("2026-01-19", person="1") in archive.entries()
+    # Or it is given its name again.
+    archive.as_admin("drop table {l}.value_1; alter table {l}.value_1_old rename to value_1")
+    for table, name in old:
+        archive.as_admin(f"alter table {{l}}.old_{name} rename to {name}")
+    assert archive.run("2026-01-20").state is RunState.DONE
+    assert (entry, "1") in archive.rows("select entry_id, person from {l}.value")
+
+
+def test_what_was_to_be_detached_and_is_not_due_is_back_after_one_run(archive) -> None:
+    """Threat: the run finishes an interrupted DETACH CONCURRENTLY, says that it is done, and writes fail until the next one."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    entry = archive.write("2026-01-15", person="1")
+    before = archive.bounds()
+    for family in ("entry", "value", "leaf"):
+        reader, dba = archive.database.connect_admin(), archive.database.connect_admin()
+        reader.autocommit = False
+        reader.execute(archive.sql(f"select from {{l}}.{family}_1 limit 1"))
+        dba.execute("set lock_timeout = '200ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            dba.execute(
+                archive.sql(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_20260101 concurrently")
+            )
+        reader.rollback()
+    with pytest.raises(psycopg.Error):
+        archive.write("2026-01-15", person="1")
+    run = archive.run("2026-01-16")
+    assert (run.state, run.counts[Fate.MADE], archive.bounds()) == (RunState.DONE, 3, before)
+    assert archive.entries() == {entry}
+    assert archive.write("2026-01-16", person="1")
+
+
 def test_what_cannot_be_the_open_partition_again_is_named_with_what_to_do(archive) -> None:
     archive.define("default", "1 month", "month", "2026-01-15")
     archive.run("2026-01-15")

@@ -149,6 +149,7 @@ class _Steps:
         self._pruned = 0
         self._sealed = False
         self._waits = False
+        self._finalized = False
         self._failure: DatabaseFailed | None = None
         self.ended: Run | None = None
         """The run, once it has ended, be it with a failure."""
@@ -158,6 +159,9 @@ class _Steps:
         if make:
             self._make_all()
         self._apart(self._finalize)
+        # What was to be detached and is not due is missing from now on.
+        if make and self._finalized:
+            self._make_all()
         if self._due():
             self._apart(self._seal)
         self._apart(self._expire)
@@ -223,7 +227,10 @@ class _Steps:
             return
         with self._detaching():
             for row in pending:
-                self._apart(self._detach, row, "finalize")
+                self._apart(self._finish, row)
+
+    def _finish(self, row: Row) -> None:
+        self._finalized = self._detach(row, "finalize") or self._finalized
 
     def _seal(self) -> None:
         """Seal all there is; what is not sealed in the end is found by whoever asks."""
