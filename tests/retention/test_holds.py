@@ -241,6 +241,20 @@ def test_nothing_goes_while_one_of_the_three_tables_lacks_all_of_a_class(archive
     assert (archive.entries(), archive.rows("select person from {l}.value")) == (set(), [])
 
 
+@pytest.mark.parametrize(
+    "how", ["drop table {l}.leaf_1_20260101", "alter table {l}.leaf_1 detach partition {l}.leaf_1_20260101"]
+)
+def test_what_is_due_is_sealed_before_it_goes_though_its_leaves_were_taken_away(archive, how: str) -> None:
+    """Threat: without their partition nothing of any class is sealed, and what is due stays for ever, as it is not."""
+    begun(archive)
+    archive.write("2026-01-20", person="1")
+    archive.as_admin(how)
+    young = archive.write("2026-03-01")
+    assert archive.run("2026-03-01", clock_is_right=True).state is RunState.DONE
+    assert archive.entries() == {young}
+    assert archive.rows("select entry_id from {l}.leaf") == [(young,)]
+
+
 def test_who_is_held_is_looked_for_in_values_that_somebody_set_aside(archive) -> None:
     """Threat: an empty table takes their place, in which nobody is held, and the entry goes with its partition."""
     begun(archive)

@@ -609,7 +609,7 @@ def test_partitions_of_a_class_that_was_set_aside_are_named_with_what_to_do(arch
     archive.as_admin("alter table {l}.value_1 rename to value_1_old")
     for day in ("2026-01-17", "2026-01-18"):
         with pytest.raises(
-            DatabaseFailed, match="head_20260101, which has its name, is one of .*value_1_old"
+            DatabaseFailed, match=r"head_20260101, which has its name, is one of .*value_1_old"
         ) as failure:
             archive.run(day)
         assert (failure.value.sqlstate, failure.value.hint[:17]) == ("ZE222", "Rename all partit")
@@ -623,7 +623,7 @@ def test_partitions_of_a_class_that_was_set_aside_are_named_with_what_to_do(arch
     assert archive.write("2026-01-19", person="1") in archive.entries()
     # Or it is given its name again.
     archive.as_admin("drop table {l}.value_1; alter table {l}.value_1_old rename to value_1")
-    for table, name in old:
+    for _, name in old:
         archive.as_admin(f"alter table {{l}}.old_{name} rename to {name}")
     assert archive.run("2026-01-20").state is RunState.DONE
     assert (entry, "1") in archive.rows("select entry_id, person from {l}.value")
