@@ -1,5 +1,6 @@
 -- Partitions that are due, or whose detaching was interrupted. `explained`: none that the last run that was done should have
--- dropped already. Of those open below, only ones that have entries, since when runs find no new ones.
+-- dropped already. Of those open below, only ones that have entries, and got no new ones for so long: none that a run that made
+-- partitions found, and none since.
 select
     found.class,
     found.parent,
@@ -26,7 +27,16 @@ where found.is_pending
         and found.due_at <= %(now)s::timestamptz
         and (
             found.lower_bound > '-infinity'
-            or (one.early_since at time zone 'UTC' + one.keep) at time zone 'UTC' <= %(now)s::timestamptz
+            or (
+                (one.early_since at time zone 'UTC' + one.keep) at time zone 'UTC' <= %(now)s::timestamptz
+                and not exists (
+                    select
+                    from pgerase_log.entry as early
+                    where early.class = one.class
+                        and early.at < found.upper_bound
+                        and early.entry_id > one.early_newest
+                )
+            )
         )
     )
 order by found.class, found.upper_bound, found.family

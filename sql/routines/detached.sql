@@ -1,7 +1,7 @@
 -- Tables of the log that are no partitions any more: a run was killed between detaching and dropping, or somebody detached one by
 -- hand. They are known by their columns. When they are due is said by the bounds that detaching left as a constraint, else by
--- the newest row. Settings that bounds are written by are set because they are read as text. Security definer because the log
--- is closed.
+-- the newest row; of the first partition, whose entries have wrong dates, by when they were found. Settings that bounds are
+-- written by are set because they are read as text. Security definer because the log is closed.
 create or replace function pgerase_log.detached()
     returns table (
         class text,
@@ -25,6 +25,9 @@ declare
     v_table record;
     v_found text;
     v_keep interval;
+    v_early_since timestamptz;
+    v_early_newest bigint;
+    v_newest bigint;
 begin
     for v_table in
         select root.family, found.relation, apart.oid as number
@@ -64,8 +67,8 @@ begin
         into strict v_found;
         class := coalesce(class, v_found);
 
-        select one.keep
-        into v_keep
+        select one.keep, one.early_since, one.early_newest
+        into v_keep, v_early_since, v_early_newest
         from pgerase_log.class as one
         where one.class = detached.class;
 
@@ -88,6 +91,18 @@ begin
                 upper_bound + v_keep,
                 upper_bound - interval '1 microsecond' + v_keep + interval '1 microsecond'
             );
+
+            if relation ~ '^(entry|value|leaf)_[0-9]+_head_' then
+                execute pg_catalog.format('select pg_catalog.max(one.entry_id) from %I.%I as one', 'pgerase_log', relation)
+                into strict v_newest;
+
+                -- Not before the next run that makes partitions has attached it again, and found what is in it.
+                if v_newest > coalesce(v_early_newest, 0) then
+                    due_at := 'infinity';
+                elsif v_newest is not null then
+                    due_at := v_early_since + v_keep;
+                end if;
+            end if;
         end if;
 
         -- Of a class that is not known nothing is due.

@@ -1,7 +1,7 @@
 -- Drops the detached tables of the log that are due, one of entries with those of their values and leaves: what a hold is about
 -- is copied in the same transaction, which also records what went. Where one of the three is still attached, the others wait
--- for it. Where something of others depends on one of them, all three stay, and the rest goes. Security definer because the log
--- is closed.
+-- for it. Where something of others depends on one of them, all three stay, and the rest goes; so do entries that are not sealed,
+-- until pgerase.allow_drop says that they may go. Security definer because the log is closed.
 create or replace function pgerase_log.drop_detached(p_run bigint, p_now timestamptz)
     returns table (relation text, outcome text)
     language plpgsql
@@ -18,10 +18,18 @@ declare
     v_first bigint;
     v_last bigint;
     v_held bigint;
+    v_floor bigint;
+    v_is_unsealed boolean;
     v_table text;
 begin
     -- No hold is placed meanwhile.
     perform pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('holds of pgerase.log', 0));
+    -- Not beside sealing, which looks at what is detached as well.
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('pgerase_log', 2));
+
+    select coalesce(pg_catalog.max(segment.floor), 0)
+    into strict v_floor
+    from pgerase_log.segment as segment;
 
     for v_group in
         select
@@ -41,6 +49,46 @@ begin
         group by found.name
         order by found.name
     loop
+        v_is_unsealed := false;
+        if
+            v_group.due_at <= p_now
+            and v_group.entries is not null
+            and pg_catalog.current_setting('pgerase.allow_drop', true) is distinct from 'on'
+        then
+            -- The highest number mostly tells, and spares looking for others. Leaves may be anywhere by now.
+            execute pg_catalog.format(
+                'select (select pg_catalog.max(entry.entry_id) from %1$I.%2$I as entry) > $1'
+                ' and exists ('
+                '     select'
+                '     from %1$I.%2$I as entry'
+                '     where entry.entry_id > $1'
+                '         and not exists (select from (%3$s) as leaf where leaf.entry_id = entry.entry_id)'
+                ' )',
+                'pgerase_log',
+                v_group.entries,
+                (
+                    select pg_catalog.string_agg(
+                        pg_catalog.format(
+                            'select one.entry_id from %I.%I as one where one.entry_id > $1',
+                            'pgerase_log',
+                            found.relation
+                        ),
+                        ' union all '
+                    )
+                    from (
+                        select 'leaf' as relation
+
+                        union all
+
+                        select apart.relation
+                        from pgerase_log.unattached(p_table => 'leaf') as apart
+                    ) as found
+                )
+            )
+            into strict v_is_unsealed
+            using v_floor;
+        end if;
+
         if v_group.due_at > p_now then
             outcome := 'kept';
         elsif exists (
@@ -58,6 +106,8 @@ begin
         then
             -- Somebody took them apart: who is held in it cannot be told.
             outcome := 'held back';
+        elsif v_is_unsealed then
+            outcome := 'unsealed';
         else
             begin
                 outcome := 'dropped';

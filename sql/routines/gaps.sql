@@ -1,7 +1,8 @@
--- The times for which a class has no partition of entry, value or leaf, in pieces as partitions would have them: where another of
--- the three has one, alike, else by the class's period. Writes of these times fail. What is expired is left out: retention leaves
--- it behind, until the first partition follows. A piece that is infinite below or above stands for the first or the last
--- partition; both, where the class has none at all. Detached tables are not cut, as far as their bounds are known.
+-- The times for which a class has no partition of entry, value or leaf, in pieces as partitions would have them: where another
+-- of the three has one, alike, else by the class's period. Writes of these times fail. What is expired is left out, but for
+-- leaves of entries that are there: retention leaves it behind, until the first partition follows. A piece that is infinite
+-- below or above stands for the first or the last partition; both, where the class has none at all. Detached tables are not
+-- cut, as far as their bounds are known.
 create or replace function pgerase_log.gaps(p_now timestamptz)
     returns table (class text, family text, parent text, lower_bound timestamptz, upper_bound timestamptz)
     language sql
@@ -107,6 +108,17 @@ begin atomic
                     + interval '1 microsecond'
                 ) at time zone 'UTC'
             ) > gaps.p_now
+            -- Entries that are there still have to be sealed before they go.
+            or (
+                each.family = 'leaf'
+                and exists (
+                    select
+                    from covered as entries
+                    where entries.class = piece.class
+                        and entries.family = 'entry'
+                        and entries.spans @> pg_catalog.tstzrange(piece.lower_bound, piece.upper_bound)
+                )
+            )
         )
     order by piece.class, piece.lower_bound, each.family;
 end;

@@ -14,6 +14,7 @@ declare
     c_chunk constant integer := 1000;
     v_entries bigint[];
     v_kept bigint[] := '{}';
+    v_relation text;
     v_first integer;
     v_is_proven boolean := pg_catalog.to_regprocedure(
         pg_catalog.format('%I.inclusion_path(bigint, integer)', 'pgerase_log')
@@ -64,16 +65,27 @@ begin
         execute pg_catalog.format(v_insert, 'null') into strict v_kept using v_entries, p_due;
     end if;
 
-    execute pg_catalog.format(
-        'insert into %1$I.held_value'
-        ' select one.entry_id, one.part, one.subject, one.person, one.old, one.new'
-        ' from %1$I.%2$I as one'
-        ' where one.entry_id = any ($1)'
-        ' on conflict on constraint held_value_pkey do nothing',
-        'pgerase_log',
-        p_value
-    )
-    using v_entries;
+    -- Of no entry that is not held itself: what was set aside may have others as well.
+    for v_relation in
+        select p_value
+
+        union
+
+        select apart.relation
+        from pgerase_log.unattached(p_table => 'value') as apart
+    loop
+        execute pg_catalog.format(
+            'insert into %1$I.held_value'
+            ' select one.entry_id, one.part, one.subject, one.person, one.old, one.new'
+            ' from %1$I.%2$I as one'
+            ' join %1$I.held as kept on kept.entry_id = one.entry_id'
+            ' where one.entry_id = any ($1)'
+            ' on conflict on constraint held_value_pkey do nothing',
+            'pgerase_log',
+            v_relation
+        )
+        using v_entries;
+    end loop;
 
     -- By number, or another entry could take the place of one.
     for v_first in 1 .. pg_catalog.cardinality(v_kept) by c_chunk loop

@@ -1,7 +1,8 @@
 -- Seals what is committed and not sealed yet, at most so many entries and records; returns the new segments, none where nothing
 -- was to do. Security definer because the log is closed; operators call it. Off the write path: it takes no lock that a writer
 -- waits for. One at a time, since headers are a chain. The floor saves looking at everything: numbers up to it are sealed for
--- good, as every transaction that drew one had ended. Transactions of before a restore elsewhere have all ended, too.
+-- good, as every transaction that drew one had ended; what is detached has to be sealed as well. Transactions of before a
+-- restore elsewhere have all ended, too.
 create or replace function pgerase_log.seal(
     p_now timestamptz default pg_catalog.clock_timestamp(),
     p_limit integer default 100000
@@ -33,6 +34,8 @@ declare
     v_number bigint;
     v_part record;
     v_seed bytea;
+    v_apart text[];
+    v_relation text;
 begin
     if pg_catalog.current_setting('transaction_isolation') <> 'read committed' then
         raise exception using
@@ -100,6 +103,7 @@ begin
     v_oldest := pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot());
 
     v_seed := pgerase_log.draw_seed();
+    v_apart := array(select apart.relation from pgerase_log.unattached(p_table => 'entry') as apart);
 
     -- What has nothing apart is hashed at once, so that no texts are sorted. Places are given before what is apart is joined,
     -- which mixes the order up. Joins are by number alone, what else has to be equal is looked at afterwards (IS TRUE): nobody
@@ -274,6 +278,46 @@ begin
         where segment.sequence > v_floor
             and (segment.newest <= v_oldest or segment.newest > v_newest);
     end if;
+
+    -- What was detached, then or since, was not seen: it is sealed when it is attached again, and has to be above the floor then.
+    for v_relation in
+        select one.relation
+        from pg_catalog.unnest(v_apart) as one (relation)
+
+        union
+
+        select apart.relation
+        from pgerase_log.unattached(p_table => 'entry') as apart
+    loop
+        execute pg_catalog.format(
+            'select least($1, pg_catalog.min(entry.entry_id) - 1)'
+            ' from %1$I.%2$I as entry'
+            ' where entry.entry_id > $2'
+            '     and not exists (select from (%3$s) as leaf where leaf.entry_id = entry.entry_id)',
+            'pgerase_log',
+            v_relation,
+            (
+                select pg_catalog.string_agg(
+                    pg_catalog.format(
+                        'select one.entry_id from %I.%I as one where one.entry_id > $2',
+                        'pgerase_log',
+                        found.relation
+                    ),
+                    ' union all '
+                )
+                from (
+                    select 'leaf' as relation
+
+                    union all
+
+                    select apart.relation
+                    from pgerase_log.unattached(p_table => 'leaf') as apart
+                ) as found
+            )
+        )
+        into strict v_floor
+        using v_floor, coalesce(v_header.floor, 0);
+    end loop;
 
     for v_segment in
         select

@@ -149,6 +149,7 @@ def test_entries_under_a_grant_whose_review_is_open_are_held(archive) -> None:
 def test_a_hold_placed_between_detaching_and_dropping_is_honoured(archive) -> None:
     begun(archive)
     theirs = archive.write("2026-01-20", person="1")
+    archive.as_admin("select * from {l}.seal()")
     for family in ("entry", "value", "leaf"):
         archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_20260101 concurrently")
     hold(archive, "1")
@@ -181,6 +182,98 @@ def test_what_cannot_be_sealed_is_not_dropped_until_somebody_says_so(archive) ->
     assert len(archive.entries()) == 1
     assert archive.run("2026-03-02", allow_drop=True).state is RunState.DONE
     assert archive.entries() == set()
+
+
+TAKEN = {
+    "values detached": "alter table {l}.value_1 detach partition {l}.value_1_20260101",
+    "leaves dropped": "drop table {l}.leaf_1_20260101",
+    "all detached": (
+        "alter table {l}.entry_1 detach partition {l}.entry_1_20260101;"
+        "alter table {l}.value_1 detach partition {l}.value_1_20260101;"
+        "alter table {l}.leaf_1 detach partition {l}.leaf_1_20260101"
+    ),
+    "entries detached and renamed": (
+        "alter table {l}.entry_1 detach partition {l}.entry_1_20260101;"
+        "alter table {l}.entry_1_20260101 rename to aside"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("taken", TAKEN.values(), ids=TAKEN)
+def test_what_is_not_sealed_stays_however_its_tables_were_taken_apart(archive, taken: str) -> None:
+    """Threat: detaching one table of three is enough for entries that nobody can prove to go, without --allow-drop."""
+    begun(archive)
+    archive.write("2026-01-20", person="1")
+    archive.as_admin("select pg_advisory_lock(hashtextextended(%s, 1))", archive.names.logs)
+    archive.as_admin(taken)
+
+    def there() -> bool:
+        (found,) = archive.rows(
+            "select count(*) from pg_class where relnamespace = %s::regnamespace and relname in ('aside', 'entry_1_20260101')",
+            archive.names.logs,
+        )[0]
+        return found > 0
+
+    for day in ("2026-03-01", "2026-03-02"):
+        run = archive.run(day, clock_is_right=True)
+        assert run.state is RunState.INCOMPLETE
+        assert "it has entries that are not sealed" in next(o.why for o in run.outcomes if o.fate is Fate.HELD_BACK)
+        assert there()
+    assert archive.run("2026-03-03", allow_drop=True).counts[Fate.HELD_BACK] == 0
+    archive.run("2026-03-04")
+    assert not there()
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_nothing_goes_while_one_of_the_three_tables_lacks_all_of_a_class(archive, sealed: bool) -> None:
+    """Threat: entries go, their values stay with the class that somebody detached, and come back with it when they were due."""
+    begun(archive)
+    entry = archive.write("2026-01-20", person="1")
+    if sealed:
+        archive.as_admin("select * from {l}.seal()")
+    archive.as_admin("alter table {l}.value detach partition {l}.value_1")
+    run = archive.run("2026-03-01", clock_is_right=True, make=False)
+    assert (run.state, archive.entries()) == (RunState.INCOMPLETE, {entry})
+    assert [one.why for one in run.outcomes if one.fate is Fate.HELD_BACK] == [
+        "all of value is missing: `pgerase audit maintain` gives it back first"
+    ]
+    assert archive.run("2026-03-02").state is RunState.DONE
+    assert (archive.entries(), archive.rows("select person from {l}.value")) == (set(), [])
+
+
+@pytest.mark.parametrize(
+    "how", ["drop table {l}.leaf_1_20260101", "alter table {l}.leaf_1 detach partition {l}.leaf_1_20260101"]
+)
+def test_what_is_due_is_sealed_before_it_goes_though_its_leaves_were_taken_away(archive, how: str) -> None:
+    """Threat: without their partition nothing of any class is sealed, and what is due stays for ever, as it is not."""
+    begun(archive)
+    archive.write("2026-01-20", person="1")
+    archive.as_admin(how)
+    young = archive.write("2026-03-01")
+    assert archive.run("2026-03-01", clock_is_right=True).state is RunState.DONE
+    assert archive.entries() == {young}
+    assert archive.rows("select entry_id from {l}.leaf") == [(young,)]
+
+
+def test_who_is_held_is_looked_for_in_values_that_somebody_set_aside(archive) -> None:
+    """Threat: an empty table takes their place, in which nobody is held, and the entry goes with its partition."""
+    begun(archive)
+    theirs, other = archive.write("2026-01-20", person="1"), archive.write("2026-01-21", person="2")
+    archive.as_admin("select * from {l}.seal()")
+    hold(archive, "1")
+    archive.as_admin("alter table {l}.value_1 detach partition {l}.value_1_20260101")
+    archive.as_admin("alter table {l}.value_1_20260101 rename to value_aside")
+    archive.run("2026-01-22")
+    archive.run("2026-03-01", clock_is_right=True)
+    assert (archive.entries(), archive.held()) == (set(), {theirs})
+    assert archive.rows("select entry_id, person from {l}.held_value") == [(theirs, "1")]
+    assert {"value_aside"} <= archive.tables()
+    assert archive.as_admin("select * from {l}.verify_held()") == []
+    # It is held for as long as the hold lasts, and not for what was set aside.
+    assert archive.run("2026-03-02").released == 0
+    release(archive, "1")
+    assert archive.run("2026-03-03").released == 1
+    assert (archive.held(), "value_aside" in archive.tables(), other in archive.entries()) == (set(), False, False)
 
 
 def test_dropping_reads_nothing_of_what_is_sealed_for_good(archive) -> None:

@@ -314,6 +314,7 @@ def test_what_somebody_detached_by_hand_and_called_otherwise_is_found_and_kept_i
     archive.define("default", "1 month", "month", "2026-01-15")
     archive.run("2026-01-15")
     archive.write("2026-02-10")
+    archive.as_admin("select * from {l}.seal()")
     for family in ("entry", "value", "leaf"):
         archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_20260201")
         archive.as_admin(f"alter table {{l}}.{family}_1_20260201 rename to {family}_1_mine")
@@ -526,6 +527,7 @@ def test_what_is_expired_does_not_come_back(archive) -> None:
     archive.define("default", "1 month", "month", "2026-01-15")
     archive.run("2026-01-15")
     archive.write("2026-01-20")
+    archive.as_admin("select * from {l}.seal()")
     for family in ("entry", "value", "leaf"):
         archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_20260101")
     assert log_status(archive.owner, archive.prefix, now=utc("2026-03-01")).gaps == ()
@@ -570,6 +572,166 @@ def test_an_open_partition_that_somebody_took_away_comes_back(archive, families,
     told = archive.rows("select body ->> 'table', body ->> 'from' from {l}.record where kind = 'attach' order by 1")
     assert told == [(f"{family}_1_tail", "2026-04-01T00:00:00+00:00") for family in sorted(families)]
     assert archive.write("2030-01-01") in archive.entries()
+
+
+@pytest.mark.parametrize("make", [True, False], ids=["making fails", "nothing is made"])
+def test_entries_dated_before_everything_are_kept_however_old_others_of_them_are(archive, make: bool) -> None:
+    """Threat: the first of them tells since when all are there, and those of yesterday are dropped, where no run finds them before."""
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    archive.write("1970-01-01")
+    archive.run("2026-01-16")
+    archive.write("2026-02-15")
+    archive.run("2026-02-15", clock_is_right=True)
+    new = archive.write("1970-01-02", person="7")
+    if make:
+        archive.as_admin("alter table {l}.value_1 detach partition {l}.value_1_tail")
+        archive.as_admin(
+            "alter table {l}.value_1_tail rename to value_1_aside; create table {l}.value_1_tail (x integer)"
+        )
+        with pytest.raises(DatabaseFailed, match="value_1_tail, which has its name, is none"):
+            archive.run("2026-02-16")
+        archive.as_admin("drop table {l}.value_1_tail")
+    else:
+        archive.run("2026-02-16", make=False)
+    assert new in archive.entries()
+    # They have their time from when a run found them.
+    archive.run("2026-02-17")
+    archive.run("2026-03-16", clock_is_right=True)
+    assert new in archive.entries()
+    archive.run("2026-03-18")
+    assert new not in archive.entries()
+
+
+@pytest.mark.parametrize("families", [("entry",), ("value", "leaf"), ("entry", "value", "leaf")])
+@pytest.mark.parametrize("make", [True, False])
+def test_the_first_partition_comes_back_under_the_name_it_began_with(archive, families, make: bool) -> None:
+    """Threat: it has followed the oldest one since; an empty one takes its place, and the true one is dropped."""
+    archive.define("default", "2 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    archive.write("2026-03-31")
+    archive.run("2026-03-31", clock_is_right=True)
+    early = archive.write("1970-01-02", person="7")
+    archive.run("2026-04-01")
+    assert archive.bounds()[0] == ("-infinity", "2026-02-01")
+    for family in families:
+        archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_head_20260101")
+    tables = archive.tables()
+    if not make:
+        archive.run("2026-04-02", make=False)
+        assert archive.tables() == tables
+    archive.run("2026-04-03")
+    assert (archive.tables(), early in archive.entries()) == (tables, True)
+    assert archive.rows("select person from {l}.value") == [("7",)]
+    assert archive.rows("select distinct body ->> 'anew' from {l}.record where kind = 'attach'") == [("false",)]
+    archive.run("2026-06-02", clock_is_right=True)
+    assert early not in archive.entries()
+
+
+def test_what_was_detached_before_it_was_sealed_is_sealed_when_it_is_back(archive) -> None:
+    """Threat: the floor goes past its numbers; it is never sealed, verifying says that it was put in later, and it goes unproven."""
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.define("other", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+
+    def seal_thrice() -> int:
+        for _ in range(3):
+            # Transactions of other tests on the same server hold the floor back until they end.
+            ended = "select coalesce(max(newest) <= pg_snapshot_xmin(pg_current_snapshot()), true) from {l}.segment"
+            for _ in range(6_000):
+                if archive.as_admin(ended) == [(True,)]:
+                    break
+                archive.as_admin("select pg_sleep(0.01)")
+            archive.as_admin("select * from {l}.seal()")
+        return archive.rows("select max(floor) from {l}.segment")[0][0]
+
+    archive.write("2026-01-15 00:00", person="1")
+    archive.as_admin("select * from {l}.seal()")
+    theirs = archive.write("2026-01-15 01:00", person="1")
+    for family in ("entry", "value", "leaf"):
+        archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_20260101")
+    other = archive.write("2026-01-15 02:00", "other")
+    assert seal_thrice() == theirs - 1
+    # Nothing is new, and no header says so over and over.
+    count = archive.rows("select count(*) from {l}.segment")
+    assert (seal_thrice(), archive.rows("select count(*) from {l}.segment")) == (theirs - 1, count)
+    archive.run("2026-01-16")
+    assert (theirs,) in archive.rows("select entry_id from {l}.leaf")
+    assert archive.as_admin("select * from {l}.verify_entries()") == []
+    assert seal_thrice() >= other
+
+
+@pytest.mark.parametrize("how", ["", "concurrently"])
+@pytest.mark.parametrize("first", ["20260101", "20260201", "20260401"])
+def test_the_newest_partitions_of_all_three_tables_come_back_with_the_last_one(archive, first: str, how: str) -> None:
+    """Threat: the last one is attached over all their time, and every later run ends with 42P07, as their names are taken."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-02-15", clock_is_right=True)
+    before, tables = archive.bounds(), archive.tables()
+    theirs = {
+        archive.write(at, person="1") for at in ("2026-01-20", "2026-02-10", "2026-03-05", "2026-04-05", "2027-01-01")
+    }
+    for family in ("entry", "value", "leaf"):
+        for name in ("20260101", "20260201", "20260301", "20260401", "tail"):
+            if name >= first:
+                archive.as_admin(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_{name} {how}")
+    run = archive.run("2026-02-16", clock_is_right=True)
+    assert (run.state, archive.bounds(), archive.tables(), archive.entries()) == (RunState.DONE, before, tables, theirs)
+    assert archive.run("2026-03-01", clock_is_right=True).state is RunState.DONE
+    assert archive.write("2026-02-20", person="1")
+
+
+def test_partitions_of_a_class_that_was_set_aside_are_named_with_what_to_do(archive) -> None:
+    """Threat: they have the names of those that are missing, and every run ends with 42809."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    entry = archive.write("2026-01-16", person="1")
+    archive.as_admin("alter table {l}.value detach partition {l}.value_1")
+    archive.as_admin("alter table {l}.value_1 rename to value_1_old")
+    for day in ("2026-01-17", "2026-01-18"):
+        with pytest.raises(
+            DatabaseFailed, match=r"head_20260101, which has its name, is one of .*value_1_old"
+        ) as failure:
+            archive.run(day)
+        assert (failure.value.sqlstate, failure.value.hint[:17]) == ("ZE222", "Rename all partit")
+    old = archive.as_admin(
+        "select inhrelid::regclass::text, relname from pg_inherits join pg_class on pg_class.oid = inhrelid"
+        " where inhparent = %s::regclass", f"{archive.names.logs}.value_1_old",
+    )  # fmt: skip
+    for table, name in old:
+        archive.as_admin(f"alter table {table} rename to old_{name}")
+    assert archive.run("2026-01-19").state is RunState.DONE
+    assert archive.write("2026-01-19", person="1") in archive.entries()
+    # Or it is given its name again.
+    archive.as_admin("drop table {l}.value_1; alter table {l}.value_1_old rename to value_1")
+    for _, name in old:
+        archive.as_admin(f"alter table {{l}}.old_{name} rename to {name}")
+    assert archive.run("2026-01-20").state is RunState.DONE
+    assert (entry, "1") in archive.rows("select entry_id, person from {l}.value")
+
+
+def test_what_was_to_be_detached_and_is_not_due_is_back_after_one_run(archive) -> None:
+    """Threat: the run finishes an interrupted DETACH CONCURRENTLY, says that it is done, and writes fail until the next one."""
+    archive.define("default", "6 months", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    entry = archive.write("2026-01-15", person="1")
+    before = archive.bounds()
+    for family in ("entry", "value", "leaf"):
+        reader, dba = archive.database.connect_admin(), archive.database.connect_admin()
+        reader.autocommit = False
+        reader.execute(archive.sql(f"select from {{l}}.{family}_1 limit 1"))
+        dba.execute("set lock_timeout = '200ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            dba.execute(
+                archive.sql(f"alter table {{l}}.{family}_1 detach partition {{l}}.{family}_1_20260101 concurrently")
+            )
+        reader.rollback()
+    with pytest.raises(psycopg.Error):
+        archive.write("2026-01-15", person="1")
+    run = archive.run("2026-01-16")
+    assert (run.state, run.counts[Fate.MADE], archive.bounds()) == (RunState.DONE, 3, before)
+    assert archive.entries() == {entry}
+    assert archive.write("2026-01-16", person="1")
 
 
 def test_what_cannot_be_the_open_partition_again_is_named_with_what_to_do(archive) -> None:

@@ -10,7 +10,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -41,7 +41,9 @@ _ANOTHER_SEALS = "ZE230"
 _STILL_NEEDED = "2BP01"
 """dependent_objects_still_exist."""
 _WHY_ANEW = "made anew and empty: what was in it is gone, and `audit verify` says what"
-_WHY_APART = {Fate.HELD_BACK: "its tables were taken apart: who is held in it cannot be told"}
+_WHY_APART = "its tables were taken apart: who is held in it cannot be told"
+_UNSEALED = "unsealed"
+_WHY_UNSEALED = "it has entries that are not sealed: `pgerase audit seal` says why; --allow-drop drops it so"
 
 _T = TypeVar("_T")
 
@@ -147,6 +149,7 @@ class _Steps:
         self._pruned = 0
         self._sealed = False
         self._waits = False
+        self._finalized = False
         self._failure: DatabaseFailed | None = None
         self.ended: Run | None = None
         """The run, once it has ended, be it with a failure."""
@@ -156,6 +159,9 @@ class _Steps:
         if make:
             self._make_all()
         self._apart(self._finalize)
+        # What was to be detached and is not due is missing from now on.
+        if make and self._finalized:
+            self._make_all()
         if self._due():
             self._apart(self._seal)
         self._apart(self._expire)
@@ -221,7 +227,10 @@ class _Steps:
             return
         with self._detaching():
             for row in pending:
-                self._apart(self._detach, row, "finalize")
+                self._apart(self._finish, row)
+
+    def _finish(self, row: Row) -> None:
+        self._finalized = self._detach(row, "finalize") or self._finalized
 
     def _seal(self) -> None:
         """Seal all there is; what is not sealed in the end is found by whoever asks."""
@@ -260,31 +269,51 @@ class _Steps:
             self._each([group], Fate.DETACHED)
 
     def _is_ready(self, group: Sequence[Row]) -> bool:
-        """Whether a partition may go: it is sealed, and what is held is kept."""
+        """Whether a partition may go: it is sealed, and what is held is kept; if not, it is noted why."""
         tables = {row["family"]: row["relation"] for row in group}
-        if set(tables) != {"entry", "value", "leaf"}:
-            # Some are detached already, after that.
-            return True
-        if not self._allow_drop:
-            entries, leaves = self._log.table(tables["entry"]), self._log.table(tables["leaf"])
-            floor = (
-                f"coalesce((select segment.floor from {self._log.table('segment')} as segment"
-                " order by segment.segment_id desc limit 1), 0)"
-            )
-            # Up to the floor all is sealed for good. The highest number mostly is as well, and spares looking for others: the
-            # planner, which does not know how few lie above the floor, would read the whole month.
-            unsealed = self._log.database.value(
+        missing = sorted({"entry", "value", "leaf"} - set(tables))
+        for family in missing:
+            # Where single ones are detached already, that is finished; of a part, nobody knows what is in it.
+            if not self._is_attached(f"{family}_{group[0]['parent'].rpartition('_')[2]}"):
+                why = f"all of {family} is missing: `pgerase audit maintain` gives it back first"
+                return self._hold_back(group, why)
+        if "entry" in tables and not self._allow_drop and self._is_unsealed(tables):
+            return self._hold_back(group, _WHY_UNSEALED)
+        if not missing:
+            self._log.call("keep_held", tables["entry"], tables["value"], tables["leaf"], group[0]["due_at"])
+        return True
+
+    def _hold_back(self, group: Sequence[Row], why: str) -> bool:
+        self._each([group], Fate.HELD_BACK, why)
+        self._waits = True
+        return False
+
+    def _is_attached(self, relation: str) -> bool:
+        asked = "select relispartition from pg_catalog.pg_class where oid = pg_catalog.to_regclass(%s)"
+        return bool(self._log.database.value(f"select coalesce(({asked}), false)", [self._log.table(relation)]))
+
+    def _is_unsealed(self, tables: Mapping[str, str]) -> bool:
+        """Whether entries have no leaf: in the partition of their leaves, or anywhere, where that is gone or detached."""
+        names = [tables["leaf"]] if "leaf" in tables else ["leaf"]
+        if "leaf" not in tables:
+            names += [row["relation"] for row in self._log.call("detached") if row["family"] == "leaf"]
+        entries = self._log.table(tables["entry"])
+        floor = (
+            f"coalesce((select segment.floor from {self._log.table('segment')} as segment"
+            " order by segment.segment_id desc limit 1), 0)"
+        )
+        leaves = " union all ".join(
+            f"select one.entry_id from {self._log.table(name)} as one where one.entry_id > {floor}" for name in names
+        )
+        # Up to the floor all is sealed for good. The highest number mostly is as well, and spares looking for others: the
+        # planner, which does not know how few lie above the floor, would read the whole month.
+        return bool(
+            self._log.database.value(
                 f"select (select max(entry.entry_id) from {entries} as entry) > {floor} and exists ("
                 f"select from {entries} as entry where entry.entry_id > {floor}"
-                f" and not exists (select from {leaves} as leaf where leaf.entry_id = entry.entry_id))"
+                f" and not exists (select from ({leaves}) as leaf where leaf.entry_id = entry.entry_id))"
             )
-            if unsealed:
-                why = "it has entries that are not sealed: `pgerase audit seal` says why; --allow-drop drops it so"
-                self._each([group], Fate.HELD_BACK, why)
-                self._waits = True
-                return False
-        self._log.call("keep_held", tables["entry"], tables["value"], tables["leaf"], group[0]["due_at"])
-        return True
+        )
 
     @contextmanager
     def _detaching(self) -> Generator[None]:
@@ -311,23 +340,40 @@ class _Steps:
         return True
 
     def _drop(self) -> None:
-        dropped = self._again(lambda: self._log.call("drop_detached", self._number, self._clock))
+        dropped = self._again(self._drop_detached)
         if dropped is None:
             self._note(Outcome("detached tables", Fate.BUSY, why="somebody reads them"))
             return
-        gone = {row["relation"]: Fate(row["outcome"]) for row in dropped}
+        unsealed = {row["relation"] for row in dropped if row["outcome"] == _UNSEALED}
+        self._waits = self._waits or bool(unsealed)
+        gone = {
+            row["relation"]: Fate.HELD_BACK if row["relation"] in unsealed else Fate(row["outcome"]) for row in dropped
+        }
         known = {outcome.name for outcome in self._outcomes}
-        self._outcomes = [replace(one, fate=gone.get(one.name, one.fate)) for one in self._outcomes]
+        self._outcomes = [
+            replace(one, fate=gone.get(one.name, one.fate), why=_WHY_UNSEALED if one.name in unsealed else one.why)
+            for one in self._outcomes
+        ]
         # One line for the tables that go together, by the first of them: somebody may have called them anything.
         for _, names in groupby(gone, key=_stem):
             if (name := min(names)) not in known:
-                self._note(Outcome(name, gone[name], why=_WHY_APART.get(gone[name], "it was detached before this run")))
+                why = "it was detached before this run"
+                if gone[name] is Fate.HELD_BACK:
+                    why = _WHY_UNSEALED if name in unsealed else _WHY_APART
+                self._note(Outcome(name, gone[name], why=why))
         if Fate.NEEDED in gone.values():
             # Nobody but whoever made it can say whether it may go; all else goes on.
             self._failure = self._failure or DatabaseFailed("", sqlstate=_STILL_NEEDED)
         # The first partition, open below, follows the oldest that is left.
         if Fate.DROPPED in gone.values():
             self._make_all()
+
+    def _drop_detached(self) -> list[Row]:
+        with self._log.database.transaction():
+            if self._allow_drop:
+                setting = f"{self._log.names.prefix}.allow_drop"
+                self._log.database.rows("select pg_catalog.set_config(%s, 'on', true)", [setting])
+            return self._log.call("drop_detached", self._number, self._clock)
 
     def _release(self) -> None:
         self._released = self._log.call("drop_released", self._clock)[0]["drop_released"]
