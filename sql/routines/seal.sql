@@ -36,6 +36,7 @@ declare
     v_seed bytea;
     v_apart text[];
     v_relation text;
+    v_waiting bigint[] := '{}';
 begin
     if pg_catalog.current_setting('transaction_isolation') <> 'read committed' then
         raise exception using
@@ -105,6 +106,26 @@ begin
     v_seed := pgerase_log.draw_seed();
     v_apart := array(select apart.relation from pgerase_log.unattached(p_table => 'entry') as apart);
 
+    -- Entries with values in a table that is detached wait for it: sealed now, these would count as erased before. Not where both
+    -- are to go.
+    lock table pgerase_log.value in access share mode;
+
+    for v_relation in
+        select apart.relation
+        from pgerase_log.detached() as apart
+        where apart.family = 'value' and apart.due_at > p_now
+    loop
+        execute pg_catalog.format(
+            'select pg_catalog.array_cat($1, pg_catalog.array_agg(distinct one.entry_id))'
+            ' from %I.%I as one'
+            ' where one.entry_id > $2',
+            'pgerase_log',
+            v_relation
+        )
+        into strict v_waiting
+        using v_waiting, v_floor;
+    end loop;
+
     -- What has nothing apart is hashed at once, so that no texts are sorted. Places are given before what is apart is joined,
     -- which mixes the order up. Joins are by number alone, what else has to be equal is looked at afterwards (IS TRUE): nobody
     -- has counted yet what is new, and a join by class would compare each entry with all of them.
@@ -147,6 +168,7 @@ begin
                     pg_catalog.row_number() over (order by entry.entry_id, entry.at, entry.class) as number
                 from pgerase_log.entry as entry
                 where entry.entry_id > v_floor
+                    and entry.entry_id <> all (v_waiting)
                     and not exists (
                         select
                         from pgerase_log.leaf as leaf
@@ -318,6 +340,12 @@ begin
         into strict v_floor
         using v_floor, coalesce(v_header.floor, 0);
     end loop;
+
+    select least(v_floor, pg_catalog.min(waiting.entry_id) - 1)
+    into strict v_floor
+    from pg_catalog.unnest(v_waiting) as waiting (entry_id)
+    where exists (select from pgerase_log.entry as entry where entry.entry_id = waiting.entry_id)
+        and not exists (select from pgerase_log.leaf as leaf where leaf.entry_id = waiting.entry_id);
 
     for v_segment in
         select

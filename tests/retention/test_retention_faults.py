@@ -661,6 +661,23 @@ def test_what_was_detached_before_it_was_sealed_is_sealed_when_it_is_back(archiv
     assert seal_thrice() >= other
 
 
+def test_entries_whose_values_are_detached_are_sealed_when_these_are_back(archive) -> None:
+    """Threat: sealed without them they count as erased before, and verifying says that the values were changed."""
+    archive.define("default", "1 month", "month", "2026-01-15")
+    archive.define("other", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    theirs = archive.write("2026-01-15 01:00", person="1")
+    archive.as_admin("alter table {l}.value_1 detach partition {l}.value_1_20260101")
+    other = archive.write("2026-01-15 02:00", "other", person="1")
+    archive.as_admin("select * from {l}.seal(p_now => '2026-01-15 12:00Z')")
+    assert archive.rows("select entry_id from {l}.leaf order by 1") == [(other,)]
+    assert archive.rows("select max(floor) < %s from {l}.segment", theirs) == [(True,)]
+    archive.run("2026-01-16")
+    assert archive.rows("select entry_id from {l}.leaf order by 1") == [(theirs,), (other,)]
+    for routine in ("entries", "values", "segments"):
+        assert archive.as_admin(f"select * from {{l}}.verify_{routine}()") == [], routine
+
+
 @pytest.mark.parametrize("how", ["", "concurrently"])
 @pytest.mark.parametrize("first", ["20260101", "20260201", "20260401"])
 def test_the_newest_partitions_of_all_three_tables_come_back_with_the_last_one(archive, first: str, how: str) -> None:
