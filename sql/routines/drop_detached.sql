@@ -20,6 +20,7 @@ declare
     v_held bigint;
     v_floor bigint;
     v_is_unsealed boolean;
+    v_unsealed text[] := '{}';
     v_table text;
 begin
     -- No hold is placed meanwhile.
@@ -30,6 +31,52 @@ begin
     select coalesce(pg_catalog.max(segment.floor), 0)
     into strict v_floor
     from pgerase_log.segment as segment;
+
+    -- Asked of all before any goes, since the leaves of one may lie in another.
+    for v_table in
+        select apart.relation
+        from pgerase_log.detached() as apart
+        where apart.family = 'entry'
+            and apart.due_at <= p_now
+            and pg_catalog.current_setting('pgerase.allow_drop', true) is distinct from 'on'
+        order by apart.relation
+    loop
+        execute pg_catalog.format(
+            'select (select pg_catalog.max(entry.entry_id) from %1$I.%2$I as entry) > $1'
+            ' and exists ('
+            '     select'
+            '     from %1$I.%2$I as entry'
+            '     where entry.entry_id > $1'
+            '         and not exists (select from (%3$s) as leaf where leaf.entry_id = entry.entry_id)'
+            ' )',
+            'pgerase_log',
+            v_table,
+            (
+                select pg_catalog.string_agg(
+                    pg_catalog.format(
+                        'select one.entry_id from %I.%I as one where one.entry_id > $1',
+                        'pgerase_log',
+                        found.relation
+                    ),
+                    ' union all '
+                )
+                from (
+                    select 'leaf' as relation
+
+                    union all
+
+                    select apart.relation
+                    from pgerase_log.unattached(p_table => 'leaf') as apart
+                ) as found
+            )
+        )
+        into strict v_is_unsealed
+        using v_floor;
+
+        if v_is_unsealed then
+            v_unsealed := pg_catalog.array_append(v_unsealed, v_table);
+        end if;
+    end loop;
 
     for v_group in
         select
@@ -49,46 +96,6 @@ begin
         group by found.name
         order by found.name
     loop
-        v_is_unsealed := false;
-        if
-            v_group.due_at <= p_now
-            and v_group.entries is not null
-            and pg_catalog.current_setting('pgerase.allow_drop', true) is distinct from 'on'
-        then
-            -- The highest number mostly tells, and spares looking for others. Leaves may be anywhere by now.
-            execute pg_catalog.format(
-                'select (select pg_catalog.max(entry.entry_id) from %1$I.%2$I as entry) > $1'
-                ' and exists ('
-                '     select'
-                '     from %1$I.%2$I as entry'
-                '     where entry.entry_id > $1'
-                '         and not exists (select from (%3$s) as leaf where leaf.entry_id = entry.entry_id)'
-                ' )',
-                'pgerase_log',
-                v_group.entries,
-                (
-                    select pg_catalog.string_agg(
-                        pg_catalog.format(
-                            'select one.entry_id from %I.%I as one where one.entry_id > $1',
-                            'pgerase_log',
-                            found.relation
-                        ),
-                        ' union all '
-                    )
-                    from (
-                        select 'leaf' as relation
-
-                        union all
-
-                        select apart.relation
-                        from pgerase_log.unattached(p_table => 'leaf') as apart
-                    ) as found
-                )
-            )
-            into strict v_is_unsealed
-            using v_floor;
-        end if;
-
         if v_group.due_at > p_now then
             outcome := 'kept';
         elsif exists (
@@ -106,7 +113,7 @@ begin
         then
             -- Somebody took them apart: who is held in it cannot be told.
             outcome := 'held back';
-        elsif v_is_unsealed then
+        elsif v_group.entries = any (v_unsealed) then
             outcome := 'unsealed';
         else
             begin

@@ -332,9 +332,16 @@ def test_what_somebody_detached_by_hand_and_called_otherwise_is_found_and_kept_i
     assert bounds == [("2026-02-10T00:00:00+00:00", "2026-02-10T00:00:00.000001+00:00")]
 
 
+@pytest.mark.parametrize("is_open", [False, True], ids=["", "somebody writes for long"])
 @pytest.mark.parametrize("family", ["entry", "value", "leaf"])
-def test_what_was_set_aside_is_told_when_it_goes_whatever_it_is_called(archive, family: str) -> None:
-    """Threat: what somebody kept aside is dropped, and no line says so."""
+def test_what_was_set_aside_is_told_when_it_goes_whatever_it_is_called(
+    archive, family: str, is_open: bool
+) -> None:
+    """Threat: what somebody kept aside is dropped, and no line says so. A transaction that lasts keeps the floor below it."""
+    writer = archive.open()
+    if is_open:
+        writer.connection.autocommit = False
+        writer.connection.execute("select pg_catalog.pg_current_xact_id()")
     archive.define("default", "1 month", "month", "2026-01-15")
     archive.run("2026-01-15")
     archive.write("2026-02-10", person="1")
