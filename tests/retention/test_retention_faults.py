@@ -334,9 +334,7 @@ def test_what_somebody_detached_by_hand_and_called_otherwise_is_found_and_kept_i
 
 @pytest.mark.parametrize("is_open", [False, True], ids=["", "somebody writes for long"])
 @pytest.mark.parametrize("family", ["entry", "value", "leaf"])
-def test_what_was_set_aside_is_told_when_it_goes_whatever_it_is_called(
-    archive, family: str, is_open: bool
-) -> None:
+def test_what_was_set_aside_is_told_when_it_goes_whatever_it_is_called(archive, family: str, is_open: bool) -> None:
     """Threat: what somebody kept aside is dropped, and no line says so. A transaction that lasts keeps the floor below it."""
     writer = archive.open()
     if is_open:
