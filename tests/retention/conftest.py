@@ -80,6 +80,15 @@ class Archive:
         cursor = self.admin.execute(self.sql(statement), parameters or None)
         return cursor.fetchall() if cursor.description else []
 
+    def outlive_others(self) -> None:
+        """Wait until every transaction has ended that was open at the last seal, be it of another test: the floor can move then."""
+        ended = "select coalesce(max(newest) <= pg_snapshot_xmin(pg_current_snapshot()), true) from {l}.segment"
+        for _ in range(6_000):
+            if self.as_admin(ended) == [(True,)]:
+                return
+            self.as_admin("select pg_sleep(0.01)")
+        raise AssertionError("transactions of other tests do not end")
+
     def define(self, name: str, keep: str, period: str, now: str | datetime, ahead: int = 2) -> None:
         """As a plan step does, by the owner."""
         self.rows("select {l}.define_class(%s, %s, %s, %s, %s)", name, keep, period, ahead, moment(now))

@@ -283,12 +283,7 @@ def test_dropping_reads_nothing_of_what_is_sealed_for_good(archive) -> None:
         gap = archive.write("2026-01-20")
     archive.write("2026-01-20")
     for _ in range(2):
-        # Transactions of other tests on the same server hold the floor back until they end.
-        ended = "select coalesce(max(newest) <= pg_snapshot_xmin(pg_current_snapshot()), true) from {l}.segment"
-        for _ in range(6_000):
-            if archive.as_admin(ended) == [(True,)]:
-                break
-            archive.as_admin("select pg_sleep(0.01)")
+        archive.outlive_others()
         archive.as_admin("select {l}.seal()")
         archive.write("2026-02-20")
     assert archive.rows("select max(floor) > %s from {l}.segment", gap) == [(True,)]

@@ -641,12 +641,7 @@ def test_what_was_detached_before_it_was_sealed_is_sealed_when_it_is_back(archiv
 
     def seal_thrice() -> int:
         for _ in range(3):
-            # Transactions of other tests on the same server hold the floor back until they end.
-            ended = "select coalesce(max(newest) <= pg_snapshot_xmin(pg_current_snapshot()), true) from {l}.segment"
-            for _ in range(6_000):
-                if archive.as_admin(ended) == [(True,)]:
-                    break
-                archive.as_admin("select pg_sleep(0.01)")
+            archive.outlive_others()
             archive.as_admin("select * from {l}.seal()")
         return archive.rows("select max(floor) from {l}.segment")[0][0]
 
