@@ -1,7 +1,8 @@
--- Drops the detached tables of the log that are due, one of entries with those of their values and leaves: what a hold is about
--- is copied in the same transaction, which also records what went. Where one of the three is still attached, the others wait
--- for it. Where something of others depends on one of them, all three stay, and the rest goes; so do entries that are not sealed,
--- until pgerase.allow_drop says that they may go. Security definer because the log is closed.
+-- Drops the detached tables of the log that are due, one of entries with those of their values and leaves, which have its class
+-- and what follows in its name: what a hold is about is copied in the same transaction, which also records what went. Where one
+-- of the three is still attached, the others wait for it. Where something of others depends on one of them, all three stay, and
+-- the rest goes; so do entries that are not sealed, until pgerase.allow_drop says that they may go. Security definer because the
+-- log is closed.
 create or replace function pgerase_log.drop_detached(p_run bigint, p_now timestamptz)
     returns table (relation text, outcome text)
     language plpgsql
@@ -18,9 +19,7 @@ declare
     v_first bigint;
     v_last bigint;
     v_held bigint;
-    v_floor bigint;
-    v_is_unsealed boolean;
-    v_unsealed text[] := '{}';
+    v_unsealed text[];
     v_table text;
 begin
     -- No hold is placed meanwhile.
@@ -28,60 +27,20 @@ begin
     -- Not beside sealing, which looks at what is detached as well.
     perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('pgerase_log', 2));
 
-    select coalesce(pg_catalog.max(segment.floor), 0)
-    into strict v_floor
-    from pgerase_log.segment as segment;
-
     -- Asked of all before any goes, since the leaves of one may lie in another.
-    for v_table in
+    v_unsealed := array(
         select apart.relation
         from pgerase_log.detached() as apart
         where apart.family = 'entry'
             and apart.due_at <= p_now
             and pg_catalog.current_setting('pgerase.allow_drop', true) is distinct from 'on'
-        order by apart.relation
-    loop
-        execute pg_catalog.format(
-            'select (select pg_catalog.max(entry.entry_id) from %1$I.%2$I as entry) > $1'
-            ' and exists ('
-            '     select'
-            '     from %1$I.%2$I as entry'
-            '     where entry.entry_id > $1'
-            '         and not exists (select from (%3$s) as leaf where leaf.entry_id = entry.entry_id)'
-            ' )',
-            'pgerase_log',
-            v_table,
-            (
-                select pg_catalog.string_agg(
-                    pg_catalog.format(
-                        'select one.entry_id from %I.%I as one where one.entry_id > $1',
-                        'pgerase_log',
-                        found.relation
-                    ),
-                    ' union all '
-                )
-                from (
-                    select 'leaf' as relation
-
-                    union all
-
-                    select apart.relation
-                    from pgerase_log.unattached(p_table => 'leaf') as apart
-                ) as found
-            )
-        )
-        into strict v_is_unsealed
-        using v_floor;
-
-        if v_is_unsealed then
-            v_unsealed := pg_catalog.array_append(v_unsealed, v_table);
-        end if;
-    end loop;
+            and pgerase_log.first_unsealed(p_entry => apart.relation) is not null
+    );
 
     for v_group in
         select
             found.name,
-            pg_catalog.min(found.class) as class,
+            found.class,
             pg_catalog.array_agg(found.relation order by found.relation) as tables,
             pg_catalog.min(found.relation) filter (where found.family = 'entry') as entries,
             pg_catalog.min(found.relation) filter (where found.family = 'value') as people,
@@ -90,11 +49,22 @@ begin
             pg_catalog.max(found.upper_bound) as upper_bound,
             pg_catalog.max(found.due_at) as due_at
         from (
-            select pg_catalog.regexp_replace(apart.relation, '^(entry|value|leaf)_', '') as name, apart.*
-            from pgerase_log.detached() as apart
+            select
+                named.name,
+                named.relation,
+                named.family,
+                named.lower_bound,
+                named.upper_bound,
+                named.due_at,
+                -- Of which class an empty one was, the others tell.
+                coalesce(named.class, pg_catalog.min(named.class) over (partition by named.name)) as class
+            from (
+                select pg_catalog.regexp_replace(apart.relation, '^(entry|value|leaf)_', '') as name, apart.*
+                from pgerase_log.detached() as apart
+            ) as named
         ) as found
-        group by found.name
-        order by found.name
+        group by found.name, found.class
+        order by found.name, found.class
     loop
         if v_group.due_at > p_now then
             outcome := 'kept';
@@ -102,6 +72,7 @@ begin
             select
             from pgerase_log.partitions() as attached
             where pg_catalog.regexp_replace(attached.relation, '^(entry|value|leaf)_', '') = v_group.name
+                and attached.class = coalesce(v_group.class, attached.class)
         ) then
             outcome := 'detached';
         elsif

@@ -15,7 +15,6 @@ create or replace function pgerase_log.fill_gaps(p_class text, p_now timestamptz
 as $$
 #variable_conflict error
 declare
-    c_day constant text := '[0-9]{4}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])';
     v_gap record;
     v_is_anew boolean;
     v_other text;
@@ -57,66 +56,25 @@ begin
             missing.parent,
             case
                 -- It follows the oldest, and keeps the name that it began with.
-                when piece.lower_bound = '-infinity'
+                when missing.lower_bound = '-infinity'
                     then coalesce(
                         (
                             select pg_catalog.max(apart.relation)
                             from pgerase_log.unattached(p_table => missing.family) as apart
                             where pg_catalog.starts_with(apart.relation, pg_catalog.concat(missing.parent, '_head_'))
                         ),
-                        pg_catalog.concat(missing.parent, '_head_', pg_catalog.to_char(piece.upper_bound, 'YYYYMMDD'))
+                        pg_catalog.concat(missing.parent, '_head_', pg_catalog.to_char(missing.upper_bound, 'YYYYMMDD'))
                     )
-                when piece.upper_bound = 'infinity' then pg_catalog.concat(missing.parent, '_tail')
-                else pg_catalog.concat(missing.parent, '_', pg_catalog.to_char(piece.lower_bound, 'YYYYMMDD'))
+                when missing.upper_bound = 'infinity' then pg_catalog.concat(missing.parent, '_tail')
+                else pg_catalog.concat(missing.parent, '_', pg_catalog.to_char(missing.lower_bound, 'YYYYMMDD'))
             end as name,
-            nullif(piece.lower_bound, '-infinity') as lower_bound,
-            nullif(piece.upper_bound, 'infinity') as upper_bound
+            nullif(missing.lower_bound, '-infinity') as lower_bound,
+            nullif(missing.upper_bound, 'infinity') as upper_bound
         from pgerase_log.gaps(p_now => p_now) as missing
-            join pgerase_log.class as one on one.class = missing.class
-            -- Where all three lack the last one and some before it, only names say where these began. Each ended, as far as it
-            -- was written, where the period does, or where the next one began.
-            cross join lateral (
-                select
-                    cut.at as lower_bound,
-                    coalesce(pg_catalog.lead(cut.at) over (order by cut.at), missing.upper_bound) as upper_bound
-                from (
-                    select missing.lower_bound as at
-
-                    union
-
-                    select bound.at
-                    from pgerase_log.detached() as apart
-                        cross join lateral (
-                            select case
-                                when apart.relation ~ pg_catalog.concat('^(entry|value|leaf)_', one.number, '_', c_day, '$')
-                                    then pg_catalog.to_timestamp(pg_catalog.right(apart.relation, 8), 'YYYYMMDD')
-                            end as at
-                        ) as first
-                        cross join lateral (
-                            values
-                            (first.at),
-                            (
-                                pgerase_log.next_boundary(
-                                    p_period => one.period,
-                                    p_at => greatest(first.at, apart.upper_bound - interval '1 microsecond')
-                                )
-                            )
-                        ) as bound (at)
-                    where missing.lower_bound > '-infinity'
-                        and missing.upper_bound = 'infinity'
-                        and first.at >= missing.lower_bound
-                        and not exists (
-                            select
-                            from pgerase_log.partitions() as last
-                            where last.class = missing.class
-                                and last.upper_bound = 'infinity'
-                        )
-                ) as cut
-            ) as piece
         where missing.class = p_class
             -- A class that has none at all gets its first ones like a new one.
             and (missing.lower_bound > '-infinity' or missing.upper_bound < 'infinity')
-        order by piece.lower_bound, missing.family
+        order by missing.lower_bound, missing.family
     loop
         v_is_anew := pg_catalog.to_regclass(pg_catalog.format('%I.%I', 'pgerase_log', v_gap.name)) is null;
         if v_is_anew then

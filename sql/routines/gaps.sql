@@ -2,7 +2,9 @@
 -- of the three has one, alike, else by the class's period. Writes of these times fail. What is expired is left out, but for
 -- leaves of entries that are there: retention leaves it behind, until the first partition follows. A piece that is infinite
 -- below or above stands for the first or the last partition; both, where the class has none at all. Detached tables are not
--- cut, as far as their bounds are known.
+-- cut, as far as their bounds are known. Where the last partition is missing in all three, and some before it with it, only the
+-- names of detached tables say where these began; each ended, as far as it was written, where the period does, or where the next
+-- one began.
 create or replace function pgerase_log.gaps(p_now timestamptz)
     returns table (class text, family text, parent text, lower_bound timestamptz, upper_bound timestamptz)
     language sql
@@ -77,6 +79,32 @@ begin atomic
                     and apart.lower_bound < step.at at time zone 'UTC'
                     and apart.upper_bound > step.at at time zone 'UTC'
             )
+
+        union
+
+        -- Where the last one and some before it are missing in all three, only names say where these began. Each ended, as far as
+        -- it was written, where the period does, or where the next one began.
+        select reach.class, end_of.at
+        from reach
+            join pgerase_log.class as one on one.class = reach.class
+            join known on known.class = reach.class
+            cross join pgerase_log.detached() as apart
+            cross join lateral (select pgerase_log.named_day(p_relation => apart.relation) as at) as first
+            cross join lateral (
+                values
+                (first.at),
+                (
+                    pgerase_log.next_boundary(
+                        p_period => one.period,
+                        p_at => greatest(first.at, apart.upper_bound - interval '1 microsecond')
+                    )
+                )
+            ) as end_of (at)
+        where reach.lower_bound > '-infinity'
+            and reach.upper_bound = 'infinity'
+            and not known.spans @> pg_catalog.tstzrange(reach.lower_bound, reach.upper_bound)
+            and apart.relation ~ pg_catalog.concat('^(entry|value|leaf)_', one.number, '_\d{8}$')
+            and first.at >= reach.lower_bound
     ),
     piece as (
         select

@@ -311,34 +311,7 @@ begin
         select apart.relation
         from pgerase_log.unattached(p_table => 'entry') as apart
     loop
-        execute pg_catalog.format(
-            'select least($1, pg_catalog.min(entry.entry_id) - 1)'
-            ' from %1$I.%2$I as entry'
-            ' where entry.entry_id > $2'
-            '     and not exists (select from (%3$s) as leaf where leaf.entry_id = entry.entry_id)',
-            'pgerase_log',
-            v_relation,
-            (
-                select pg_catalog.string_agg(
-                    pg_catalog.format(
-                        'select one.entry_id from %I.%I as one where one.entry_id > $2',
-                        'pgerase_log',
-                        found.relation
-                    ),
-                    ' union all '
-                )
-                from (
-                    select 'leaf' as relation
-
-                    union all
-
-                    select apart.relation
-                    from pgerase_log.unattached(p_table => 'leaf') as apart
-                ) as found
-            )
-        )
-        into strict v_floor
-        using v_floor, coalesce(v_header.floor, 0);
+        v_floor := least(v_floor, pgerase_log.first_unsealed(p_entry => v_relation) - 1);
     end loop;
 
     select least(v_floor, pg_catalog.min(waiting.entry_id) - 1)

@@ -44,16 +44,15 @@ begin atomic
     detached as (
         select
             class.class,
-            pg_catalog.to_timestamp(name.parts[2], 'YYYYMMDD')::timestamp at time zone 'UTC' as from_at,
+            first.at as from_at,
             ends.at as to_at,
             pgerase_log.kept_until(p_at => ends.at, p_keep => class.keep) <= pg_catalog.statement_timestamp() as is_due
         from pgerase_log.unattached('leaf') as apart
-            cross join lateral pg_catalog.regexp_match(apart.relation, '_(\d+)_(\d{8})$') as name (parts)
+            cross join lateral pg_catalog.regexp_match(apart.relation, '_([0-9]+)_[0-9]{8}$') as name (parts)
             join pgerase_log.class as class on class.number::text = name.parts[1]
+            cross join lateral (select pgerase_log.named_day(p_relation => apart.relation) as at) as first
             cross join lateral (
-                select
-                    (pg_catalog.to_timestamp(name.parts[2], 'YYYYMMDD')::timestamp + ('1 ' || class.period)::interval)
-                        at time zone 'UTC' as at
+                select pgerase_log.next_boundary(p_period => class.period, p_at => first.at) as at
             ) as ends
     )
     select found.code, found.class, found.segment_id, null::bigint, null::smallint

@@ -30,6 +30,12 @@ returning 1
 def carried_out(copy: LogCopy, statement: str) -> list[dict[str, Any]]:
     """The nodes of all plans of a statement and of the functions it calls, with what they did."""
     plans: list[dict[str, Any]] = []
+
+    def taken(explained: dict[str, Any]) -> None:
+        # Looking for detached tables compares tables of the log, of which there are few.
+        if f"{copy.names.logs}.unattached(" not in explained["Query Text"]:
+            plans.append(explained["Plan"])
+
     with psycopg.connect(copy.admin_dsn, autocommit=True) as connection:
         connection.execute("load 'auto_explain'")
         for setting, value in (
@@ -41,16 +47,12 @@ def carried_out(copy: LogCopy, statement: str) -> list[dict[str, Any]]:
         ):
             connection.execute(f"set auto_explain.{setting} = {value}".encode())
         connection.add_notice_handler(
-            lambda notice: plans.append(json.loads((notice.message_primary or "").partition("plan:")[2])["Plan"])
+            lambda notice: taken(json.loads((notice.message_primary or "").partition("plan:")[2]))
         )
         connection.execute("set client_min_messages = log")
         connection.execute(copy.written(statement).encode())
         connection.execute("set client_min_messages = warning")
-    carried = [list(nodes(plan)) for plan in plans]
-    # Looking for tables that are detached reads the catalog alone, and compares no entry.
-    return [
-        node for one in carried for node in one if all(other.get("Relation Name") != "pg_inherits" for other in one)
-    ]
+    return [node for plan in plans for node in nodes(plan)]
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

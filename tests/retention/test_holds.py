@@ -406,3 +406,28 @@ def test_no_error_of_the_log_shows_anybodys_values(archive) -> None:
         archive.as_admin("alter table {l}.hold drop constraint lasts")
     assert archive.run("2026-03-02").state is RunState.DONE
     assert [one.person for one in list_holds(log)] == [JANE]
+
+
+def test_tables_of_two_classes_that_share_a_name_go_each_at_its_time(archive) -> None:
+    """Threat: somebody sets tables aside as value_keep and entry_keep, and the shorter of two times waits for the longer."""
+    begun(archive)
+    archive.define("long", "1 year", "month", "2026-01-01")
+    young, old = archive.write("2026-01-20", person="1"), archive.write("2026-01-20", "long", person="2")
+    archive.as_admin("select * from {l}.seal()")
+    (number,) = archive.rows("select number from {l}.class where class = 'long'")[0]
+    for family, one in (("value", 1), ("entry", number)):
+        archive.as_admin(
+            f"alter table {{l}}.{family}_{one} detach partition {{l}}.{family}_{one}_20260101;"
+            f"alter table {{l}}.{family}_{one}_20260101 rename to {family}_keep"
+        )
+    archive.run("2026-01-25")
+    run = archive.run("2026-03-01", clock_is_right=True)
+    assert archive.tables() & {"value_keep", "entry_keep"} == {"entry_keep"}
+    assert {one.name: one.fate for one in run.outcomes if one.name.endswith("_keep")} == {
+        "value_keep": Fate.DROPPED,
+        "entry_keep": Fate.KEPT,
+    }
+    assert young not in archive.entries()
+    assert archive.rows("select entry_id from {l}.entry_keep") == [(old,)]
+    archive.run("2027-03-01", clock_is_right=True, allow_drop=True)
+    assert archive.tables() & {"value_keep", "entry_keep"} == set()

@@ -26,7 +26,7 @@ from pgerase.render.live import live_objects, log_classes
 _UNDEFINED_TABLE = "42P01"
 _INVALID_SCHEMA = "3F000"
 _NOT_ALLOWED = "42501"
-_ASKED = ("gaps", "partitions", "detached", "unattached", "next_boundary")
+_ASKED = ("gaps", "partitions", "detached", "unattached", "next_boundary", "named_day")
 """The routine of the log that knows its gaps, and those that it calls."""
 
 

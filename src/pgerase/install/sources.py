@@ -133,6 +133,7 @@ LOG_ROUTINES = {
     "add_record": False,
     # Partitions and what becomes of them.
     "next_boundary": True,
+    "named_day": True,
     "partitions": True,
     "refuse_change": False,
     "close_table": False,
@@ -157,6 +158,7 @@ LOG_ROUTINES = {
     "is_readable": True,
     "kept_until": True,
     "unattached": False,
+    "first_unsealed": True,
     "empty_salts": False,
     "forget_people": False,
     "next_transaction": False,

@@ -10,7 +10,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -277,8 +277,10 @@ class _Steps:
             if not self._is_attached(f"{family}_{group[0]['parent'].rpartition('_')[2]}"):
                 why = f"all of {family} is missing: `pgerase audit maintain` gives it back first"
                 return self._hold_back(group, why)
-        if "entry" in tables and not self._allow_drop and self._is_unsealed(tables):
-            return self._hold_back(group, _WHY_UNSEALED)
+        if "entry" in tables and not self._allow_drop:
+            found = self._log.call("first_unsealed", tables["entry"])
+            if found[0]["first_unsealed"] is not None:
+                return self._hold_back(group, _WHY_UNSEALED)
         if not missing:
             self._log.call("keep_held", tables["entry"], tables["value"], tables["leaf"], group[0]["due_at"])
         return True
@@ -291,29 +293,6 @@ class _Steps:
     def _is_attached(self, relation: str) -> bool:
         asked = "select relispartition from pg_catalog.pg_class where oid = pg_catalog.to_regclass(%s)"
         return bool(self._log.database.value(f"select coalesce(({asked}), false)", [self._log.table(relation)]))
-
-    def _is_unsealed(self, tables: Mapping[str, str]) -> bool:
-        """Whether entries have no leaf: in the partition of their leaves, or anywhere, where that is gone or detached."""
-        names = [tables["leaf"]] if "leaf" in tables else ["leaf"]
-        if "leaf" not in tables:
-            names += [row["relation"] for row in self._log.call("detached") if row["family"] == "leaf"]
-        entries = self._log.table(tables["entry"])
-        floor = (
-            f"coalesce((select segment.floor from {self._log.table('segment')} as segment"
-            " order by segment.segment_id desc limit 1), 0)"
-        )
-        leaves = " union all ".join(
-            f"select one.entry_id from {self._log.table(name)} as one where one.entry_id > {floor}" for name in names
-        )
-        # Up to the floor all is sealed for good. The highest number mostly is as well, and spares looking for others: the
-        # planner, which does not know how few lie above the floor, would read the whole month.
-        return bool(
-            self._log.database.value(
-                f"select (select max(entry.entry_id) from {entries} as entry) > {floor} and exists ("
-                f"select from {entries} as entry where entry.entry_id > {floor}"
-                f" and not exists (select from ({leaves}) as leaf where leaf.entry_id = entry.entry_id))"
-            )
-        )
 
     @contextmanager
     def _detaching(self) -> Generator[None]:
@@ -355,7 +334,7 @@ class _Steps:
             for one in self._outcomes
         ]
         # One line for the tables that go together, by the first of them: somebody may have called them anything.
-        for _, names in groupby(gone, key=_stem):
+        for _, names in groupby(gone, key=lambda name: (_stem(name), gone[name])):
             if (name := min(names)) not in known:
                 why = "it was detached before this run"
                 if gone[name] is Fate.HELD_BACK:
