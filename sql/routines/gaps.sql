@@ -2,9 +2,7 @@
 -- of the three has one, alike, else by the class's period. Writes of these times fail. What is expired is left out, but for
 -- leaves of entries that are there: retention leaves it behind, until the first partition follows. A piece that is infinite
 -- below or above stands for the first or the last partition; both, where the class has none at all. Detached tables are not
--- cut, as far as their bounds are known. Where the last partition is missing in all three, and some before it with it, only the
--- names of detached tables say where these began; each ended, as far as it was written, where the period does, or where the next
--- one began.
+-- cut, as far as their bounds are known.
 create or replace function pgerase_log.gaps(p_now timestamptz)
     returns table (class text, family text, parent text, lower_bound timestamptz, upper_bound timestamptz)
     language sql
