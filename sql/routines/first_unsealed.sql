@@ -1,4 +1,4 @@
--- The lowest number of an entry in one table, a partition or a detached one, that has no leaf anywhere, detached ones included; null
+-- The lowest number of an entry in one table, a partition or a detached one, without a leaf anywhere, detached ones included; null
 -- where all are sealed. Up to the floor they are for good; the highest number mostly is as well, and spares looking for others:
 -- the planner, which does not know how few lie above the floor, would read the whole table. Security definer because the log is
 -- closed.
