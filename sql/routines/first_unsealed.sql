@@ -1,7 +1,7 @@
--- The lowest number of an entry in one table, a partition or a detached one, without a leaf anywhere, detached ones included; null
--- where all are sealed. Up to the floor they are for good; the highest number mostly is as well, and spares looking for others:
--- the planner, which does not know how few lie above the floor, would read the whole table. Security definer because the log is
--- closed.
+-- The lowest number of an entry in one table, a partition or a detached one, that has no leaf; null where all are sealed. Leaves
+-- are looked for in detached tables as well. Up to the floor all have theirs for good; the highest number mostly is sealed, too,
+-- and spares looking for others: the planner, which does not know how few lie above the floor, would read the whole table.
+-- Security definer because the log is closed.
 create or replace function pgerase_log.first_unsealed(p_entry text)
     returns bigint
     language plpgsql
