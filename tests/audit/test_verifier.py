@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from contextlib import nullcontext
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -272,29 +272,36 @@ def test_the_verifier_detects(log, verifier, tmp_path, monkeypatch, capfd, threa
     assert said.splitlines()[-1].startswith("Result: the log is NOT as it was sealed")
 
 
-def test_the_verifier_tells_erased_and_dropped_from_tampered(audit, key, log, anchors, judge):
-    """E4 and E5 together: one person erased, one partition over; an auditor sees both, with their records."""
+@pytest.mark.parametrize("bounds", ["of the partition", "of its rows"])
+def test_the_verifier_tells_erased_and_dropped_from_tampered(audit, key, log, anchors, judge, bounds: str):
+    """E4 and E5 together: one person erased, one partition over; an auditor sees both, with their records.
+
+    A table that somebody detached and renamed has no bounds: the record of dropping it has the times of its rows.
+    """
     audit("seal")
-    log.rows(
-        "insert into {internal}.request (kind, subject, received_at, due_on) values ('erasure', 'person', now(), '2026-12-01')"
+    ((request,),) = log.rows(
+        "insert into {internal}.request (kind, subject, received_at, due_on)"
+        " values ('erasure', 'person', now(), '2026-12-01') returning request_id"
     )
-    assert log.rows("select {log}.forget_people('person', '{1}', 1)") == [(9,)]
+    assert log.rows("select {log}.forget_people('person', '{1}', %s)", [request]) == [(9,)]
     code, said = judge("--anchors", str(anchors))
     assert code == 0
     assert "the records of 9 erasures are not signed yet" in said
+    begins, ends = datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 10, 1, tzinfo=UTC)
+    if bounds == "of its rows":
+        ((begins, ends),) = log.rows("select min(at), max(at) + interval '1 microsecond' from {log}.entry_1_20260901")
+        assert begins.day == 10 < ends.day
     log.run("drop table {log}.entry_1_20260901, {log}.value_1_20260901, {log}.leaf_1_20260901")
     log.run("update {log}.class set keep = '1 day' where class = 'default'")
     log.run('select {log}.add_record(\'class\', \'{"class": "default", "keep": "1 day"}\')')
-    log.run(
-        'select {log}.add_record(\'drop\', \'{"class": "default", "from": "2026-09-01T00:00:00+00:00", "to":'
-        ' "2026-10-01T00:00:00+00:00", "table": "entry_1_20260901"}\')'
-    )
+    body = {"class": "default", "from": begins.isoformat(), "to": ends.isoformat(), "tables": ["entry_keep"]}
+    log.rows("select {log}.add_record('drop', %s)", [json.dumps(body)])
     audit("seal")
     assert codes(audit) == set()
     code, said = judge("--anchors", str(anchors))
     assert code == 0, said
     assert "Segments: 4 whole, 2 dropped as their time was over, each with a record of it." in said
-    assert "3 erased, each with a record (request 1)." in said
+    assert f"3 erased, each with a record (request {request})." in said
     assert "note    Values" not in said
 
 
