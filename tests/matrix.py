@@ -36,8 +36,18 @@ SAME_EVERYWHERE = (
 )
 """Tests that use no server, or one of their own whatever the version; `make test` runs them."""
 WORKERS = ("-n", "2", "--dist", "worksteal")
-AT_BOTH_ENDS = ("tests/judges", "tests/property", "tests/real", "tests/verify", "tests/columns/test_verify.py")
-"""Long tests of meaning, run on the oldest version here and on the newest by `make test`."""
+AT_BOTH_ENDS = (
+    "tests/judges",
+    "tests/property",
+    "tests/real",
+    "tests/verify",
+    "tests/columns/test_verify.py",
+    "tests/erasing/test_code.py",
+    "tests/erasing/test_killed_real.py",
+    "tests/erasing/test_writers.py",
+    "tests/operate/test_killed.py",
+)
+"""Long tests of meaning and of whoever is killed, run on the oldest version here and on the newest by `make test`."""
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _MACHINES = {"x86_64": "x64", "AMD64": "x64", "aarch64": "arm64", "arm64": "arm64"}

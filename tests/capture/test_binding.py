@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from pgerase.apply.execute import apply_plan
@@ -19,6 +20,7 @@ from pgerase.compile.desired import DesiredFunction, DesiredLogClass, DesiredTri
 from pgerase.database import Database
 from pgerase.errors import Severity
 from pgerase.install import install
+from pgerase.operate.log_status import log_status
 from pgerase.plan.model import Change
 from pgerase.plan.objects import Kind
 from pgerase.plan.revert import make_revert
@@ -77,6 +79,10 @@ class Bench:
     def drift(self) -> list[tuple[str, str]]:
         with Database.open(self.database.dsn()) as opened:
             return [(one.code, one.subject) for one in drift(opened, self.prefix)]
+
+    def alarms(self) -> tuple[str, ...]:
+        with Database.open(self.database.dsn()) as opened:
+            return log_status(opened, self.prefix).alarms
 
     def gaps(self, *wanted: Name) -> list[tuple[str, str]]:
         with Database.open(self.database.dsn()) as opened:
@@ -293,6 +299,43 @@ def test_what_comes_to_a_captured_table_later_is_a_gap_and_drift_until_it_is_app
     finally:
         bench.owner.execute("alter table app.counter drop column unit; drop table app.visit_2027")
         bench.apply()
+
+
+@pytest.mark.parametrize("options", ["", ", mask: [unit]"], ids=["plain", "masked"])
+@pytest.mark.parametrize("change", ["drop column unit", "rename column unit to item"])
+def test_a_captured_column_that_is_gone_stops_writes_and_everybody_who_looks_is_told(
+    bench: Bench, options: str, change: str
+) -> None:
+    """Threat: after a migration every write fails, and coverage, drift and status say that all is well."""
+    bench.owner.execute("alter table app.counter add column unit text, add column left_out text")
+    try:
+        bench.write(f"  app.counter: {{except: [left_out]{options}}}\n")
+        bench.apply()
+        bench.owner.execute("alter table app.counter drop column left_out")
+        bench.owner.execute("insert into app.counter (counter_id, count) values (901, 1)")
+        assert bench.gaps() == bench.drift() == []
+        assert not [one for one in bench.alarms() if "capturing" in one]
+        bench.owner.execute(f"alter table app.counter {change}".encode())
+        with pytest.raises(psycopg.errors.UndefinedColumn):
+            bench.owner.execute("insert into app.counter (counter_id, count) values (902, 1)")
+        gone = [("missing-column", "app.counter.unit")]
+        assert [one for one in bench.gaps() if one[1].endswith("unit")] == gone
+        assert [one for one in bench.drift() if one[1].endswith("unit")] == gone
+        assert [one for one in bench.alarms() if "capturing" in one] == [
+            "app.counter: capturing reads unit, and there is no such column any more: writes to it fail now;"
+            " `pgerase apply` puts it right"
+        ]
+        bench.write("  app.counter:\n")
+        bench.apply()
+        bench.owner.execute("insert into app.counter (counter_id, count) values (902, 1)")
+        assert bench.gaps() == bench.drift() == []
+        assert not [one for one in bench.alarms() if "capturing" in one]
+    finally:
+        bench.owner.execute("delete from app.counter where counter_id > 900")
+        bench.owner.execute(
+            "alter table app.counter drop column if exists unit, drop column if exists item,"
+            " drop column if exists left_out"
+        )
 
 
 def test_triggers_switched_off_or_dropped_are_gaps_and_drift(bench: Bench) -> None:

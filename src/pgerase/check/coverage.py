@@ -18,6 +18,8 @@ _MARK = re.compile(r"\[pgerase capture=(\{[^\]]*\})\]\s*\Z")
 _FIRES = frozenset({"O", "A"})
 """Triggers that fire in ordinary sessions, as pg_trigger spells it."""
 _EVENTS = ("insert", "update", "delete", "truncate")
+_LEFT_OUT = "excluded"
+"""Said of columns that no function of capture reads."""
 
 
 class Why(StrEnum):
@@ -126,7 +128,12 @@ def _gaps(catalog: Catalog, prefix: str, captured: Captured) -> Iterator[Finding
             yield _error(
                 "disabled-trigger", name, message, "Look who did it, and enable them: alter table … enable trigger …"
             )
-    for column in catalog.tables[captured.table].columns:
+    columns = catalog.tables[captured.table].columns
+    for lost in sorted({name for name, how in captured.columns.items() if how != _LEFT_OUT} - {column.name for column in columns}):
+        message = f"{captured.table}.{lost} is captured and gone: writes to {captured.table} fail until rules are applied"
+        hint = "Run `pgerase apply`; where audit.yaml names the column, change that first."
+        yield Finding("missing-column", Severity.ERROR, f"{captured.table}.{lost}", message, hint)
+    for column in columns:
         if column.name not in captured.columns and column.generated != "v":
             message = f"{captured.table}.{column.name} came after the last apply and is not captured"
             hint = "Say in audit.yaml if it is to be left out, masked or kept apart, and apply."

@@ -145,7 +145,12 @@ def log_status(
         refused_messages=told["refused"],
         alarms=(),
     )
-    further = (*blocked, *late, *_of_messages(told), *_silenced(database, accepted))
+    lost = [
+        f"{row['relation']}: capturing reads {', '.join(row['columns'])}, and there is no such column any more: writes to it"
+        " fail now; `pgerase apply` puts it right"
+        for row in log.rows("log_columns")
+    ]
+    further = (*lost, *blocked, *late, *_of_messages(told), *_silenced(database, accepted))
     return _with_alarms(status, missed_after, found["apart"], further)
 
 

@@ -30,6 +30,7 @@ from pgerase.render.live import own_roles, own_schemas
 
 _EXPECTED_ROLE = dict.fromkeys(("superuser", "bypassrls", "createrole", "createdb", "replication", "login"), False)
 _LONGEST = 300
+_OF_CAPTURE = frozenset({"uncaptured-leaf", "uncaptured-column", "missing-column"})
 """Characters of a value that a message shows."""
 
 
@@ -131,9 +132,9 @@ class _Look:
                 )
 
     def captured(self) -> Iterator[Finding]:
-        """Leaves and columns that came to captured tables later. What was applied and is gone is found by its key."""
+        """Leaves and columns that came to captured tables later, or went. What was applied and is gone is found by its key."""
         for finding in coverage(self._catalog, self._prefix):
-            if finding.code in {"uncaptured-leaf", "uncaptured-column"} and finding.subject not in self._triggered:
+            if finding.code in _OF_CAPTURE and finding.subject not in self._triggered:
                 yield finding
 
     def classes(self) -> Iterator[Finding]:
