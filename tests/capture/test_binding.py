@@ -321,10 +321,11 @@ def test_a_captured_column_that_is_gone_stops_writes_and_everybody_who_looks_is_
         gone = [("missing-column", "app.counter.unit")]
         assert [one for one in bench.gaps() if one[1].endswith("unit")] == gone
         assert [one for one in bench.drift() if one[1].endswith("unit")] == gone
-        assert [one for one in bench.alarms() if "capturing" in one] == [
+        (alarm,) = [one for one in bench.alarms() if "capturing" in one]
+        assert alarm == (
             "app.counter: capturing reads unit, and there is no such column any more: writes to it fail now;"
             " `pgerase apply` puts it right"
-        ]
+        )
         bench.write("  app.counter:\n")
         bench.apply()
         bench.owner.execute("insert into app.counter (counter_id, count) values (902, 1)")
@@ -370,7 +371,9 @@ def test_revert_takes_triggers_and_functions_and_leaves_the_log(bench: Bench) ->
         catalog, ledger = read_state(opened, bench.prefix)
     assert ledger.rows == {} and captured_tables(catalog, bench.prefix) == {}
     bench.admin.execute("delete from app.counter")
-    left = bench.admin.execute(f"select action from {bench.prefix}_log.entry where relation = 'app.counter'".encode())
+    left = bench.admin.execute(
+        f"select action from {bench.prefix}_log.entry where relation = 'app.counter' and key = '{{\"counter_id\": 1}}'".encode()
+    )
     assert left.fetchall() == [("insert",)]
 
 
@@ -584,3 +587,48 @@ def test_what_is_captured_twice_says_how(bench: Bench, capture: str, message: st
     finally:
         bench.owner.execute("alter table app.extra no inherit app.other")
     assert [one.message[: len(message)] for one in found] == [message]
+
+
+@pytest.mark.parametrize(
+    ("log", "note", "sentence"),
+    [
+        (
+            "log: {keep: 3 days, partition: day}\n",
+            "kept 3 days, until now 1 month; partitions by day, until now by month",
+            (
+                "Entries of the class default are kept 3 days instead of 1 month: the next run of retention drops what is"
+                " older, and nobody can bring it back."
+            ),
+        ),
+        ("log: {keep: 1 year 2 months}\n", "kept 1 year 2 months, until now 1 month", None),
+        ("log: {keep: 31 days}\n", "kept 31 days, until now 1 month", None),
+        ("log: {keep: 1 month, ahead: 5}\n", "", None),
+    ],
+    ids=["shorter", "longer", "a day more", "as long"],
+)
+def test_a_plan_says_that_the_log_is_kept_shorter(
+    bench: Bench, capfd: pytest.CaptureFixture[str], log: str, note: str, sentence: str | None
+) -> None:
+    """Threat: a changed line of audit.yaml drops months of the log, and the plan says no more than that a class changes."""
+    bench.write("  app.counter:\n", "log: {keep: 1 month}\n")
+    bench.apply()
+    bench.write("  app.counter:\n", log)
+    plan = bench.plan()
+    assert [(step.key.parts, step.note) for step in plan.pending] == [(("default",), note)]
+    assert plan.said == (() if sentence is None else (sentence,))
+    assert main(["plan", "--pack", str(bench.folder), "--dsn", bench.database.dsn()]) == 0
+    shown = capfd.readouterr().out
+    assert note in shown
+    assert ("instead of" in shown) == (sentence is not None) == ((sentence or "instead of") in shown)
+
+
+def test_a_length_lengthened_by_hand_is_said_to_be_shortened_again(bench: Bench) -> None:
+    bench.write("  app.counter:\n", "log: {keep: 1 month}\n")
+    bench.apply()
+    bench.admin.execute(
+        f"update {bench.prefix}_log.class set keep = '2 years 1 day 01:30:00' where class = 'default'".encode()
+    )
+    assert [step.note for step in bench.plan().pending] == [
+        "changed by hand; kept 1 month, until now 2 years 1 day 1 hour 30 minutes"
+    ]
+    assert len(bench.plan().said) == 1

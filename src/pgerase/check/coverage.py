@@ -129,8 +129,12 @@ def _gaps(catalog: Catalog, prefix: str, captured: Captured) -> Iterator[Finding
                 "disabled-trigger", name, message, "Look who did it, and enable them: alter table … enable trigger …"
             )
     columns = catalog.tables[captured.table].columns
-    for lost in sorted({name for name, how in captured.columns.items() if how != _LEFT_OUT} - {column.name for column in columns}):
-        message = f"{captured.table}.{lost} is captured and gone: writes to {captured.table} fail until rules are applied"
+    for lost in sorted(
+        {name for name, how in captured.columns.items() if how != _LEFT_OUT} - {column.name for column in columns}
+    ):
+        message = (
+            f"{captured.table}.{lost} is captured and gone: writes to {captured.table} fail until rules are applied"
+        )
         hint = "Run `pgerase apply`; where audit.yaml names the column, change that first."
         yield Finding("missing-column", Severity.ERROR, f"{captured.table}.{lost}", message, hint)
     for column in columns:

@@ -71,7 +71,7 @@ def plan(settings: Settings, exit_code: bool, output: Path | None, as_sql: bool,
     if as_sql and not settings.json:
         print_script(script(made).rstrip("\n"))
     else:
-        text = [*lines(made, same=same), *gains_lines(made.compared)]
+        text = [*lines(made, same=same), *gains_lines(made.compared), *made.said]
         if made.findings and not settings.json:
             text = [findings_text(made.findings), *text]
         print_result(settings, text, _data(made, same=same))
@@ -378,4 +378,5 @@ def _data(made: Plan, *, same: bool) -> dict[str, Any]:
         "steps": [step_data(step) for step in made.steps if same or step.touches],
         "compared": [compared_data(one) for one in made.compared],
         "findings": [finding_data(finding) for finding in made.findings],
+        "said": list(made.said),
     }

@@ -27,6 +27,7 @@ from pgerase.compile.desired import (
 from pgerase.errors import Finding, InternalError, Severity
 from pgerase.plan.fingerprint import fingerprint, relied_on
 from pgerase.plan.foreign import MARK, Adopted, adopt, existing_by_table, fence, unfenced
+from pgerase.plan.keeping import change_of, shortened
 from pgerase.plan.masked import narrow
 from pgerase.plan.model import Action, Change, Ledger, Plan, Step
 from pgerase.plan.objects import Key, Kind, canonical, key_of, sha256_json, single, source_sha256
@@ -74,7 +75,7 @@ def make_plan(
     tables = relied_on(catalog, {*desired.governed, *governed, *builder.tables}, sql)
     hindered = (*adopted.findings, *narrowed.findings, *unfenced(desired, adopted))
     findings = (*desired.findings, *hindered, *builder.findings, *_applier(catalog))
-    return _of(desired, catalog, ledger, settings, rule_files, tables, steps, findings)
+    return replace(_of(desired, catalog, ledger, settings, rule_files, tables, steps, findings), said=builder.said)
 
 
 def _of(
@@ -161,6 +162,7 @@ class _Builder:
         self._maker = Maker(catalog, prefix)
         self._remover = Remover(catalog, ledger, prefix)
         self.findings: list[Finding] = []
+        self.said: tuple[str, ...] = ()
         self.tables: set[Name] = {key.table for key in ledger.rows if key.table is not None}
 
     def build(
@@ -232,7 +234,17 @@ class _Builder:
             note = "changed by hand"
         else:
             note = ""
+        if isinstance(one, DesiredLogClass):
+            note = "; ".join(part for part in (note, self._of_class(key, one)) if part)
         return _Decision(Change.ALTER, rebuild=not self._in_place(key, one), note=note)
+
+    def _of_class(self, key: Key, one: DesiredLogClass) -> str:
+        state = self._ledger.state(key)
+        if state is None:
+            return ""
+        sentence = shortened(one, state)
+        self.said += () if sentence is None else (sentence,)
+        return change_of(one, state)
 
     def _decide_row_security(self, key: Key, one: DesiredObject) -> _Decision:
         row = self._ledger.rows.get(key)
