@@ -314,3 +314,23 @@ def test_findings_are_told_in_words(audit, key, log):
     assert code == 1
     assert "error entry-changed: entries are not as they were sealed (1)\n    entry 5, segment 2, shop.person\n" in out
     assert out.endswith("the log is NOT as it was sealed\n")
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [("entry", "entry-missing"), ("value", "value-missing"), ("leaf", "detached-early")],
+)
+def test_what_is_detached_is_named_beside_what_is_missing_for_it(audit, key, log, table: str, told: str):
+    """Threat: an officer reads that entries are gone, and nobody says that they lie beside the log and come back."""
+    audit("seal")
+    log.run("update {log}.class set keep = '1000 years'")
+    assert "table-detached" not in codes(audit)
+    log.run(f"alter table {{log}}.{table}_1 detach partition {{log}}.{table}_1_20260901")
+    assert {told, "table-detached"} <= codes(audit)
+    _, out, _ = audit("verify")
+    said, _, place = out.partition("warning table-detached: ")[2].partition("\n")
+    assert "`pgerase audit maintain` attaches again what has the name it had" in said
+    assert place.startswith(f"    {table}_1_20260901\n")
+    # What is due lies there until the next run, by rights.
+    log.run("update {log}.class set keep = '1 day'")
+    assert "table-detached" not in codes(audit)

@@ -81,7 +81,8 @@ def test_s_alarms(archive) -> None:
     ) in alarms(archive, "2026-03-02")
     archive.as_admin("alter table {l}.leaf_1 detach partition {l}.leaf_1_20260201")
     assert (
-        "detached, and there still: leaf_1_20260201: `pgerase audit maintain` attaches what is missing, and drops what is due"
+        "detached, and there still: leaf_1_20260201: `pgerase audit maintain` attaches what has the name it had, and drops what"
+        " is due; what was renamed stays until its time is over, or until it has its name again"
     ) in alarms(archive, "2026-01-16")
     archive.write("1999-01-01")
     archive.run("2026-01-16")
@@ -126,7 +127,7 @@ def test_maintain_says_what_it_attached_again_and_what_it_made_anew(archive, pge
         f"alter table {{l}}.leaf_1 detach partition {{l}}.leaf_1_{apart}"
     )
     archive.as_admin(take)
-    anew = "made anew and empty: what was in it is gone, and `audit verify` says what"
+    anew = "made anew and empty: if there was something in it, it is gone; `audit verify` says what of it was sealed"
     again = "attached again, with all that is in it"
     code, out, _ = pgerase(dsn, "audit", "maintain")
     assert (code, out.splitlines()) == (

@@ -215,6 +215,7 @@ def _with_alarms(
     if apart:
         named = ", ".join(apart)
         alarms.append(
-            f"detached, and there still: {named}: {_MAINTAIN} attaches what is missing, and drops what is due"
+            f"detached, and there still: {named}: {_MAINTAIN} attaches what has the name it had, and drops what is due; what"
+            " was renamed stays until its time is over, or until it has its name again"
         )
     return replace(status, alarms=(*alarms, *further))

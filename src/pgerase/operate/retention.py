@@ -40,7 +40,7 @@ _SEALED_AT_ONCE = 100_000
 _ANOTHER_SEALS = "ZE230"
 _STILL_NEEDED = "2BP01"
 """dependent_objects_still_exist."""
-_WHY_ANEW = "made anew and empty: what was in it is gone, and `audit verify` says what"
+_WHY_ANEW = "made anew and empty: if there was something in it, it is gone; `audit verify` says what of it was sealed"
 _WHY_APART = "its tables were taken apart: who is held in it cannot be told"
 _UNSEALED = "unsealed"
 _WHY_UNSEALED = "it has entries that are not sealed: `pgerase audit seal` says why; --allow-drop drops it so"

@@ -78,6 +78,10 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
             "segments are in partitions that somebody detached before their time was over: nothing proves what is in them;"
             " `pgerase audit maintain` attaches them again"
         ),
+        "table-detached": _warning(
+            "tables were detached from the log before their time was over, and nothing looks into them:"
+            " `pgerase audit maintain` attaches again what has the name it had"
+        ),
         "record-changed": _error("segments of records are not as they were sealed"),
         "record-missing": _error("segments of records have lost some"),
         "record-inserted": _error("segments of records have some that were not sealed in them"),

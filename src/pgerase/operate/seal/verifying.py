@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -73,12 +73,8 @@ def verify_log(
     lines = None if anchors is None else read_anchors(anchors) if anchors.exists() else ()
     watch("routines")
     found = _routines(log)
-    replaced = {one.detail for one in found if one.code == "routine-changed"}
     with log.snapshot():
-        # What somebody else wrote is not even asked.
-        for check in (one for one in CHECKS if f"verify_{one}" not in replaced):
-            watch(check)
-            found += [_finding(row) for row in log.call(f"verify_{check}")]
+        found += _asked(log, {one.detail for one in found if one.code == "routine-changed"}, watch)
         watch("requests")
         found += _records(log)
         drops = log.rows("seal_drops")
@@ -175,6 +171,17 @@ def _routines(log: Log) -> list[SealFinding]:
     authentic = log.authentic()
     found = [SealFinding("routine-changed", detail=name) for name in authentic.different]
     return [*found, SealFinding("routines-unchecked", detail=authentic.unchecked)] if authentic.unchecked else found
+
+
+def _asked(log: Log, replaced: Collection[str], watch: Watch) -> list[SealFinding]:
+    """What the log's routines find; what somebody else wrote in place of one is not even asked."""
+    found: list[SealFinding] = []
+    for check in (one for one in CHECKS if f"verify_{one}" not in replaced):
+        watch(check)
+        found += [_finding(row) for row in log.call(f"verify_{check}")]
+    if "detached" not in replaced:
+        found += [SealFinding("table-detached", detail=row["relation"]) for row in log.rows("seal_detached")]
+    return found
 
 
 def _finding(row: Row) -> SealFinding:
