@@ -504,6 +504,17 @@ def queued(archive, waiting: psycopg.Connection) -> None:
     raise AssertionError("nobody waits")
 
 
+def test_of_support_access_it_is_opening_and_closing_that_fails(archive) -> None:
+    archive.define("support", "1 month", "month", "2026-01-15")
+    archive.run("2026-01-15")
+    archive.as_admin("drop table {l}.entry_1_20260101")
+    (gap,) = log_status(archive.owner, archive.prefix, now=utc("2026-01-15")).gaps
+    assert str(gap) == (
+        "support: no partition of entry from 2026-01-01 to 2026-02-01: opening and closing support access fails now;"
+        " `pgerase audit maintain` puts it right"
+    )
+
+
 def test_a_class_without_any_partition_is_an_alarm_and_gets_its_first_ones_again(archive) -> None:
     archive.define("default", "1 month", "month", "2026-01-15")
     archive.run("2026-01-15")

@@ -192,6 +192,16 @@ def test_what_cannot_be_bound_is_refused_in_its_place(granted, tmp_path, file, o
         assert line[one.at.column - 1 :].startswith(found[1])
 
 
+def test_a_switch_that_is_misspelt_is_told_with_the_one_that_may_be_meant(granted, tmp_path):
+    shutil.copytree(granted.folder, tmp_path, dirs_exist_ok=True)
+    changed = tmp_path / "audit.yaml"
+    changed.write_text(changed.read_text().replace("person.allow_support", "person.allow_suport"))
+    with Database.open(granted.database.dsn()) as database:
+        catalog, _ = read_state(database, granted.prefix)
+    (error,) = [one for one in compile_pack(read_pack(tmp_path), catalog).findings if one.severity is Severity.ERROR]
+    assert (error.code, error.hint) == ("support-switch", "Did you mean allow_support?")
+
+
 def test_everything_stands_as_applied(granted):
     """verify with plan, drift, doors and guards: nothing is open that was not before."""
     report = granted.verify()

@@ -148,7 +148,9 @@ class _SupportBinder:
         (subject,) = having
         column = subject.table.column(wanted.columns[0])
         if column is None or column.base_type != "boolean":
-            self.refuse("support-switch", str(wanted), f"{wanted} is no boolean column", at)
+            known = [one.name for one in subject.table.columns if one.base_type == "boolean"]
+            hint = nearest(wanted.columns[0], known)
+            self.refuse("support-switch", str(wanted), f"{wanted} is no boolean column", at, hint)
             return None
         people = self.rules.people
         if people is not None and subject.table.name != people.table.name:

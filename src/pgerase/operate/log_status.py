@@ -15,6 +15,7 @@ from pgerase.operate.log import Log
 from pgerase.operate.retention import needed
 from pgerase.operate.retention_model import RunState
 from pgerase.operate.seal.standing import SealStanding, SealTerms, overdue, seal_standing
+from pgerase.operate.tail import SUPPORT
 from pgerase.rules.pack import AcceptedDoor
 
 MISSED_AFTER = timedelta(days=1, hours=2)
@@ -61,7 +62,9 @@ class Gap:
             when = f" before {self.upper:%Y-%m-%d}"
         else:
             when = f" from {self.lower:%Y-%m-%d} {f'to {self.upper:%Y-%m-%d}' if self.upper else 'on'}"
-        fails = "writes to its tables fail now" if self.is_now else "writes of that time fail"
+        # Of support access there are no tables: who opens and closes it writes the entries.
+        what = "opening and closing support access fails" if self.class_name == SUPPORT else "writes to its tables fail"
+        fails = f"{what} now" if self.is_now else "writes of that time fail"
         return (
             f"{self.class_name}: no partition of {', '.join(self.families)}{when}: {fails};"
             " `pgerase audit maintain` puts it right"
