@@ -1,5 +1,5 @@
--- Who of the staff could look at one person's data, when and why, and what was returned. Security definer because the register of
--- grants is closed. Who it was is told only where audit.yaml says so: the reason and the time are the person's to know, a
+-- Who of the staff could look at one person's data, when and why, and the tickets taken. Security definer because the register
+-- of grants is closed. Who it was is told only where audit.yaml says so: the reason and the time are the person's to know, a
 -- colleague's name is his own (CJEU C-579/21). Break-glass access that nobody approved opened nothing and is left out.
 create or replace function pgerase_internal.who_saw(p_subject text, p_person text)
     returns table (

@@ -1,4 +1,4 @@
--- Who of the staff could look at the viewer's own data, when and why, and what was returned. Security definer because the
+-- Who of the staff could look at the viewer's own data, when and why, and the tickets taken. Security definer because the
 -- register of grants is closed. It takes no argument: whose data it is follows from the identity alone.
 create or replace function pgerase.who_saw_me()
     returns table (

@@ -139,9 +139,23 @@ def test_of_somebody_erased_the_time_and_the_ticket_stay(care, looked, capsys):
     # How many rows were returned is not known any more, which is not the same as none.
     assert [(one.resource, one.rows) for one in earliest.returned] == [("note", None), ("person", None)]
     assert main(["support", "who-saw", "person", "70", "--dsn", care.database.dsn(), "--prefix", care.prefix]) == 0
-    told = [line.strip() for line in capsys.readouterr().out.splitlines() if "was returned" in line]
+    told = [line.strip() for line in capsys.readouterr().out.splitlines() if "asked to read" in line]
     at = f"{earliest.returned[0].at:%Y-%m-%d %H:%M %Z}"
-    assert told[0] == f"was returned: rows of note, {at}; how many is erased"
+    assert told[0] == f"asked to read, and was shown at most: rows of note, {at}; how many is erased"
+
+
+def test_a_ticket_that_nobody_read_by_is_not_said_to_have_returned_rows(care, looked, capsys):
+    """Taking a ticket leaves a trace, reading by it leaves none: what is told is what was asked for, and the most that it showed."""
+    first, _, _ = looked
+    assert main(["support", "who-saw", "person", "70", "--dsn", care.database.dsn(), "--prefix", care.prefix]) == 0
+    said = capsys.readouterr().out
+    assert "returned" not in said
+    (earliest,) = [one for one in who_saw(care.register(), "person", "70") if one.number == first]
+    asked = [line.strip() for line in said.splitlines() if "asked to read" in line]
+    assert asked == [
+        f"asked to read, and was shown at most: {rows}, {one.at:%Y-%m-%d %H:%M %Z}"
+        for rows, one in zip(("2 rows of note", "1 row of person"), earliest.returned, strict=True)
+    ]
 
 
 def test_officers_ask_about_anybody_and_see_what_the_person_sees(care, looked, capsys):

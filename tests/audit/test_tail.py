@@ -82,6 +82,11 @@ class Log:
             [NOON, entry, part, person, None if old is None else Jsonb(old), None if new is None else Jsonb(new)],
         )
 
+    def erased(self, *parts: tuple[int, int]) -> None:
+        """The record that these parts of entries were erased."""
+        body = Jsonb({"request": 1, "parts": [list(part) for part in parts]})
+        self.run("insert into P_log.record (kind, body) values ('erasure', %s)", [body])
+
     def tail(self, **wanted: Any) -> Tail:
         """A tail on a connection of the owner's own; ends with the test."""
         return Tail(Register(Database(self.database.connect()), self.database.prefix), Wanted(**wanted))
@@ -100,7 +105,7 @@ def made_log(server, unique_prefix) -> Iterator[Log]:
 @pytest.fixture
 def log(made_log: Log) -> Iterator[Log]:
     """The log, with nothing in it yet."""
-    made_log.run("truncate P_log.entry, P_log.value, P_log.leaf")
+    made_log.run("truncate P_log.entry, P_log.value, P_log.leaf, P_log.record")
     yield made_log
     made_log.database.close()
 
@@ -131,7 +136,8 @@ def test_an_entry_is_a_line_and_what_is_somebodys_is_apart(log, run):
         key={"id": 1}, old={"name": "Bolt", "tags": ["a"]}, new={"name": "", "tags": None}, parts=1, grant_id=7
     )
     log.apart(changed, 1, "u1", old={"email": "ann@example.org"}, new={"email": "bob@example.org"})
-    log.write(action="delete", key={"a": 1, "b": "x"}, old={"a": 1, "b": "x"}, role="admin", parts=2)
+    gone = log.write(action="delete", key={"a": 1, "b": "x"}, old={"a": 1, "b": "x"}, role="admin", parts=2)
+    log.erased((gone, 1), (gone, 2))
     log.write(action="truncate", relation="app.other")
     lines = [
         "2026-03-01 12:00:00.000Z  app.thing id=1  insert  42/web  id: 1, name: Bolt, price: 2.5",
@@ -151,6 +157,7 @@ def test_json_has_a_line_an_entry_and_a_version(log, run):
         key={"id": 1}, old={"name": "é"}, new={"name": "f"}, actor="42", request="r-1", purpose="p", parts=2
     )
     log.apart(number, 2, "u1", old={"email": "ann@example.org"}, new={"phone": "1"})
+    log.erased((number, 1))
     (line,) = run("tail", "--format", "json")
     data = json.loads(line)
     assert data.pop("transaction").isdigit()
@@ -170,12 +177,137 @@ def test_json_has_a_line_an_entry_and_a_version(log, run):
         "old": {"name": "é"},
         "new": {"name": "f"},
         "people": [{"subject": "user", "columns": ["email", "phone"]}],
+        "others": 0,
         "erased": 1,
+        "missing": 0,
     }
     (line,) = run("tail", "--format", "json", "--values")
     assert json.loads(line)["people"] == [
         {"subject": "user", "key": "u1", "old": {"email": "ann@example.org"}, "new": {"phone": "1"}}
     ]
+
+
+def handed_over(log: Log) -> int:
+    """An order with an address passed from person 101 to person 100."""
+    number = log.write(relation="shop.order", key={"id": 2}, old={"customer": 101}, new={"customer": 100}, parts=2)
+    log.apart(number, 1, "101", old={"ship_to": "Dora, High St"})
+    log.apart(number, 2, "100", new={"ship_to": "Carl, New Rd"})
+    return number
+
+
+def test_threat_who_asks_for_one_person_is_shown_nobody_elses(log, run):
+    """Whoever answers a person's question with this must not send another's address along."""
+    handed_over(log)
+    order = "2026-03-01 12:00:00.000Z  shop.order id=2  update  -/web  customer: 101 → 100, "
+    asked = ("tail", "--person", "user", "100")
+    assert run(*asked) == [f"{order}ship_to: (apart), (values of 1 other person)"]
+    assert run(*asked, "--values") == [f"{order}ship_to: – → Carl, New Rd, (values of 1 other person)"]
+    assert run("tail", "--person", "user", "101", "--values") == [
+        f"{order}ship_to: Dora, High St → –, (values of 1 other person)"
+    ]
+    (line,) = run(*asked, "--values", "--format", "json")
+    data = json.loads(line)
+    assert data["people"] == [{"subject": "user", "key": "100", "old": None, "new": {"ship_to": "Carl, New Rd"}}]
+    assert (data["others"], data["erased"], data["missing"]) == (1, 0, 0)
+    # They are not even fetched.
+    (entry,) = log.tail(person=("user", "100"), values=True).last(5)
+    assert "Dora" not in repr(entry)
+
+
+def test_threat_values_of_nobody_are_not_shown_as_somebodys(log, run):
+    number = log.write(parts=3)
+    log.apart(number, 1, "100", new={"ship_to": "Carl, New Rd"})
+    log.run(
+        "insert into P_log.value (class, at, entry_id, part, subject, person, new)"
+        " values ('default', %s, %s, 2, 'user', null, '{\"ship_to\": \"Dora\"}')",
+        [NOON, number],
+    )
+    log.run(
+        "insert into P_log.value (class, at, entry_id, part, subject, person, new)"
+        " values ('default', %s, %s, 3, 'firm', '100', '{\"vat\": \"7\"}')",
+        [NOON, number],
+    )
+    (line,) = run("tail", "--person", "user", "100", "--values")
+    assert line.endswith("  ship_to: – → Carl, New Rd, (values of 2 other people)")
+    (line,) = run("tail", "--values")
+    assert line.endswith("  ship_to (user 100): – → Carl, New Rd, ship_to (no user): – → Dora, vat (firm 100): – → 7")
+
+
+def test_values_of_several_people_say_whose_they_are(log, run):
+    handed_over(log)
+    number = log.write(action="delete", key={"id": 3}, parts=2)
+    log.apart(number, 1, "1\x1b" + "0" * 90, old={"ship_to": "Dora"})
+    log.apart(number, 2, "100", old={"ship_to": "Carl"})
+    moved, gone = run("tail", "--values")
+    assert moved.endswith(
+        "  customer: 101 → 100, ship_to (user 101): Dora, High St → –, ship_to (user 100): – → Carl, New Rd"
+    )
+    assert gone.endswith("…): Dora, ship_to (user 100): Carl")
+    assert gone.isprintable()
+    # Unless values are asked for, a column is named once.
+    moved, gone = run("tail")
+    assert moved.endswith("  customer: 101 → 100, ship_to: (apart)")
+    assert gone.endswith("  ship_to: (apart)")
+    assert run("history", "shop.order", "id=2") == [moved]
+
+
+def test_what_is_gone_without_a_record_is_missing_and_not_erased(log, run):
+    """Somebody dropped or deleted values: saying that people were erased would be believed."""
+    first = log.write(key={"id": 1}, parts=3)
+    log.apart(first, 2, "u2", new={"email": "x"})
+    second = log.write(key={"id": 1}, parts=2)
+    # Numbers of an entry and of a part are not taken for each other, and a record twice is not two people.
+    log.erased((first, 1), (first, 1), (1, first), (second + 1, 1))
+    log.erased((first, 1))
+    log.run(
+        "insert into P_log.record (kind, body) values ('erasure', '7'), ('erasure', '{\"parts\": [7, [null], \"x\"]}')"
+    )
+    log.run("insert into P_log.record (kind, body) values ('drop', %s)", [Jsonb({"parts": [[second, 1]]})])
+    for words in (["tail"], ["history", "app.thing", "id=1"]):
+        one, other = run(*words)
+        assert one.endswith("  email: (apart), (1 person erased), (values of 1 person missing)")
+        assert other.endswith("  -/web  (values of 2 people missing)")
+    one, other = map(json.loads, run("tail", "--format", "json"))
+    assert (one["erased"], one["missing"]) == (1, 1)
+    assert (other["erased"], other["missing"]) == (0, 2)
+    log.erased((second, 1), (second, 2))
+    assert run("tail")[1].endswith("  -/web  (2 people erased)")
+
+
+@pytest.mark.parametrize("sealed", ["before", "after", "never"])
+def test_erased_is_what_verifying_takes_for_erased(log, run, sealed):
+    """Erased people, and a partition of values that somebody dropped: of an entry that is sealed, before or after, and of one that is not."""
+    first = log.write(parts=2)
+    for part, person in enumerate(("u1", "u2"), 1):
+        log.apart(first, part, person, new={"email": person})
+    second = log.write(at=NOON + timedelta(days=60), parts=1)
+    log.run(
+        "insert into P_log.value (class, at, entry_id, part, subject, person)"
+        " values ('default', %s, %s, 1, 'user', 'u3')",
+        [NOON + timedelta(days=60), second],
+    )
+    if sealed == "before":
+        log.run("select P_log.seal()")
+    # All of this is taken back.
+    with log.keeper.transaction(force_rollback=True):
+        log.run("drop table P_log.value_1_2")
+        assert log.run("select P_log.forget_people('user', '{u2}', 1)") == [(1,)]
+        if sealed == "after":
+            log.run("select P_log.seal()")
+        found = log.run("select entry_id, part from P_log.verify_values() where code = 'value-missing'")
+        assert found == [(second, 1)]
+        log.run("reset role")
+        told = Register(Database(log.keeper), log.database.prefix)
+        entries = Tail(told, Wanted()).last(5)
+    assert [(entry.number, entry.erased, entry.missing) for entry in entries] == [(first, 1, 0), (second, 0, 1)]
+
+
+def test_an_entry_with_more_parts_than_it_had_loses_none(log, run):
+    """A value that was put in later does not make up for one that is gone."""
+    number = log.write(parts=1)
+    log.apart(number, 2, "u2", new={"email": "x"})
+    (line,) = run("tail")
+    assert line.endswith("  email: (apart), (values of 1 person missing)")
 
 
 def test_a_line_says_what_for_and_under_which_grant(log, run):

@@ -38,7 +38,12 @@ values_option = click.option("--values", is_flag=True, help="Show what is somebo
     "--every", callback=_EVERY, default="1s", show_default=True, metavar="LENGTH", help="How often --follow looks."
 )
 @click.option("--table", metavar="TABLE", help="Of this table alone, with or without its schema.")
-@click.option("--person", nargs=2, metavar="SUBJECT KEY", help="What is this person's alone.")
+@click.option(
+    "--person",
+    nargs=2,
+    metavar="SUBJECT KEY",
+    help="What is this person's alone; of others' values in the same entry, how many people have some.",
+)
 @click.option("--actor", metavar="KEY", help="What was done on behalf of this viewer alone.")
 @click.option(
     "--action",

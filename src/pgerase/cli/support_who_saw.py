@@ -22,7 +22,7 @@ from pgerase.report import printable
 @people_options
 @click.pass_obj
 def who_saw(settings: Settings, subject: str, keys: tuple[str, ...], file: TextIO | None, prefix: str | None) -> None:
-    """Show who of the staff could look at the data of the people of SUBJECT with these keys, when and why, and what was returned.
+    """Show who of the staff could look at the data of the people of SUBJECT with these keys, when and why, and which rows they asked to read.
 
     It is what the people see themselves by the function who_saw_me(). Staff is named only where audit.yaml says so.
     """
@@ -59,7 +59,7 @@ def _lines(subject: str, key: str, sights: tuple[Sight, ...], *, is_there: bool)
         for one in sight.returned:
             rows = "rows" if one.rows is None else counted(one.rows, "row")
             unknown = "; how many is erased" if one.rows is None else ""
-            yield f"        was returned: {rows} of {printable(one.resource)}, {_time(one.at)}{unknown}"
+            yield f"        asked to read, and was shown at most: {rows} of {printable(one.resource)}, {_time(one.at)}{unknown}"
 
 
 def _time(at: datetime) -> str:

@@ -53,7 +53,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the log. `erased` is how many people's parts of it are gone.
+    """One entry of the log. Counts of people's parts of it: `others` of whom nobody asked, `erased`, and `missing` without a record of erasing.
 
     Values of `key`, `old` and `new` are JSON text, as the log has them to the last digit.
     """
@@ -73,14 +73,16 @@ class Entry:
     old: Mapping[str, str] | None
     new: Mapping[str, str] | None
     people: tuple[Person, ...]
+    others: int
     erased: int
+    missing: int
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which entries: all that is None is any. `table` with or without its schema; `key` by column, as text; numbers by what they are worth.
 
-    `values`: with the values that are somebody's.
+    `person`: entries that have something of this person's, and of what is somebody's that alone. `values`: with its values.
     """
 
     table: str | None = None
@@ -263,5 +265,7 @@ def _entry(row: Row) -> Entry:
         old=row["old"],
         new=row["new"],
         people=people,
-        erased=row["parts"] - len(people),
+        others=row["others"],
+        erased=row["erased"],
+        missing=row["missing"],
     )

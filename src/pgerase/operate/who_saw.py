@@ -10,7 +10,10 @@ from pgerase.operate.register import Register
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """Rows of one resource that were returned under a ticket; `rows` None where it is no longer known, as the person was erased."""
+    """Rows of one resource that a ticket was taken for, and that it returned at most: nothing tells whether it was read by.
+
+    `rows` is None where how many is no longer known, as the person was erased.
+    """
 
     at: datetime
     resource: str

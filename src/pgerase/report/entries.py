@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC
 from enum import StrEnum
 
@@ -16,6 +16,8 @@ FORMAT = 1
 """The version of an entry's JSON; it grows when a field changes its meaning or goes."""
 _LONGEST = 40
 _APART = "(apart)"
+_NOT_THEIRS = "–"
+"""What a side of an update says that was not, or is no longer, this person's."""
 
 
 class Kind(StrEnum):
@@ -69,7 +71,9 @@ def entry_json(entry: Entry, *, values: bool) -> str:
             **{name: json_text(value) for name, value in said.items()},
             **{name: object_text(columns) for name, columns in held.items()},
             "people": array_text(_person(one, values=values) for one in entry.people),
+            "others": json_text(entry.others),
             "erased": json_text(entry.erased),
+            "missing": json_text(entry.missing),
         }
     )
 
@@ -113,23 +117,46 @@ def _why(entry: Entry) -> Iterator[str]:
 
 
 def _changed(entry: Entry, *, values: bool) -> Iterator[str]:
-    yield from _columns(entry.old, entry.new, shown=True)
-    for person in entry.people:
-        yield from _columns(person.old, person.new, shown=values)
+    yield from _columns(entry.old, entry.new)
+    if values:
+        for person in entry.people:
+            yield from _columns(*_sides(entry, person), whose=_whose(person) if len(entry.people) > 1 else "")
+    else:
+        names = dict.fromkeys(name for person in entry.people for name in _names(person.old, person.new))
+        yield from (f"{printable(name)}: {_APART}" for name in names)
+    if entry.others:
+        yield f"(values of {counted(entry.others, 'other person')})"
     if entry.erased:
         yield f"({counted(entry.erased, 'person')} erased)"
+    if entry.missing:
+        yield f"(values of {counted(entry.missing, 'person')} missing)"
+
+
+def _sides(entry: Entry, person: Person) -> tuple[Mapping[str, str | None] | None, Mapping[str, str | None] | None]:
+    """Somebody's columns before and after. What an update gave to another person, or took from one, has one side only: it is to be seen which."""
+    if entry.action != "update":
+        return person.old, person.new
+    names = _names(person.old, person.new)
+    old, new = ({name: (side or {}).get(name, _NOT_THEIRS) for name in names} for side in (person.old, person.new))
+    return old, new
+
+
+def _whose(person: Person) -> str:
+    """Whose a column is, where an entry has columns of several people."""
+    key = f"no {person.subject}" if person.key is None else f"{person.subject} {person.key}"
+    return f" ({_cut(printable(key))})"
+
+
+def _names(old: Mapping[str, str | None] | None, new: Mapping[str, str | None] | None) -> Iterable[str]:
+    return dict.fromkeys([*(old or {}), *(new or {})])
 
 
 def _columns(
-    old: Mapping[str, str | None] | None, new: Mapping[str, str | None] | None, *, shown: bool
+    old: Mapping[str, str | None] | None, new: Mapping[str, str | None] | None, *, whose: str = ""
 ) -> Iterator[str]:
-    names: Sequence[str] = list(dict.fromkeys([*(old or {}), *(new or {})]))
-    for name in names:
-        if not shown:
-            yield f"{printable(name)}: {_APART}"
-            continue
+    for name in _names(old, new):
         sides = [_value(side[name] or "null") for side in (old, new) if side is not None and name in side]
-        yield f"{printable(name)}: {' → '.join(sides)}"
+        yield f"{printable(name)}{whose}: {' → '.join(sides)}"
 
 
 def _value(text: str) -> str:
