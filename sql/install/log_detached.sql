@@ -24,5 +24,10 @@ where home.nspname = %(schema)s
                 where own.attrelid = root.oid and own.attnum > 0 and not own.attisdropped
             )
     )
-    and not exists (select from pg_catalog.pg_inherits as link where link.inhrelid = child.oid)
+    and not exists (
+        select
+        from pg_catalog.pg_inherits as link
+            join pg_catalog.pg_class as part on part.oid = link.inhparent and part.relowner = child.relowner
+        where link.inhrelid = child.oid
+    )
 order by child.relname

@@ -8,8 +8,8 @@ select
     found.family,
     found.lower_bound = '-infinity' as is_first,
     nullif(found.lower_bound, '-infinity') as lower_bound,
-    found.upper_bound,
-    found.due_at,
+    nullif(found.upper_bound, 'infinity') as upper_bound,
+    nullif(found.due_at, 'infinity') as due_at,
     found.is_pending,
     coalesce(found.due_at > last.clock, false) as explained
 from pgerase_log.partitions() as found

@@ -33,9 +33,15 @@ begin
         select root.family, found.relation, apart.oid as number
         from (values ('entry'), ('value'), ('leaf')) as root (family)
             cross join lateral pgerase_log.unattached(p_table => root.family) as found
-            join pg_catalog.pg_class as apart
-                on apart.relname = found.relation and not apart.relispartition
-            join pg_catalog.pg_namespace as home on home.oid = apart.relnamespace and home.nspname = 'pgerase_log'
+            join pg_catalog.pg_namespace as home on home.nspname = 'pgerase_log'
+            join pg_catalog.pg_class as apart on apart.relnamespace = home.oid and apart.relname = found.relation
+        -- What is still being detached, or went with its class, is not one that goes by itself.
+        where not exists (
+            select
+            from pg_catalog.pg_inherits as link
+                join pg_catalog.pg_class as part on part.oid = link.inhparent and part.relowner = apart.relowner
+            where link.inhrelid = apart.oid
+        )
         order by found.relation
     loop
         family := v_table.family;

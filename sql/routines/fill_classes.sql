@@ -12,7 +12,6 @@ as $$
 #variable_conflict error
 declare
     v_part record;
-    v_bound record;
     v_count integer := 0;
     v_lock_timeout constant text := pg_catalog.current_setting('lock_timeout');
 begin
@@ -121,26 +120,7 @@ begin
                     table = v_part.name;
         end;
 
-        -- Detaching concurrently leaves the bound as a constraint, which every partition to come would have to have.
-        for v_bound in
-            select own.conname as name
-            from pg_catalog.pg_constraint as own
-                join pg_catalog.pg_class as part on part.oid = own.conrelid and part.relname = v_part.name
-                join pg_catalog.pg_namespace as home on home.oid = part.relnamespace and home.nspname = 'pgerase_log'
-            where own.contype = 'c'
-                and pg_catalog.starts_with(
-                    pg_catalog.pg_get_constraintdef(own.oid),
-                    'CHECK (((class IS NOT NULL) AND (class = '
-                )
-        loop
-            execute pg_catalog.format(
-                'alter table %I.%I drop constraint %I',
-                'pgerase_log',
-                v_part.name,
-                v_bound.name
-            );
-        end loop;
-
+        perform pgerase_log.drop_bounds(p_relation => v_part.name);
         perform pgerase_log.add_record(
             p_kind => 'attach',
             p_body => pg_catalog.jsonb_build_object('class', p_class, 'table', v_part.name, 'anew', v_part.is_anew)

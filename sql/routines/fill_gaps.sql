@@ -17,7 +17,7 @@ as $$
 declare
     v_gap record;
     v_is_anew boolean;
-    v_other text;
+    v_other record;
     v_count integer;
 begin
     -- One at a time: applying rules and a run may meet.
@@ -97,28 +97,38 @@ begin
                 table = v_gap.name;
         end if;
 
-        select other.relname::text
+        select home.nspname as schema, other.relname as name, other.relowner = apart.relowner as is_ours
         into v_other
-        from pg_catalog.pg_inherits as link
+        from pg_catalog.pg_class as apart
+            join pg_catalog.pg_inherits as link on link.inhrelid = apart.oid
             join pg_catalog.pg_class as other on other.oid = link.inhparent
-        where link.inhrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', 'pgerase_log', v_gap.name));
+            join pg_catalog.pg_namespace as home on home.oid = other.relnamespace
+        where apart.oid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', 'pgerase_log', v_gap.name));
 
         if found then
             raise exception using
                 errcode = 'ZE222',
                 message = pg_catalog.format(
-                    'a partition of %1$s is missing, and %2$I.%3$I, which has its name, is one of %2$I.%4$I',
+                    'a partition of %s is missing, and %I.%I, which has its name, is one of %I.%I',
                     v_gap.parent,
                     'pgerase_log',
                     v_gap.name,
-                    v_other
+                    v_other.schema,
+                    v_other.name
                 ),
-                hint = pg_catalog.format(
-                    'Rename all partitions of %1$I, and they stay there; the next run makes those of %2$s anew.'
-                    ' Or drop %2$s and give %1$I its name; the next run attaches it again, with all that is in it.',
-                    v_other,
-                    v_gap.parent
-                ),
+                hint = case
+                    when v_other.is_ours then pg_catalog.format(
+                        'Rename all partitions of %1$I, and they stay there; the next run makes those of %2$s anew.'
+                        ' Or drop %2$s and give %1$I its name; the next run attaches it again, with all that is in it.',
+                        v_other.name,
+                        v_gap.parent
+                    )
+                    else pg_catalog.format(
+                        'Take it out of %I.%I, and the next run attaches it again, with all that is in it.',
+                        v_other.schema,
+                        v_other.name
+                    )
+                end,
                 schema = 'pgerase_log',
                 table = v_gap.name;
         end if;
@@ -151,6 +161,7 @@ begin
                     table = v_gap.name;
         end;
 
+        perform pgerase_log.drop_bounds(p_relation => v_gap.name);
         perform pgerase_log.add_record(
             p_kind => 'attach',
             p_body => pg_catalog.jsonb_build_object(

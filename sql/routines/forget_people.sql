@@ -18,7 +18,6 @@ declare
     v_parts smallint[];
     v_all_entries bigint[] := '{}';
     v_all_parts smallint[] := '{}';
-    v_stranger record;
 begin
     perform pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('pgerase_log', 2));
 
@@ -26,51 +25,8 @@ begin
     -- apart is looked for twice: before the table, since it may be attached in between, and after it, since it may be detached.
     lock table pgerase_log.value in row exclusive mode;
 
-    -- What lies in a table of others, or below one, would come back with it: who is erased is not looked for then.
-    select stranger.relname as name, stranger.keeper
-    into v_stranger
-    from (
-        select apart.oid, apart.relname, pg_catalog.pg_get_userbyid(root.relowner) as keeper
-        from pg_catalog.pg_class as root
-            join pg_catalog.pg_namespace as home on home.oid = root.relnamespace and home.nspname = 'pgerase_log'
-            join pg_catalog.pg_class as apart
-                on apart.relnamespace = home.oid
-                and apart.relkind in ('r', 'p')
-                and apart.relowner <> root.relowner
-        where root.relname in ('value', 'leaf')
-            and root.relkind = 'p'
-            and (
-                select pg_catalog.array_agg((own.attname, own.atttypid) order by own.attnum)
-                from pg_catalog.pg_attribute as own
-                where own.attrelid = apart.oid and own.attnum > 0 and not own.attisdropped
-            ) = (
-                select pg_catalog.array_agg((own.attname, own.atttypid) order by own.attnum)
-                from pg_catalog.pg_attribute as own
-                where own.attrelid = root.oid and own.attnum > 0 and not own.attisdropped
-            )
-    ) as stranger
-    -- Attached, it is reached through the table, whoever owns it.
-    where not exists (select from pg_catalog.pg_inherits as link where link.inhrelid = stranger.oid and not link.inhdetachpending)
-    order by stranger.relname
-    limit 1;
-
-    if found then
-        raise exception using
-            errcode = 'ZE222',
-            message = pg_catalog.format(
-                '%I.%I was detached from the log and has another owner, and nobody was erased',
-                'pgerase_log',
-                v_stranger.name
-            ),
-            hint = pg_catalog.format(
-                'Give it back: alter table %I.%I owner to %I; then erase again. `pgerase audit maintain` attaches it.',
-                'pgerase_log',
-                v_stranger.name,
-                v_stranger.keeper
-            ),
-            schema = 'pgerase_log',
-            table = v_stranger.name;
-    end if;
+    -- What lies there would come back with it: who is erased is not looked for then.
+    perform pgerase_log.refuse_strangers(p_outcome => 'nobody was erased');
 
     for v_round in 1 .. 2 loop
         foreach v_relation in array

@@ -80,8 +80,8 @@ begin atomic
 
         union
 
-        -- Where the last one and some before it are missing in all three, only names say where these began. Each ended, as far as
-        -- it was written, where the period does, or where the next one began.
+        -- Where the last one and some before it are missing in all three, or the first one and some after it, only names say
+        -- where these began. Each ended, as far as it was written, where the period does, or where the next one began.
         select reach.class, end_of.at
         from reach
             join pgerase_log.class as one on one.class = reach.class
@@ -98,11 +98,12 @@ begin atomic
                     )
                 )
             ) as end_of (at)
-        where reach.lower_bound > '-infinity'
-            and reach.upper_bound = 'infinity'
+        where pg_catalog.isfinite(reach.lower_bound) <> pg_catalog.isfinite(reach.upper_bound)
             and not known.spans @> pg_catalog.tstzrange(reach.lower_bound, reach.upper_bound)
             and apart.relation ~ pg_catalog.concat('^(entry|value|leaf)_', one.number, '_\d{8}$')
             and first.at >= reach.lower_bound
+            and first.at < reach.upper_bound
+            and end_of.at < reach.upper_bound
     ),
     piece as (
         select

@@ -40,6 +40,11 @@ declare
 begin
     -- Not beside erasing, whose deletes this copy would not see.
     perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('pgerase_log', 2));
+
+    if exists (select from pgerase_log.hold as placed where placed.released_at is null and placed.subject is not null) then
+        perform pgerase_log.refuse_strangers(p_outcome => 'nothing goes while somebody is held');
+    end if;
+
     v_entries := pgerase_log.held_entries(p_entry => p_entry, p_value => p_value);
 
     if v_entries = '{}' then

@@ -35,6 +35,8 @@ declare
     v_part record;
     v_seed bytea;
     v_apart text[];
+    v_values text[];
+    v_is_late boolean;
     v_relation text;
     v_waiting bigint[] := '{}';
 begin
@@ -106,24 +108,31 @@ begin
     v_seed := pgerase_log.draw_seed();
     v_apart := array(select apart.relation from pgerase_log.unattached(p_table => 'entry') as apart);
 
-    -- Entries with values in a table that is detached wait for it: sealed now, these would count as erased before. Not where both
-    -- are to go.
+    -- Entries with values in a table that is detached wait for it: sealed now, these would count as erased before. Not where the
+    -- time of their own table is over, when both are to go. Whoever detaches from now on waits, or is found below.
     lock table pgerase_log.value in access share mode;
+    v_values := array(select apart.relation from pgerase_log.unattached(p_table => 'value') as apart);
 
-    for v_relation in
-        select apart.relation
-        from pgerase_log.detached() as apart
-        where apart.family = 'value' and apart.due_at > p_now
-    loop
+    foreach v_relation in array v_values loop
         execute pg_catalog.format(
-            'select pg_catalog.array_cat($1, pg_catalog.array_agg(distinct one.entry_id))'
-            ' from %I.%I as one'
-            ' where one.entry_id > $2',
+            'with over as materialized ('
+            '     select found.class, found.lower_bound, found.upper_bound'
+            '     from %1$I.partitions() as found'
+            '     where found.family = ''entry'' and found.due_at <= $3'
+            ' )'
+            ' select pg_catalog.array_cat($1, pg_catalog.array_agg(distinct one.entry_id))'
+            ' from %1$I.%2$I as one'
+            ' where one.entry_id > $2'
+            '     and not exists ('
+            '         select'
+            '         from over'
+            '         where over.class = one.class and over.lower_bound <= one.at and one.at < over.upper_bound'
+            '     )',
             'pgerase_log',
             v_relation
         )
         into strict v_waiting
-        using v_waiting, v_floor;
+        using v_waiting, v_floor, p_now;
     end loop;
 
     -- What has nothing apart is hashed at once, so that no texts are sorted. Places are given before what is apart is joined,
@@ -275,6 +284,32 @@ begin
         pg_catalog.array_agg(made.root) as roots
     into strict v_made
     from made;
+
+    for v_relation in
+        select apart.relation
+        from pgerase_log.unattached(p_table => 'value') as apart
+        where apart.relation <> all (v_values)
+    loop
+        execute pg_catalog.format(
+            'select exists ('
+            '     select'
+            '     from %1$I.%2$I as one'
+            '         join %1$I.leaf as leaf on leaf.entry_id = one.entry_id'
+            '     where one.entry_id > $1 and leaf.entry_id > $1 and leaf.segment_id > $2'
+            ' )',
+            'pgerase_log',
+            v_relation
+        )
+        into strict v_is_late
+        using coalesce(v_header.floor, 0), v_number;
+
+        if v_is_late then
+            raise exception using
+                errcode = 'ZE230',
+                message = 'another session detached values of the log while it was sealed',
+                hint = 'Nothing is lost: what is not sealed now will be the next time.';
+        end if;
+    end loop;
 
     update pgerase_log.record as record
     set segment_id = v_number + v_made.segments + 1

@@ -22,17 +22,11 @@ begin atomic
             and not exists (
                 select
                 from pg_catalog.pg_inherits as link
-                    join pg_catalog.pg_class as part on part.oid = link.inhparent
-                    left join pg_catalog.pg_inherits as above on above.inhrelid = part.oid and not above.inhdetachpending
+                    left join pg_catalog.pg_inherits as above on above.inhrelid = link.inhparent and not above.inhdetachpending
                 where link.inhrelid = child.oid
                     and not link.inhdetachpending
-                    -- A class that is detached as a whole takes its partitions along.
-                    and (
-                        above.inhparent is not null
-                        or part.oid = root.oid
-                        or part.relkind <> 'p'
-                        or part.relowner <> root.relowner
-                    )
+                    -- A class that is detached as a whole takes its partitions along; what lies below others is not seen either.
+                    and root.oid in (link.inhparent, above.inhparent)
             )
     )
     select apart.relname::text

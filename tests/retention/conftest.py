@@ -89,6 +89,14 @@ class Archive:
             self.as_admin("select pg_sleep(0.01)")
         raise AssertionError("transactions of other tests do not end")
 
+    def wait_for(self, waiting: psycopg.Connection) -> None:
+        """Until that session waits for another one."""
+        for _ in range(3_000):
+            if self.as_admin("select 1 where cardinality(pg_blocking_pids(%s)) > 0", waiting.info.backend_pid):
+                return
+            self.as_admin("select pg_sleep(0.01)")
+        raise AssertionError("nobody waits")
+
     def define(self, name: str, keep: str, period: str, now: str | datetime, ahead: int = 2) -> None:
         """As a plan step does, by the owner."""
         self.rows("select {l}.define_class(%s, %s, %s, %s, %s)", name, keep, period, ahead, moment(now))
@@ -162,6 +170,18 @@ class Archive:
                 self.names.logs,
             )
         }
+
+
+def interrupted(archive: Archive, parent: str, part: str) -> None:
+    """DETACH CONCURRENTLY of a part, which gave up waiting for a reader."""
+    reader, dba = archive.database.connect_admin(), archive.database.connect_admin()
+    reader.execute("begin")
+    reader.execute(archive.sql(f"select from {{l}}.{part}"))
+    dba.execute("set lock_timeout = '100ms'")
+    with pytest.raises(psycopg.errors.LockNotAvailable):
+        dba.execute(archive.sql(f"alter table {{l}}.{parent} detach partition {{l}}.{part} concurrently"))
+    reader.close()
+    dba.close()
 
 
 def moment(at: str | datetime) -> datetime:

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from threading import Event
-from time import sleep
 
 import psycopg
 import pytest
@@ -20,7 +19,7 @@ from pgerase.operate.log import Log
 from pgerase.operate.log_status import log_status
 from pgerase.operate.retention_model import Fate, RunState
 from pgerase.operate.seal.sealing import seal_log
-from tests.retention.conftest import utc
+from tests.retention.conftest import interrupted, utc
 
 
 @pytest.fixture(autouse=True)
@@ -292,9 +291,10 @@ def test_install_knows_what_is_detached_as_the_log_does(archive) -> None:
         "alter table {l}.entry_1 detach partition {l}.entry_1_20260101;"
         "alter table {l}.entry_1_20260101 rename to aside;"
         "alter table {l}.leaf_1 detach partition {l}.leaf_1_20260201;"
-        # Theirs: of another owner, of other columns, and below a table of somebody's own.
+        # Theirs: of another owner, and of other columns.
         "create table {l}.alike (like {l}.entry);"
         "create table {l}.shorter (entry_id bigint);"
+        # Ours, though somebody put it below a table of his own.
         "create table {l}.above (like {l}.value);"
         "create table {l}.below () inherits ({l}.above)"
     )
@@ -303,9 +303,9 @@ def test_install_knows_what_is_detached_as_the_log_does(archive) -> None:
         "select found.relation from (values ('entry'), ('value'), ('leaf')) as root (name)"
         " cross join lateral {l}.unattached(root.name) as found order by 1"
     )
-    assert known == [("aside",), ("leaf_1_20260201",)]
+    assert known == [("aside",), ("below",), ("leaf_1_20260201",)]
     with archive.owner.transaction(undo=True):
-        assert survey(archive.owner, archive.names).detached == ("aside", "leaf_1_20260201")
+        assert survey(archive.owner, archive.names).detached == ("aside", "below", "leaf_1_20260201")
     archive.as_admin("drop table {l}.below, {l}.above, {l}.shorter, {l}.alike, {l}.aside, {l}.leaf_1_20260201")
 
 
@@ -450,13 +450,13 @@ def test_who_is_erased_behind_somebody_who_detaches_does_not_come_back(archive, 
             detaching = pool.submit(
                 dba.execute, archive.sql(f"alter table {{l}}.{parent} detach partition {{l}}.{part} {how}")
             )
-            queued(archive, dba)
+            archive.wait_for(dba)
             erased = pool.submit(
                 eraser.execute,
                 archive.sql(f"select {{l}}.forget_people('person', '{{{1 if family == 'value' else 2}}}', 1)"),
             )
             if not how:
-                queued(archive, eraser)
+                archive.wait_for(eraser)
             reader.execute("commit")
             assert erased.result(30).fetchone() == (1,), family
             detaching.result(30)
@@ -486,22 +486,12 @@ def test_nobody_is_erased_while_somebody_else_owns_what_was_detached(archive, go
     assert gone in str(failure.value.diag.message_primary)
     assert failure.value.diag.message_hint == (
         f"Give it back: alter table {archive.names.logs}.{gone} owner to {archive.names.keeper};"
-        " then erase again. `pgerase audit maintain` attaches it."
+        " then do this again. `pgerase audit maintain` attaches it."
     )
     archive.as_admin(f"alter table {{l}}.{gone} owner to {archive.names.keeper}")
     assert archive.as_admin("select {l}.forget_people('person', array['1'], 1)") == [(1,)]
     assert archive.run("2026-01-16", clock_is_right=True).state is RunState.DONE
     assert archive.rows("select person from {l}.value") == [("2",)]
-
-
-def queued(archive, waiting: psycopg.Connection) -> None:
-    """Wait until a session waits for others."""
-    pid = waiting.info.backend_pid
-    for _ in range(300):
-        if archive.as_admin("select 1 where pg_catalog.cardinality(pg_catalog.pg_blocking_pids(%s)) > 0", pid):
-            return
-        sleep(0.1)
-    raise AssertionError("nobody waits")
 
 
 def test_of_support_access_it_is_opening_and_closing_that_fails(archive) -> None:
@@ -874,18 +864,6 @@ def test_parts_of_a_class_that_somebody_took_away_come_back(archive, how: str, f
     assert log_status(archive.owner, archive.prefix, now=utc("2026-01-15")).alarms == ()
     assert archive.entries() == (set() if how == "drop" and "entry" in families else {number})
     assert archive.write("2026-01-11", person="2") in archive.entries()
-
-
-def interrupted(archive, parent: str, part: str) -> None:
-    """DETACH CONCURRENTLY of a part, which gave up waiting for a reader."""
-    reader, dba = archive.database.connect_admin(), archive.database.connect_admin()
-    reader.execute("begin")
-    reader.execute(archive.sql(f"select from {{l}}.{part}"))
-    dba.execute("set lock_timeout = '100ms'")
-    with pytest.raises(psycopg.errors.LockNotAvailable):
-        dba.execute(archive.sql(f"alter table {{l}}.{parent} detach partition {{l}}.{part} concurrently"))
-    reader.close()
-    dba.close()
 
 
 @pytest.mark.parametrize("is_finished", [False, True], ids=["interrupted", "finished"])

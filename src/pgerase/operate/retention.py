@@ -41,8 +41,13 @@ _ANOTHER_SEALS = "ZE230"
 _STILL_NEEDED = "2BP01"
 """dependent_objects_still_exist."""
 _WHY_ANEW = "made anew and empty: if there was something in it, it is gone; `audit verify` says what of it was sealed"
+_WHY_ANOTHER = "another partition is still being detached: the next run goes on"
 _WHY_APART = "its tables were taken apart: who is held in it cannot be told"
 _UNSEALED = "unsealed"
+_WHY_UNSEALED_APART = (
+    "it has entries that are not sealed, and is detached: `pgerase audit seal` seals them once it is attached again;"
+    " --allow-drop drops it so"
+)
 _WHY_UNSEALED = "it has entries that are not sealed: `pgerase audit seal` says why; --allow-drop drops it so"
 
 _T = TypeVar("_T")
@@ -250,7 +255,7 @@ class _Steps:
             groups = [list(group) for _, group in groupby(rows, key=lambda row: row["upper_bound"])]
             unexplained = sum(not group[0]["explained"] for group in groups)
             if blocked & {row["parent"] for group in groups for row in group}:
-                self._each(groups, Fate.BUSY, "another partition is still being detached: the next run goes on")
+                self._each(groups, Fate.BUSY, _WHY_ANOTHER)
             elif unexplained > MOST_DROPPED and not self._allow_drop:
                 why = f"{counted(unexplained, 'partition')} of {name} at once, more than missed runs explain: --allow-drop drops them"
                 self._each(groups, Fate.REFUSED, why)
@@ -259,9 +264,15 @@ class _Steps:
         ready = [group for group in going if self._is_ready(group)]
         if not ready:
             return
+        stopped: set[str] = set()
         with self._detaching():
             for group in ready:
-                self._apart(self._take_out, group)
+                parents = {row["parent"] for row in group}
+                if parents & stopped:
+                    self._each([group], Fate.BUSY, _WHY_ANOTHER)
+                else:
+                    self._apart(self._take_out, group)
+                    stopped |= self._pending(parents)
 
     def _take_out(self, group: Sequence[Row]) -> None:
         """The first that somebody is in the way of is enough: the others of it stay with it."""
@@ -291,8 +302,19 @@ class _Steps:
         return False
 
     def _is_attached(self, relation: str) -> bool:
-        asked = "select relispartition from pg_catalog.pg_class where oid = pg_catalog.to_regclass(%s)"
-        return bool(self._log.database.value(f"select coalesce(({asked}), false)", [self._log.table(relation)]))
+        asked = (
+            "select from pg_catalog.pg_inherits as link"
+            " where link.inhrelid = pg_catalog.to_regclass(%s) and not link.inhdetachpending"
+        )
+        return bool(self._log.database.value(f"select exists ({asked})", [self._log.table(relation)]))
+
+    def _pending(self, parents: Iterable[str]) -> set[str]:
+        """Those of which one partition is being detached: no other one can be."""
+        asked = (
+            "select exists (select from pg_catalog.pg_inherits as link"
+            " where link.inhparent = pg_catalog.to_regclass(%s) and link.inhdetachpending)"
+        )
+        return {one for one in parents if self._log.database.value(asked, [self._log.table(one)])}
 
     @contextmanager
     def _detaching(self) -> Generator[None]:
@@ -330,7 +352,9 @@ class _Steps:
         }
         known = {outcome.name for outcome in self._outcomes}
         self._outcomes = [
-            replace(one, fate=gone.get(one.name, one.fate), why=_WHY_UNSEALED if one.name in unsealed else one.why)
+            replace(
+                one, fate=gone.get(one.name, one.fate), why=_WHY_UNSEALED_APART if one.name in unsealed else one.why
+            )
             for one in self._outcomes
         ]
         # One line for the tables that go together, by the first of them: somebody may have called them anything.
@@ -338,7 +362,7 @@ class _Steps:
             if (name := min(names)) not in known:
                 why = "it was detached before this run"
                 if gone[name] is Fate.HELD_BACK:
-                    why = _WHY_UNSEALED if name in unsealed else _WHY_APART
+                    why = _WHY_UNSEALED_APART if name in unsealed else _WHY_APART
                 self._note(Outcome(name, gone[name], why=why))
         if Fate.NEEDED in gone.values():
             # Nobody but whoever made it can say whether it may go; all else goes on.
