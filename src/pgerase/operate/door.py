@@ -15,6 +15,7 @@ from pgerase.database import Database, Row, identifier
 from pgerase.errors import SQLSTATES, DatabaseFailed, Refused, UsageError
 from pgerase.install.localize import localize
 from pgerase.install.names import Home, Names
+from pgerase.install.survey import installed_prefixes, where_installed
 
 _USAGE = frozenset({"ZE110", "ZE111", "ZE304"})
 _NOT_ALLOWED = "42501"
@@ -32,10 +33,9 @@ class Door:
         self._schema = self.names.home(home)
         found = self.rows("installed", schema=self._schema, routine=routine)
         if not found:
-            raise Refused(
-                f"pgerase is not installed here for the prefix {prefix}, or in an older version",
-                hint="run `pgerase install`, or `pgerase upgrade` where an older version was installed",
-            )
+            if prefix in installed_prefixes(database):
+                raise Refused(f"{prefix} is installed here in an older version", hint="run `pgerase upgrade`")
+            raise Refused(f"pgerase is not installed here for the prefix {prefix}", hint=where_installed(database))
         if not all(row["allowed"] for row in found):
             raise Refused(
                 f"the schema {self._schema} is closed to the current role",
