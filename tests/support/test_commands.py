@@ -131,6 +131,27 @@ def test_what_is_closed_already_is_told_from_what_there_is_not(desk, command):
         desk.value(ANN, "select P.close_support(%s)", number)
 
 
+def test_where_the_log_lacks_a_partition_the_run_is_named_that_makes_it(desk, command, capsys):
+    """Threat: nobody can open access, and the only hint is to look into the server's log."""
+    words = ("open", "person", CARA, "--as", ANN, "--ticket", "T-9")
+    number = command(*words)[1]["grant"]["number"]
+    assert command("close", number)[0] == 0
+    with psycopg.connect(desk.database.admin_dsn, autocommit=True) as admin:
+        where = "select e.tableoid::regclass::text, inhparent::regclass::text from P_log.entry as e, pg_inherits"
+        (part, table), *_ = admin.execute(
+            desk.sql(f"{where} where grant_id = %s and inhrelid = e.tableoid"), [number]
+        ).fetchall()
+        admin.execute(f"alter table {table} detach partition {part}".encode())
+    code, refused = command(*words)
+    assert (code, "SQLSTATE 23514" in refused["error"]["message"]) == (4, True)
+    assert refused["error"]["hint"].startswith(
+        "the log has no partition for it: `pgerase audit status` says which, and `pgerase audit maintain` makes it; "
+    )
+    assert main(["audit", "maintain", "--dsn", desk.database.dsn(), "--pack", str(desk.folder)]) == 0
+    capsys.readouterr()
+    assert command("close", command(*words)[1]["grant"]["number"])[0] == 0
+
+
 def test_without_consent_the_option_is_named(command):
     code, refused = command("open", "person", DAN, "--as", ANN, "--ticket", "T-9")
     assert (code, "--break-glass" in refused["error"]["hint"]) == (3, True)
