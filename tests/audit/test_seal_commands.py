@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -305,6 +306,44 @@ def test_a_key_that_was_not_given_is_asked_for(audit, key, tmp_path):
     for what in ("checkpoint", "anchor"):
         assert f"{what}-unknown-key: {what}s are signed by keys that were not given: give --public-key once for" in out
     assert "signed up to" not in out
+
+
+def test_with_another_key_nothing_is_proven_and_nothing_said_to_be_wrong(
+    audit, key, log, anchors, verifier, tmp_path, capfd
+):
+    """Threat: an auditor with last year's key reports a log as forged; or a log that was forged is excused by the key."""
+    audit("seal")
+    assert audit("key", "new", "--out", str(tmp_path / "other.pem"))[0] == 0
+    other, file = tmp_path / "other.pem.pub", tmp_path / "export.jsonl"
+
+    def said(*keys: Path) -> tuple[str, str]:
+        given = [word for one in keys for word in ("--public-key", str(one))]
+        file.unlink(missing_ok=True)
+        assert audit("export", str(file))[0] == 0
+        code, out, _ = audit("verify", *given)
+        alone = verifier.main([str(file), *given, "--anchors", str(anchors)])
+        assert (code, alone) == (1, 1)
+        return out.splitlines()[-1], capfd.readouterr().out.splitlines()[-1]
+
+    none = "not proven: the signatures are of another key than the ones given; nothing else is wrong"
+    assert said(other) == (none, f"Result: {none}.")
+    log.write("2026-10-06 00:00Z")
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv(VARIABLE, (tmp_path / "other.pem").read_text())
+        assert audit("seal")[0] == 0
+    some = "not proven throughout: some of the signatures are of another key than the ones given; nothing else is wrong"
+    assert said(other) == (some, f"Result: {some}.")
+    # What is wrong whoever signed it is not excused.
+    wrong = "the log is NOT as it was sealed"
+    lines = anchors.read_text()
+    anchors.write_text(lines.splitlines()[0].replace("\\n7\\n", "\\n6\\n") + "\n")
+    assert anchors.read_text() != lines.splitlines()[0] + "\n"
+    assert said(other)[0] == wrong
+    assert said(other)[1].startswith(f"Result: {wrong}")
+    anchors.write_text(lines)
+    log.run("update {log}.entry set actor = '8' where entry_id = 5")
+    assert said(other)[0] == wrong
+    assert said(other)[1].startswith(f"Result: {wrong}")
 
 
 def test_findings_are_told_in_words(audit, key, log):

@@ -10,7 +10,6 @@ from pgerase.errors import DatabaseFailed, Refused
 from pgerase.operate.people import status
 from pgerase.operate.register import Register
 
-
 _ALL = "`pgerase support list --all` shows all there is"
 
 
