@@ -391,11 +391,11 @@ class Export:
 
     @classmethod
     def read(cls, path: Path) -> Export:
-        """Read a file. Raises ValueError for what is no export, OSError."""
+        """Read a file. Raises ValueError for what is no export, UnreadableError for one that was cut off, OSError."""
         made = cls()
-        with path.open(encoding="utf-8") as file:
+        with path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                found = json.loads(line)
+                found = read_line(path, number, line)
                 kind = found.get("type") if isinstance(found, dict) else None
                 if (number == 1) != (kind == "log"):
                     raise ValueError(f"line {number} is not what an export has there")
@@ -428,6 +428,18 @@ class Export:
 
 class UnreadableError(Exception):
     """A file that was given is not what it was given as; the sentence names it."""
+
+
+def read_line(path: Path, number: int, line: bytes) -> Any:
+    """One line of a file of JSON lines. Raises UnreadableError where the file ends in it, ValueError for what is none."""
+    try:
+        return json.loads(line.decode())
+    except ValueError as error:
+        if not line.endswith(b"\n"):
+            raise UnreadableError(
+                f"{path}: line {number} is cut off, and what came after it is missing: get the whole file"
+            ) from error
+        raise ValueError(f"line {number} is no JSON: {error}") from error
 
 
 class Keys:
@@ -1153,8 +1165,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         keys = Keys(given.public_key)
-        with given.file.open(encoding="utf-8") as file:
-            first = json.loads(file.readline() or "null")
+        with given.file.open("rb") as file:
+            first = read_line(given.file, 1, file.readline() or b"null")
         if isinstance(first, dict) and first.get("type") == "proof":
             return tell_proof(first, keys)
         export = Export.read(given.file)

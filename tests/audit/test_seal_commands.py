@@ -68,7 +68,10 @@ def test_sealing_signs_and_anchors_and_a_second_time_does_nothing(copy, folder, 
     assert text.split("\n")[1:3] == ["7", base64.b64encode(root).decode()]
     # How far all is sealed is noted once, and signed.
     copy.outlive_others()
-    assert "sealed: nothing new; 1 segment to note how far all is sealed\nsigned: 8 headers" in run("seal")[1]
+    assert (
+        "sealed: nothing new; 1 segment without entries was added, which says up to where all is sealed\nsigned: 8 headers"
+        in run("seal")[1]
+    )
     assert run("seal")[1] == "sealed: nothing new\nsigned: nothing new\n"
     assert "not signed, as --unsigned says; 8 headers signed before" in run("seal", "--unsigned")[1]
     assert len(anchors.read_text().splitlines()) == 2
@@ -80,7 +83,10 @@ def test_without_the_key_everything_is_sealed_and_nothing_signed(audit, log, mon
     log.write("2026-10-06 00:00Z")
     code, out, _ = audit("seal")
     assert code == 1
-    assert f"not signed: the environment variable {VARIABLE} is empty (nothing was ever signed); " in out
+    assert f"not signed: the environment variable {VARIABLE} is not set (nothing was ever signed); " in out
+    monkeypatch.setenv(VARIABLE, "")
+    assert f"not signed: the environment variable {VARIABLE} is empty (nothing was ever signed); " in audit("seal")[1]
+    monkeypatch.delenv(VARIABLE)
     assert "`pgerase audit key new`" in out
     assert log.rows("select count(*) from {log}.checkpoint") == [(0,)]
     # Said, as it is older than the ten minutes of audit.yaml.
