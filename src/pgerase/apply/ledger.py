@@ -99,7 +99,7 @@ def find_prefix(database: Database) -> str:
 
     Raises Refused where there is none, or more than one.
     """
-    found = installed_prefixes(database)
+    found = list(installed_prefixes(database))
     if not found:
         name = database.value("select pg_catalog.current_database()")
         raise Refused(
