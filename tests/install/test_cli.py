@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import click
 import pytest
 
 from pgerase import __version__
@@ -106,6 +107,14 @@ def test_help_and_version(capfd) -> None:
         assert entry.summary.split()[0] in out
     assert main(["--version"]) == 0
     assert capfd.readouterr().out == f"pgerase, version {__version__}\n"
+
+
+def test_a_summary_that_lists_commands_lists_all_of_them() -> None:
+    for name, entry in COMMANDS.items():
+        command = main_module.cli.get_command(click.Context(main_module.cli), name)
+        what, _, listed = entry.summary.removesuffix(".").partition(": ")
+        if isinstance(command, click.Group) and listed:
+            assert sorted(listed.split(", ")) == sorted(command.commands), what
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
