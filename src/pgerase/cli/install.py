@@ -17,7 +17,7 @@ from pgerase.install import Mark, Names, Report, Step, plan_install, plan_uninst
 from pgerase.install import install as run_install
 from pgerase.install import uninstall as run_uninstall
 from pgerase.install.sources import DEFAULT_CLAIM
-from pgerase.install.survey import installed_prefixes, said_installed
+from pgerase.install.survey import installed_prefixes, said_installed, where_installed
 from pgerase.rules.access import IdentityKind
 from pgerase.rules.pack import Pack
 
@@ -87,9 +87,8 @@ def uninstall(settings: Settings, prefix: str | None, yes: bool, allow_drop: boo
     with settings.open_database() as database:
         name = named or _installed_prefix(database)
         steps = plan_uninstall(database, name, allow_held=allow_held)
-        others = installed_prefixes(database)
-        if not steps and others:
-            progress(f"{name} is not installed here; {said_installed(others)}: --prefix")
+        if not steps and installed_prefixes(database):
+            progress(f"{name} is not installed here; {where_installed(database)}")
         if steps and not allow_drop:
             _show_plan(steps)
             raise Refused(
