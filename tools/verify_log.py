@@ -7,7 +7,7 @@
 Needs Python 3.11 and the package `cryptography`, nothing else. What is hashed and how is described in pgerase's docs/seal.md; the trees
 are those of RFC 6962 and RFC 9162. Get the public key and the anchors from somebody who does not run the database: an export says
 nothing about itself, and take them before you ask for it: an anchor signed after the export is of more than the export has. Exit
-code 0: the log is as it was sealed, or nothing is sealed or signed yet, which is said; 1: it is not (`--strict`: or something is
+code 0: the log is as it was sealed, or nothing is sealed or signed yet, which is said; 1: it is not, or the keys given do not prove it (`--strict`: or something is
 not signed, not anchored or left out); 2: called wrongly, or a file cannot be read.
 """
 
@@ -391,11 +391,11 @@ class Export:
 
     @classmethod
     def read(cls, path: Path) -> Export:
-        """Read a file. Raises ValueError for what is no export, OSError."""
+        """Read a file. Raises ValueError for what is no export, UnreadableError for one that was cut off, OSError."""
         made = cls()
-        with path.open(encoding="utf-8") as file:
+        with path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                found = json.loads(line)
+                found = read_line(path, number, line)
                 kind = found.get("type") if isinstance(found, dict) else None
                 if (number == 1) != (kind == "log"):
                     raise ValueError(f"line {number} is not what an export has there")
@@ -428,6 +428,18 @@ class Export:
 
 class UnreadableError(Exception):
     """A file that was given is not what it was given as; the sentence names it."""
+
+
+def read_line(path: Path, number: int, line: bytes) -> Any:
+    """One line of a file of JSON lines. Raises UnreadableError where the file ends in it, ValueError for what is none."""
+    try:
+        return json.loads(line.decode())
+    except ValueError as error:
+        if not line.endswith(b"\n"):
+            raise UnreadableError(
+                f"{path}: line {number} is cut off, and what came after it is missing: get the whole file"
+            ) from error
+        raise ValueError(f"line {number} is no JSON: {error}") from error
 
 
 class Keys:
@@ -565,6 +577,8 @@ class Verifier:
         self.records: list[Record] = []
         """Those that can be read."""
         self.dropped: list[Drop] = []
+        self.strange = 0
+        """How many signatures are by keys that were not given, and otherwise in order."""
         self.told: list[Checkpoint] = []
         """Checkpoints that are good, of the export and among the anchors."""
 
@@ -602,7 +616,7 @@ class Verifier:
         faults: list[str] = []
         good: list[Checkpoint] = []
         for one in self.export.checkpoints:
-            fault = self.keys.fault(one) or self.fault_of_root(one)
+            fault = self.fault_of_checkpoint(one, self.fault_of_root(one))
             if fault:
                 of = f" of {counted(one.size, 'header')}" if one else ""
                 faults.append(f"Signatures: a checkpoint{of} {fault}.")
@@ -626,6 +640,17 @@ class Verifier:
         ]
         if len(good) > 1:
             self.report.judge(faults, "Consistency: every checkpoint is a beginning of the next.")
+
+    def fault_of_checkpoint(self, one: Checkpoint | None, content: str) -> str:
+        """What is wrong with a signature and what it is of; empty where both are good."""
+        fault = self.keys.fault(one)
+        if one is None or one.key_id in self.keys.known:
+            return fault or content
+        # Whoever signed it: else an unknown key would be all that is wrong.
+        if content:
+            return f"{fault}, and {content}"
+        self.strange += 1
+        return fault
 
     def fault_of_root(self, one: Checkpoint | None) -> str:
         """What is wrong with what a checkpoint says; empty where it is right."""
@@ -661,7 +686,7 @@ class Verifier:
             return
         faults: list[str] = []
         for line, one in self.anchors:
-            fault = self.keys.fault(one) or self.fault_of_end(one) or self.fault_of_root(one)
+            fault = self.fault_of_checkpoint(one, self.fault_of_end(one) or self.fault_of_root(one))
             if fault:
                 faults.append(f"Anchors: line {line} {fault}.")
             elif one is not None:
@@ -1140,8 +1165,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         keys = Keys(given.public_key)
-        with given.file.open(encoding="utf-8") as file:
-            first = json.loads(file.readline() or "null")
+        with given.file.open("rb") as file:
+            first = read_line(given.file, 1, file.readline() or b"null")
         if isinstance(first, dict) and first.get("type") == "proof":
             return tell_proof(first, keys)
         export = Export.read(given.file)
@@ -1168,6 +1193,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def verdict(verifier: Verifier) -> str:
     """What it comes to, after everything was checked."""
+    if verifier.report.bad and verifier.report.bad == verifier.strange:
+        proven = (
+            "not proven throughout: some of the signatures are" if verifier.told else "not proven: the signatures are"
+        )
+        return f"{proven} of another key than the ones given; nothing else is wrong"
     if verifier.report.bad:
         return f"the log is NOT as it was sealed ({verifier.report.bad})"
     if not verifier.leaves:

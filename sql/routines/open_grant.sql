@@ -114,7 +114,7 @@ begin
         raise exception using
             errcode = 'ZE303',
             message = 'the person does not allow support access',
-            hint = 'Ask the person to switch it on. Where rules know of break-glass: open_break_glass.';
+            hint = 'Ask the person to switch it on. Where rules know of break-glass: open_break_glass, or --break-glass.';
     end if;
 
     if v_is_glass then

@@ -67,7 +67,7 @@ def as_viewer(
         with pgerase.as_viewer(connection, 42):
             connection.execute("select …")
 
-    It travels as a bind parameter. A token that is not valid is no error: the block sees nothing. Raises UsageError for an
+    `prefix` is that of pack.yaml, where it has one: the schema that `install` made. The viewer travels as a bind parameter. A token that is not valid is no error: the block sees nothing. Raises UsageError for an
     empty key or token or none at all, and on entry for a connection that is busy, in a failed transaction, in a pipeline
     or closed; psycopg's errors otherwise.
     """

@@ -80,7 +80,7 @@ class Webhook:
         address = environment.get(variable, "").strip()
         if not address:
             raise UsageError(
-                f"the environment variable {variable} is not set",
+                f"the environment variable {variable} is {'empty' if variable in environment else 'not set'}",
                 hint="It holds the webhook's address; it is named in audit.yaml or by an option, and never stands there itself.",
             )
         wrong = _fault(address)

@@ -21,6 +21,12 @@ def at(url: str) -> Webhook:
     return Webhook.read("HOOK", {"HOOK": url})
 
 
+@pytest.mark.parametrize(("environment", "said"), [({}, "is not set"), ({"HOOK": " "}, "is empty")])
+def test_a_variable_that_is_not_set_is_told_from_an_empty_one(environment: dict[str, str], said: str):
+    with pytest.raises(UsageError, match=f"the environment variable HOOK {said}"):
+        Webhook.read("HOOK", environment)
+
+
 def test_a_message_arrives_as_json_with_its_number(hook: Hook):
     assert at(hook.url).post({"text": "Grüße"}, key="n1") == Answer(200)
     ((path, headers, body),) = hook.posted

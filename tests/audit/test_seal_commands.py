@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -67,7 +68,10 @@ def test_sealing_signs_and_anchors_and_a_second_time_does_nothing(copy, folder, 
     assert text.split("\n")[1:3] == ["7", base64.b64encode(root).decode()]
     # How far all is sealed is noted once, and signed.
     copy.outlive_others()
-    assert "sealed: nothing new; 1 segment to note how far all is sealed\nsigned: 8 headers" in run("seal")[1]
+    assert (
+        "sealed: nothing new; 1 segment without entries was added, which says up to where all is sealed\nsigned: 8 headers"
+        in run("seal")[1]
+    )
     assert run("seal")[1] == "sealed: nothing new\nsigned: nothing new\n"
     assert "not signed, as --unsigned says; 8 headers signed before" in run("seal", "--unsigned")[1]
     assert len(anchors.read_text().splitlines()) == 2
@@ -79,7 +83,10 @@ def test_without_the_key_everything_is_sealed_and_nothing_signed(audit, log, mon
     log.write("2026-10-06 00:00Z")
     code, out, _ = audit("seal")
     assert code == 1
-    assert f"not signed: the environment variable {VARIABLE} is empty (nothing was ever signed); " in out
+    assert f"not signed: the environment variable {VARIABLE} is not set (nothing was ever signed); " in out
+    monkeypatch.setenv(VARIABLE, "")
+    assert f"not signed: the environment variable {VARIABLE} is empty (nothing was ever signed); " in audit("seal")[1]
+    monkeypatch.delenv(VARIABLE)
     assert "`pgerase audit key new`" in out
     assert log.rows("select count(*) from {log}.checkpoint") == [(0,)]
     # Said, as it is older than the ten minutes of audit.yaml.
@@ -305,6 +312,44 @@ def test_a_key_that_was_not_given_is_asked_for(audit, key, tmp_path):
     for what in ("checkpoint", "anchor"):
         assert f"{what}-unknown-key: {what}s are signed by keys that were not given: give --public-key once for" in out
     assert "signed up to" not in out
+
+
+def test_with_another_key_nothing_is_proven_and_nothing_said_to_be_wrong(
+    audit, key, log, anchors, verifier, tmp_path, capfd
+):
+    """Threat: an auditor with last year's key reports a log as forged; or a log that was forged is excused by the key."""
+    audit("seal")
+    assert audit("key", "new", "--out", str(tmp_path / "other.pem"))[0] == 0
+    other, file = tmp_path / "other.pem.pub", tmp_path / "export.jsonl"
+
+    def said(*keys: Path) -> tuple[str, str]:
+        given = [word for one in keys for word in ("--public-key", str(one))]
+        file.unlink(missing_ok=True)
+        assert audit("export", str(file))[0] == 0
+        code, out, _ = audit("verify", *given)
+        alone = verifier.main([str(file), *given, "--anchors", str(anchors)])
+        assert (code, alone) == (1, 1)
+        return out.splitlines()[-1], capfd.readouterr().out.splitlines()[-1]
+
+    none = "not proven: the signatures are of another key than the ones given; nothing else is wrong"
+    assert said(other) == (none, f"Result: {none}.")
+    log.write("2026-10-06 00:00Z")
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setenv(VARIABLE, (tmp_path / "other.pem").read_text())
+        assert audit("seal")[0] == 0
+    some = "not proven throughout: some of the signatures are of another key than the ones given; nothing else is wrong"
+    assert said(other) == (some, f"Result: {some}.")
+    # What is wrong whoever signed it is not excused.
+    wrong = "the log is NOT as it was sealed"
+    lines = anchors.read_text()
+    anchors.write_text(lines.splitlines()[0].replace("\\n7\\n", "\\n6\\n") + "\n")
+    assert anchors.read_text() != lines.splitlines()[0] + "\n"
+    assert said(other)[0] == wrong
+    assert said(other)[1].startswith(f"Result: {wrong}")
+    anchors.write_text(lines)
+    log.run("update {log}.entry set actor = '8' where entry_id = 5")
+    assert said(other)[0] == wrong
+    assert said(other)[1].startswith(f"Result: {wrong}")
 
 
 def test_findings_are_told_in_words(audit, key, log):

@@ -397,6 +397,32 @@ def test_the_verifier_passes_no_terminal_sequence_on(verifier, key, tmp_path, ca
     assert not set(said) & {"\x1b", "\x9b", "\u202e"}
 
 
+@pytest.mark.parametrize("lines", [1, 4])
+def test_an_export_that_was_cut_off_is_said_to_be(audit, verifier, key, tmp_path, capfd, lines):
+    file = tmp_path / "export.jsonl"
+    assert audit("export", str(file))[0] == 0
+    whole = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(whole[:lines])[:-20])
+    capfd.readouterr()
+    assert verifier.main([str(file), "--public-key", str(key)]) == 2
+    said = capfd.readouterr().err
+    assert said == f"{file}: line {lines} is cut off, and what came after it is missing: get the whole file\n"
+    file.write_text("".join(whole[:3]) + "nonsense\n" + "".join(whole[3:]))
+    assert verifier.main([str(file), "--public-key", str(key)]) == 2
+    assert f"{file} is no export of the log: line 4 is no JSON: " in capfd.readouterr().err
+
+
+def test_exporting_tells_numbers_from_counts(audit, log, tmp_path):
+    log.run("select nextval('{log}.entry_entry_id_seq')")
+    log.write("2026-10-06 00:00Z")
+    _, out, err = audit("export", str(tmp_path / "export.jsonl"))
+    (count,) = [word for word in out.split(", ") if "entries" in word]
+    entries = int(count.split()[0])
+    (last,) = log.rows("select max(entry_id) from {log}.entry")[0]
+    assert last > entries
+    assert err == f"{entries} entries written, up to number {last} of {last}\n"
+
+
 def test_what_is_no_export_is_exit_code_2(verifier, key, tmp_path, capfd):
     for text in ("", "{}\n", "nonsense\n", '{"type": "log", "format": 2}\n'):
         (tmp_path / "x.jsonl").write_text(text)

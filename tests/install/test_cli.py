@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import click
 import pytest
 
 from pgerase import __version__
@@ -108,6 +109,14 @@ def test_help_and_version(capfd) -> None:
     assert capfd.readouterr().out == f"pgerase, version {__version__}\n"
 
 
+def test_a_summary_that_lists_commands_lists_all_of_them() -> None:
+    for name, entry in COMMANDS.items():
+        command = main_module.cli.get_command(click.Context(main_module.cli), name)
+        what, _, listed = entry.summary.removesuffix(".").partition(": ")
+        if isinstance(command, click.Group) and listed:
+            assert sorted(listed.split(", ")) == sorted(command.commands), what
+
+
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_command_loads_and_has_help(capfd, name) -> None:
     assert main([name, "--help"]) == 0
@@ -143,3 +152,48 @@ def test_findings_are_printed_with_the_error(capfd, monkeypatch) -> None:
     err = capfd.readouterr().err
     for word in ("access.yaml:3:5", "it is so", "do that", "error: no", "hint: later"):
         assert word in err
+
+
+def test_upgrade_and_uninstall_find_the_one_that_is_installed(pgerase) -> None:
+    """Threat: somebody believes it is gone while everything is there still, or makes a second installation."""
+    own = pgerase.prefix
+    assert pgerase("install", "--prefix", own, "--yes")[0] == 0
+    assert pgerase("upgrade")[:2] == (0, f"upgrade {own}: nothing to do\n")
+    code, out, _ = pgerase("uninstall", "--yes", "--allow-drop")
+    assert (code, f"- schema {own}_internal" in out) == (0, True)
+    assert pgerase("uninstall")[:2] == (0, "uninstall pgerase: nothing to do\n")
+    code, _, err = pgerase("upgrade", "--yes")
+    assert (code, "nothing is installed for the prefix pgerase" in err, "run `pgerase install`" in err) == (
+        3,
+        True,
+        True,
+    )
+
+
+def test_a_prefix_that_is_not_installed_is_told_from_those_that_are(pgerase) -> None:
+    own, other, none = pgerase.prefix, f"{pgerase.prefix}_2", f"{pgerase.prefix}_3"
+    assert pgerase("install", "--prefix", own, "--yes")[0] == 0
+    hint = f"hint: installed here is {own}; name it with --prefix, or as `prefix:` in pack.yaml\n"
+    for command in (["upgrade"], ["drift"], ["audit", "status"], ["support", "list"]):
+        code, _, err = pgerase(*command, "--prefix", none)
+        assert (code, none in err, hint in err) == (3, True, True), err
+    code, out, err = pgerase("uninstall", "--prefix", none, "--yes", "--allow-drop")
+    assert (code, out) == (0, f"uninstall {none}: nothing to do\n")
+    assert f"{none} is not installed here; installed here is {own}" in err
+    assert pgerase("install", "--prefix", other, "--yes")[0] == 0
+    for command in ("upgrade", "uninstall"):
+        code, _, err = pgerase(command, "--yes")
+        assert (code, f"several prefixes are installed here: {own}, {other}" in err) == (3, True), err
+    code, _, err = pgerase("upgrade", "--prefix", none)
+    assert (code, f"installed here are {own}, {other}" in err) == (3, True), err
+
+
+def test_install_tells_of_another_prefix(pgerase) -> None:
+    own = pgerase.prefix
+    assert "installed here" not in pgerase("install", "--prefix", own, "--yes")[2]
+    # Asked and not answered: the role names of `pgerase` are everybody's on this server.
+    code, _, err = pgerase("install")
+    assert code == 3
+    assert f"installed here is {own} already, and this makes a second installation, pgerase" in err
+    assert f"pgerase upgrade --prefix {own}" in err
+    assert "second" not in pgerase("install", "--prefix", f"{own}_2")[2]

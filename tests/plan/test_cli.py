@@ -252,3 +252,33 @@ def test_a_file_that_cannot_be_written_or_is_no_plan_is_no_bug(arguments: tuple[
     file.write_bytes(b"\xff")
     code, _, err = run(*(one.format(file=file) for one in arguments))
     assert (code, "bug" in err, err.count("Traceback")) == (2, False, 0)
+
+
+def test_another_installation_is_no_obstacle(run, site, tmp_path, capsys):
+    """Threat: code that will find no rows any more is not told because it lies in the schema of another prefix."""
+    other = f"{site.prefix}_2"
+    assert main(["--dsn", site.database.dsn(), "install", "--prefix", other, "--yes"]) == 0
+    capsys.readouterr()
+    code, out, err = run("plan")
+    assert (code, other in out) == (0, False), (out, err)
+    # Its own tables are no matter of this one.
+    (theirs := tmp_path / "theirs").mkdir()
+    roles = f"roles: {{app: [{site.app}], services: {{{site.dump}: {{read: all, reason: dumps}}}}}}\n"
+    (theirs / "pack.yaml").write_text(f"version: 1\nname: theirs\nprefix: {other}\n{roles}", encoding="utf-8")
+    access = ACCESS.replace("company", "note").replace("owner_id", "id")
+    (theirs / "access.yaml").write_text(access, encoding="utf-8")
+    assert main(["--dsn", site.database.dsn(), "--pack", str(theirs), "apply", "--yes"]) == 0, capsys.readouterr().err
+    code, out, err = run("plan")
+    assert (code, other in out) == (0, False), (out, err)
+    # What a role of the other one may read is told, and what only lies in its schemas.
+    site.admin(
+        f"create function {other}_internal.theirs() returns bigint language sql security definer"
+        f" as 'select count(*) from cs.company'; alter function {other}_internal.theirs() owner to \"{site.app}\""
+    )
+    code, out, err = run("plan")
+    assert (code, f"{other}_internal.theirs()" in out) == (3, True), (out, err)
+    site.admin(
+        f"drop function {other}_internal.theirs(); grant usage on schema cs to {other}_secret; grant select on cs.company to {other}_secret"
+    )
+    code, out, err = run("plan")
+    assert (code, f"{other}_internal." in out) == (3, True), (out, err)

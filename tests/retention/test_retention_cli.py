@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 import pytest
 
 from pgerase.cli.main import main
+from pgerase.cli.retention import _run_lines
 from pgerase.database import Database, identifier
 from pgerase.errors import Position
 from pgerase.install import install, uninstall
 from pgerase.operate.log_status import log_status
 from pgerase.operate.retention import maintain
+from pgerase.operate.retention_model import Run, RunState
 from pgerase.rules.pack import AcceptedDoor
 from tests.operate.conftest import first_shop, shop  # noqa: F401 - the small application with people to hold
 from tests.retention.conftest import utc
@@ -35,6 +37,14 @@ def pgerase(capfd, monkeypatch):
 
 def alarms(archive, now: str) -> tuple[str, ...]:
     return log_status(archive.owner, archive.prefix, now=utc(now)).alarms
+
+
+def test_support_grants_that_went_are_told_in_a_sentence() -> None:
+    def said(pruned: int) -> str:
+        return _run_lines(Run(1, utc("2026-01-01 00:00"), RunState.DONE, (), pruned=pruned))[0]
+
+    assert said(1) == "1 support grant that ended longer ago than entries are kept was removed"
+    assert said(2) == "2 support grants that ended longer ago than entries are kept were removed"
 
 
 def test_maintain_then_status(archive, pgerase) -> None:

@@ -153,8 +153,10 @@ def test_what_is_due_behind_one_that_is_read_for_long_waits_with_it(archive) -> 
 
 AWAY = {
     "below another's table": (
-        "create table public.theirs (like {l}.value) partition by range (at);"
-        "alter table public.theirs attach partition {l}.value_1_20260101 for values from (minvalue) to (maxvalue)",
+        (
+            "create table public.theirs (like {l}.value) partition by range (at);"
+            "alter table public.theirs attach partition {l}.value_1_20260101 for values from (minvalue) to (maxvalue)"
+        ),
         "alter table public.theirs detach partition {l}.value_1_20260101",
     ),
     "inheriting from another's table": (

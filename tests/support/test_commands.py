@@ -114,6 +114,49 @@ def test_what_the_rules_refuse_is_refused_to_operators_too(command, words, code)
     assert command(*words)[0] == code
 
 
+def test_what_is_closed_already_is_told_from_what_there_is_not(desk, command):
+    """Operators see the whole list; a viewer gets one answer for both."""
+    number = command("open", "person", CARA, "--as", ANN, "--ticket", "T-9")[1]["grant"]["number"]
+    code, refused = command("close", number, "--as", LIV)
+    assert (code, "that you may close" in refused["error"]["message"]) == (3, True)
+    assert command("close", number)[0] == 0
+    for words in ((), ("--as", ANN)):
+        code, refused = command("close", number, *words)
+        assert (code, refused["error"]["message"]) == (3, f"support access {number} is over already: closed"), words
+        assert refused["error"]["hint"] == "`pgerase support list --all` shows all there is"
+        code, refused = command("close", 10**6, *words)
+        assert (code, refused["error"]["message"]) == (3, "there is no support access 1000000"), words
+        assert refused["error"]["hint"] == "`pgerase support list --all` shows all there is"
+    with pytest.raises(psycopg.Error, match="that you may close"):
+        desk.value(ANN, "select P.close_support(%s)", number)
+
+
+def test_where_the_log_lacks_a_partition_the_run_is_named_that_makes_it(desk, command, capsys):
+    """Threat: nobody can open access, and the only hint is to look into the server's log."""
+    words = ("open", "person", CARA, "--as", ANN, "--ticket", "T-9")
+    number = command(*words)[1]["grant"]["number"]
+    assert command("close", number)[0] == 0
+    with psycopg.connect(desk.database.admin_dsn, autocommit=True) as admin:
+        where = "select e.tableoid::regclass::text, inhparent::regclass::text from P_log.entry as e, pg_inherits"
+        (part, table), *_ = admin.execute(
+            desk.sql(f"{where} where grant_id = %s and inhrelid = e.tableoid"), [number]
+        ).fetchall()
+        admin.execute(f"alter table {table} detach partition {part}".encode())
+    code, refused = command(*words)
+    assert (code, "SQLSTATE 23514" in refused["error"]["message"]) == (4, True)
+    assert refused["error"]["hint"].startswith(
+        "the log has no partition for it: `pgerase audit status` says which, and `pgerase audit maintain` makes it; "
+    )
+    assert main(["audit", "maintain", "--dsn", desk.database.dsn(), "--pack", str(desk.folder)]) == 0
+    capsys.readouterr()
+    assert command("close", command(*words)[1]["grant"]["number"])[0] == 0
+
+
+def test_without_consent_the_option_is_named(command):
+    code, refused = command("open", "person", DAN, "--as", ANN, "--ticket", "T-9")
+    assert (code, "--break-glass" in refused["error"]["hint"]) == (3, True)
+
+
 def test_erasing_a_person_ends_access_and_takes_the_reason(desk, command):
     """What support access knows of a person goes: the reason, and which rows were read. That somebody looked stays."""
     grant = desk.open(ANN, EVE)

@@ -15,7 +15,15 @@ from pgerase.database import Database, identifier
 from pgerase.errors import DatabaseFailed, Finding, Refused
 from pgerase.install.localize import localize
 from pgerase.install.names import Home, Names
-from pgerase.install.survey import KEY_MASK, read_log_parts, read_log_sequences, read_log_statistics, read_routines
+from pgerase.install.survey import (
+    KEY_MASK,
+    installed_prefixes,
+    read_log_parts,
+    read_log_sequences,
+    read_log_statistics,
+    read_routines,
+    where_installed,
+)
 from pgerase.plan.drift import Installed, find_drift
 from pgerase.plan.log_drift import LogGap, LogPart, LogSequence, missing_classes, missing_parts
 from pgerase.plan.log_shape import LogShape, LogShapes
@@ -23,8 +31,6 @@ from pgerase.plan.model import Ledger, Recorded, decoded
 from pgerase.plan.objects import Key, Kind, canonical
 from pgerase.render.live import live_objects, log_classes
 
-_UNDEFINED_TABLE = "42P01"
-_INVALID_SCHEMA = "3F000"
 _NOT_ALLOWED = "42501"
 _ASKED = ("gaps", "partitions", "detached", "unattached", "next_boundary", "named_day")
 """The routine of the log that knows its gaps, and those that it calls."""
@@ -44,6 +50,9 @@ def read_state(database: Database, prefix: str) -> tuple[Catalog, Ledger]:
 def read_ledger(database: Database, prefix: str) -> Ledger:
     """The ledger of a prefix, inside an open transaction. Raises Refused and DatabaseFailed as `read_state`."""
     internal = f"{prefix}_internal"
+    # Before anything fails: afterwards nothing can be asked any more in this transaction.
+    if prefix not in installed_prefixes(database):
+        raise Refused(f"pgerase is not installed here for the prefix {prefix}", hint=where_installed(database))
     try:
         recorded = database.rows(
             f"select kind, identity, source_sha256, deparsed, undo::text from {identifier(internal, 'applied_object')}"
@@ -52,10 +61,6 @@ def read_ledger(database: Database, prefix: str) -> Ledger:
         last = database.value(f"select coalesce(max(apply_id), 0) from {identifier(internal, 'apply_run')}")
         rules = _read_rules(database, internal)
     except DatabaseFailed as error:
-        if error.sqlstate in {_UNDEFINED_TABLE, _INVALID_SCHEMA}:
-            raise Refused(
-                f"pgerase is not installed here for the prefix {prefix}", hint="Run `pgerase install` first."
-            ) from error
         if error.sqlstate == _NOT_ALLOWED:
             raise Refused(
                 f"the ledger of {prefix} may not be read by this role: {error.message}",
@@ -94,14 +99,7 @@ def find_prefix(database: Database) -> str:
 
     Raises Refused where there is none, or more than one.
     """
-    found = [
-        str(row["schema"]).removesuffix("_internal")
-        for row in database.rows(
-            "select n.nspname as schema from pg_catalog.pg_class as c"
-            " join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
-            r" where c.relname = 'applied_object' and n.nspname like '%\_internal' order by 1"
-        )
-    ]
+    found = list(installed_prefixes(database))
     if not found:
         name = database.value("select pg_catalog.current_database()")
         raise Refused(

@@ -15,7 +15,7 @@ from typing import cast
 from pgerase.catalog.model import Catalog, ForeignKey, Name, Routine, Table, View
 from pgerase.catalog.reach import Certainty, Mentions, Reach, reaching_routines, with_leaves
 from pgerase.catalog.roles import RoleGraph
-from pgerase.check.own import Own
+from pgerase.check.own import Own, other_installations
 from pgerase.check.spelling import nearest, routine_kind, spell, spell_all, spell_routine, yaml_text
 from pgerase.errors import Finding, Severity
 from pgerase.rules.pack import Acknowledgement, PackSettings
@@ -89,6 +89,7 @@ class _Search:
         self.catalog = catalog
         self.covered = with_leaves(catalog, governed)
         self.own = Own(prefix)
+        self.others = other_installations(catalog, prefix)
         self.viewers = frozenset(viewers) | {self.own.viewer}
         self.exempt = self._exemptions(exempt)
         self.migrator = migrator
@@ -234,7 +235,12 @@ class _Search:
     def _functions(self) -> Iterator[Impact]:
         for routine in self.catalog.routines:
             reach = self.reached.get(routine.oid)
-            if reach is None or not routine.security_definer or self.own.made_routine(routine):
+            if (
+                reach is None
+                or not routine.security_definer
+                or self.own.made_routine(routine)
+                or self._is_others(routine)
+            ):
                 continue
             sight = self.sight(routine.owner, reach.tables)
             if sight is _Sight.ALL:
@@ -247,6 +253,26 @@ class _Search:
                 f"security definer that {reach.via}{_how_sure(reach)}: {_as_owner(sight, routine.owner)}",
                 kind,
             )
+
+    def _is_others(self, routine: Routine) -> bool:
+        """Whether it is another installation's, and runs as a role that reads none of these tables: it answers as before.
+
+        Where both govern a table it has rights there, and is told as everybody's.
+        """
+        return any(one.made_routine(routine) and routine.owner in one.private for one in self.others) and not (
+            self._may_read(routine.owner)
+        )
+
+    def _may_read(self, role: str) -> bool:
+        """Whether a role has any right on one of these tables, or on a view of one; in doubt it has."""
+        inherited = self.graph.inherited(role)
+        if not inherited.isdisjoint(_READ_ALL):
+            return True
+        views = [view for view in self.catalog.views.values() if not self.covered.isdisjoint(view.reads)]
+        return any(
+            one.owner in inherited or any(grant.grantee in {*inherited, "public"} for grant in one.grants)
+            for one in (*(self.catalog.tables[name] for name in self.covered), *views)
+        )
 
     def _triggers(self) -> Iterator[Impact]:
         by_name: defaultdict[Name, list[Routine]] = defaultdict(list)

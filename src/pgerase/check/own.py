@@ -4,10 +4,29 @@ from __future__ import annotations
 
 import re
 
-from pgerase.catalog.model import Policy, Routine, View
+from pgerase.catalog.model import Catalog, Policy, Routine, View
 
 _MARK = re.compile(r"\[pgerase [^\]]*\]\s*\Z")
 _PRIVATE = ("lookup", "eraser", "secret", "masker", "keeper")
+
+
+def other_installations(catalog: Catalog, prefix: str) -> tuple[Own, ...]:
+    """What was installed here under other prefixes: the ledger's schema is of a role whose comment says so.
+
+    Whoever may not act as that role, of which nobody is a member, can counterfeit neither.
+    """
+    found: list[Own] = []
+    for name, schema in catalog.schemas.items():
+        other = name.removesuffix("_internal")
+        secret = catalog.roles.get(f"{other}_secret")
+        if (
+            other not in (name, prefix)
+            and secret is not None
+            and schema.owner == secret.name
+            and secret.comment == f"pgerase {other} for database {catalog.database}"
+        ):
+            found.append(Own(other))
+    return tuple(found)
 
 
 class Own:

@@ -52,5 +52,5 @@ def export(settings: Settings, prefix: str | None, file: Path, *, no_values: boo
     )
 
 
-def _told(done: int, total: int) -> None:
-    progress(f"entry {done} of {total}")
+def _told(entries: int, number: int, last: int) -> None:
+    progress(f"{counted(entries, 'entry')} written, up to number {number} of {last}")

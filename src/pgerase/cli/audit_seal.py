@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import click
@@ -70,7 +71,9 @@ def _lines(done: Sealed, signed: Checkpoint | None, before: int, missing: str | 
     if done.entries or done.records:
         lines = [f"sealed: {entries} and {records} in {counted(done.segments, 'segment')}"]
     elif done.segments:
-        lines = [f"sealed: nothing new; {counted(done.segments, 'segment')} to note how far all is sealed"]
+        added = "was added, which says" if done.segments == 1 else "were added, which say"
+        added = f"{counted(done.segments, 'segment')} without entries {added} up to where all is sealed"
+        lines = [f"sealed: nothing new; {added}"]
     else:
         lines = ["sealed: nothing new"]
     signed_before = f"{counted(before, 'header')} signed before" if before else "nothing was ever signed"
@@ -78,7 +81,8 @@ def _lines(done: Sealed, signed: Checkpoint | None, before: int, missing: str | 
         lines.append(f"signed: {counted(signed.size, 'header')}, by key {signed.key_id}")
     elif missing is not None:
         how = "`pgerase audit key new` makes a key"
-        lines.append(f"not signed: the environment variable {missing} is empty ({signed_before}); {how}")
+        why = "is empty" if missing in os.environ else "is not set"
+        lines.append(f"not signed: the environment variable {missing} {why} ({signed_before}); {how}")
     elif unsigned:
         lines.append(f"not signed, as --unsigned says; {signed_before}")
     elif before:

@@ -12,12 +12,14 @@ from pgerase.cli.output import print_result, progress
 from pgerase.cli.people import open_log, prefix_option
 from pgerase.cli.settings import Settings, common_options
 from pgerase.counts import counted
-from pgerase.errors import ExitCode
+from pgerase.errors import ExitCode, Severity
 from pgerase.operate.seal.findings import MEANINGS, SealFinding
 from pgerase.operate.seal.keys import SealKey
 from pgerase.operate.seal.verifying import SealReport, verify_log
 
 _SHOWN = 10
+_UNKNOWN_KEY = frozenset({"checkpoint-unknown-key", "anchor-unknown-key"})
+"""Errors that prove neither that the log was changed nor that it was not."""
 
 
 @click.command("verify")
@@ -90,9 +92,12 @@ def _lines(report: SealReport) -> list[str]:
 
 def _verdict(report: SealReport) -> str:
     """What it comes to. That nothing is wrong says little where nothing could be."""
-    if not report.ok:
-        return "the log is NOT as it was sealed"
     codes = {finding.code for finding in report.findings}
+    if not report.ok:
+        if any(MEANINGS[code].severity is Severity.ERROR for code in codes - _UNKNOWN_KEY):
+            return "the log is NOT as it was sealed"
+        how = "not proven throughout: some of the signatures are" if report.signed else "not proven: the signatures are"
+        return f"{how} of another key than the ones given; nothing else is wrong"
     if "nothing-sealed" in codes:
         return "nothing is sealed yet: nothing is proven"
     if "nothing-signed" in codes:

@@ -7,17 +7,22 @@ from typing import Any
 
 import click
 
+from pgerase.apply.ledger import find_prefix
 from pgerase.cli.missing import warn_of_missing
 from pgerase.cli.output import confirm, print_result, print_script, progress
 from pgerase.cli.settings import DEFAULT_PREFIX, Settings, common_options
+from pgerase.database import Database
 from pgerase.errors import Refused
 from pgerase.install import Mark, Names, Report, Step, plan_install, plan_uninstall, roles_sql
 from pgerase.install import install as run_install
 from pgerase.install import uninstall as run_uninstall
 from pgerase.install.sources import DEFAULT_CLAIM
+from pgerase.install.survey import installed_prefixes, said_installed, where_installed
+from pgerase.rules.access import IdentityKind
 from pgerase.rules.pack import Pack
 
 _prefix = click.option("--prefix", metavar="NAME", help="Instead of the pack's prefix, or `pgerase` without a pack.")
+_installed = click.option("--prefix", metavar="NAME", help="Instead of the pack's prefix, or the one installed here.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
@@ -34,7 +39,8 @@ def install(settings: Settings, prefix: str | None, yes: bool, roles_only: bool)
     somebody run what --roles-sql prints first.
     """
     pack = settings.read_pack()
-    name = _chosen_prefix(prefix, pack)
+    named = _named_prefix(prefix, pack)
+    name = named or DEFAULT_PREFIX
     if roles_only:
         with settings.open_database() as database:
             script = roles_sql(database, name)
@@ -43,23 +49,31 @@ def install(settings: Settings, prefix: str | None, yes: bool, roles_only: bool)
         else:
             print_script(script.rstrip("\n"))
         return
-    _bring_up(settings, "install", name, pack, yes=yes)
+    with settings.open_database() as database:
+        steps = _plan(database, name, pack)
+        if named is None:
+            _tell_of_others(database, name)
+        _bring_up(settings, database, "install", name, pack, steps, yes=yes)
 
 
 @click.command("upgrade")
 @common_options
-@_prefix
+@_installed
 @_yes
 @click.pass_obj
 def upgrade(settings: Settings, prefix: str | None, yes: bool) -> None:
     """Bring what is installed to this version: pending migrations, changed or altered functions."""
     pack = settings.read_pack()
-    _bring_up(settings, "upgrade", _chosen_prefix(prefix, pack), pack, yes=yes, must_exist=True)
+    named = _named_prefix(prefix, pack)
+    with settings.open_database() as database:
+        name = named or _installed_prefix(database)
+        steps = _plan(database, name, pack, must_exist=True)
+        _bring_up(settings, database, "upgrade", name, pack, steps, yes=yes, must_exist=True)
 
 
 @click.command("uninstall")
 @common_options
-@_prefix
+@_installed
 @_yes
 @click.option("--allow-drop", is_flag=True, help="Needed: the ledger goes, and with it what was recorded there.")
 @click.option("--allow-held", is_flag=True, help="Drop the log even though legal holds last.")
@@ -69,9 +83,12 @@ def uninstall(settings: Settings, prefix: str | None, yes: bool, allow_drop: boo
 
     Refused while legal holds last, as the log goes with what they keep.
     """
-    name = _chosen_prefix(prefix, settings.read_pack())
+    named = _named_prefix(prefix, settings.read_pack())
     with settings.open_database() as database:
+        name = named or _installed_prefix(database)
         steps = plan_uninstall(database, name, allow_held=allow_held)
+        if not steps and installed_prefixes(database):
+            progress(f"{name} is not installed here; {where_installed(database)}")
         if steps and not allow_drop:
             _show_plan(steps)
             raise Refused(
@@ -82,23 +99,42 @@ def uninstall(settings: Settings, prefix: str | None, yes: bool, allow_drop: boo
         )
 
 
+def _plan(database: Database, prefix: str, pack: Pack | None, *, must_exist: bool = False) -> tuple[Step, ...]:
+    identity, claim = _identity(pack)
+    return plan_install(database, prefix, identity=identity, claim=claim, must_exist=must_exist)
+
+
 def _bring_up(
     settings: Settings,
+    database: Database,
     command: str,
     prefix: str,
     pack: Pack | None,
+    steps: Sequence[Step],
     *,
     yes: bool,
     must_exist: bool = False,
 ) -> None:
-    identity, claim = (pack.identity, pack.claim) if pack is not None else (None, DEFAULT_CLAIM)
-    with settings.open_database() as database:
-        steps = plan_install(database, prefix, identity=identity, claim=claim, must_exist=must_exist)
+    identity, claim = _identity(pack)
 
-        def do() -> Report:
-            return run_install(database, prefix, identity=identity, claim=claim, must_exist=must_exist)
+    def do() -> Report:
+        return run_install(database, prefix, identity=identity, claim=claim, must_exist=must_exist)
 
-        _carry_out(settings, command, prefix, steps, do, lambda: warn_of_missing(database, prefix), yes=yes)
+    _carry_out(settings, command, prefix, steps, do, lambda: warn_of_missing(database, prefix), yes=yes)
+
+
+def _identity(pack: Pack | None) -> tuple[IdentityKind | None, str]:
+    return (pack.identity, pack.claim) if pack is not None else (None, DEFAULT_CLAIM)
+
+
+def _tell_of_others(database: Database, prefix: str) -> None:
+    """Nobody named the prefix: whoever has one here may have meant that."""
+    others = installed_prefixes(database)
+    if others and prefix not in others:
+        progress(
+            f"{said_installed(others)} already, and this makes a second installation, {prefix}; for the other one:"
+            f" `pgerase upgrade --prefix {others[0]}`"
+        )
 
 
 def _carry_out(
@@ -146,8 +182,13 @@ def _data(command: str, prefix: str, report: Report) -> dict[str, Any]:
     }
 
 
-def _chosen_prefix(prefix: str | None, pack: Pack | None) -> str:
-    """The prefix to work on. Raises UsageError for one that cannot be, before anything is connected."""
-    if prefix is None:
-        prefix = pack.settings.prefix if pack is not None else DEFAULT_PREFIX
-    return Names(prefix).prefix
+def _named_prefix(prefix: str | None, pack: Pack | None) -> str | None:
+    """The prefix given, else the pack's, else none. Raises UsageError for one that cannot be, before anything is connected."""
+    if prefix is None and pack is not None:
+        prefix = pack.settings.prefix
+    return None if prefix is None else Names(prefix).prefix
+
+
+def _installed_prefix(database: Database) -> str:
+    """The one that is installed; the default where nothing is, of which roles may be left. Raises Refused for several."""
+    return find_prefix(database) if installed_prefixes(database) else DEFAULT_PREFIX

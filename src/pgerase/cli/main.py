@@ -49,7 +49,8 @@ COMMANDS = {
         "People: status, deactivate, activate, erase, prove, hold, holds, release, history.",
     ),
     "audit": Entry(
-        "pgerase.cli.audit:audit", "The log of what happened: status, maintain, seal, verify, export, coverage, tail."
+        "pgerase.cli.audit:audit",
+        "The log of what happened: status, maintain, seal, verify, export, coverage, tail, history, key.",
     ),
     "retention": Entry("pgerase.cli.retention:retention", "How long the log keeps what happened."),
     "support": Entry(

@@ -155,7 +155,8 @@ def _run_lines(done: Run) -> list[str]:
     if done.released:
         lines.append(f"{counted(done.released, 'held entry')} that nobody holds any more went")
     if done.pruned:
-        lines.append(f"{counted(done.pruned, 'support grant')} went, as long after the end as entries are kept")
+        went = "was removed" if done.pruned == 1 else "were removed"
+        lines.append(f"{counted(done.pruned, 'support grant')} that ended longer ago than entries are kept {went}")
     counts = ", ".join(f"{count} {fate.value}" for fate, count in done.counts.items()) or "nothing to do"
     lines.append(f"run {done.number}: {done.state.value}: {counts}")
     return lines

@@ -24,7 +24,7 @@ from pgerase.install.steps import (
     refuse_others,
     uninstall_steps,
 )
-from pgerase.install.survey import Survey, read_holds, read_routines, survey
+from pgerase.install.survey import Survey, read_holds, read_routines, survey, where_installed
 from pgerase.rules.access import IdentityKind
 
 OLDEST_SERVER = 150000
@@ -53,7 +53,7 @@ def plan_install(
     """What `install` would do now. Changes nothing. Raises what `install` raises before it changes anything."""
     names = Names(prefix)
     with database.transaction(isolation="repeatable read", read_only=True):
-        return _decide(survey(database, names), names, identity, claim, must_exist=must_exist)
+        return _decide(database, survey(database, names), names, identity, claim, must_exist=must_exist)
 
 
 def install(
@@ -75,7 +75,7 @@ def install(
     names = Names(prefix)
     with database.transaction(isolation="read committed"):
         _lock(database, names)
-        steps = _decide(survey(database, names), names, identity, claim, must_exist=must_exist)
+        steps = _decide(database, survey(database, names), names, identity, claim, must_exist=must_exist)
         if steps:
             _carry_out(database, names, steps)
             refuse_members(survey(database, names), names)
@@ -126,13 +126,13 @@ def _decide_removal(database: Database, names: Names, *, allow_held: bool) -> tu
 
 
 def _decide(
-    found: Survey, names: Names, identity: IdentityKind | None, claim: str, *, must_exist: bool
+    database: Database, found: Survey, names: Names, identity: IdentityKind | None, claim: str, *, must_exist: bool
 ) -> tuple[Step, ...]:
     if found.server_version < OLDEST_SERVER:
         raise Refused(f"PostgreSQL {found.server_version // 10000} is too old", hint="pgerase needs 15 or later")
     installed = found.ledger.installation
     if must_exist and installed is None:
-        raise Refused(f"nothing is installed for the prefix {names.prefix}", hint="run `pgerase install`")
+        raise Refused(f"nothing is installed for the prefix {names.prefix}", hint=where_installed(database))
     if identity is None:
         identity = IdentityKind(installed.identity) if installed else IdentityKind.SETTING
         claim = (installed.claim if installed else None) or DEFAULT_CLAIM

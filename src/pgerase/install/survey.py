@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -162,6 +162,24 @@ class Survey:
             and schema.comment == names.schema_comment(name)
             and self.owns_role(schema.owner, names)
         )
+
+
+def installed_prefixes(database: Database) -> tuple[str, ...]:
+    """The prefixes that are installed in this database, which the catalog shows to everybody. Raises DatabaseFailed."""
+    return tuple(str(row["prefix"]) for row in _read(database, "prefixes"))
+
+
+def where_installed(database: Database) -> str:
+    """What to do where a prefix was named that is not installed here, as a hint. Raises DatabaseFailed."""
+    others = installed_prefixes(database)
+    if not others:
+        return "run `pgerase install`"
+    return f"{said_installed(others)}; name {'it' if len(others) == 1 else 'one'} with --prefix, or as `prefix:` in pack.yaml"
+
+
+def said_installed(prefixes: Sequence[str]) -> str:
+    """The beginning of a sentence that names what is installed."""
+    return f"installed here {'is' if len(prefixes) == 1 else 'are'} {', '.join(prefixes)}"
 
 
 def survey(database: Database, names: Names) -> Survey:

@@ -6,6 +6,7 @@ SQLSTATE, table and constraint alone, and the original is not chained to it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,9 +16,13 @@ from pgerase.database import Database, Row, identifier
 from pgerase.errors import SQLSTATES, DatabaseFailed, Refused, UsageError
 from pgerase.install.localize import localize
 from pgerase.install.names import Home, Names
+from pgerase.install.survey import installed_prefixes, where_installed
 
 _USAGE = frozenset({"ZE110", "ZE111", "ZE304"})
 _NOT_ALLOWED = "42501"
+_NO_PARTITION = "23514"
+_PARTITIONED = ("entry", "value", "leaf")
+"""The log's tables that have partitions, which are called after them."""
 _WENT_AWAY = ("08", "57P0")
 """Beginnings of the SQLSTATEs of a connection or a server that is going; 57P03 refuses new ones."""
 
@@ -32,10 +37,9 @@ class Door:
         self._schema = self.names.home(home)
         found = self.rows("installed", schema=self._schema, routine=routine)
         if not found:
-            raise Refused(
-                f"pgerase is not installed here for the prefix {prefix}, or in an older version",
-                hint="run `pgerase install`, or `pgerase upgrade` where an older version was installed",
-            )
+            if prefix in installed_prefixes(database):
+                raise Refused(f"{prefix} is installed here in an older version", hint="run `pgerase upgrade`")
+            raise Refused(f"pgerase is not installed here for the prefix {prefix}", hint=where_installed(database))
         if not all(row["allowed"] for row in found):
             raise Refused(
                 f"the schema {self._schema} is closed to the current role",
@@ -81,6 +85,12 @@ class Door:
         """Whether the connection, and not the statement, is what failed."""
         return self.database.closed or (error.sqlstate or "").startswith(_WENT_AWAY)
 
+    def _lacks_partition(self, error: DatabaseFailed) -> bool:
+        """Whether a row found no partition among the log's tables; what breaks a constraint names it."""
+        parts = "|".join(_PARTITIONED)
+        table = re.fullmatch(rf"{re.escape(self.names.logs)}\.({parts})(_\w+)?", error.relation or "")
+        return error.sqlstate == _NO_PARTITION and not error.constraint and table is not None
+
     def _without_values(self, error: DatabaseFailed) -> DatabaseFailed:
         if error.sqlstate in SQLSTATES:
             # Raised anew as well: the driver's error behind it says more than ours does.
@@ -99,6 +109,9 @@ class Door:
             hint = "its own words are not shown, since they could hold personal data; the server's log may have them"
             if error.sqlstate == _NOT_ALLOWED:
                 hint = f"connect as the role that installed pgerase; {hint}"
+            elif self._lacks_partition(error):
+                what = "`pgerase audit status` says which, and `pgerase audit maintain` makes it"
+                hint = f"the log has no partition for it: {what}; {hint}"
         return DatabaseFailed(
             message, sqlstate=error.sqlstate, hint=hint, relation=error.relation, constraint=error.constraint
         )

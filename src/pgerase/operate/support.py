@@ -10,6 +10,8 @@ from pgerase.errors import DatabaseFailed, Refused
 from pgerase.operate.people import status
 from pgerase.operate.register import Register
 
+_ALL = "`pgerase support list --all` shows all there is"
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -62,8 +64,15 @@ def approve_access(register: Register, number: int, *, by: str) -> Access:
 
 def close_access(register: Register, number: int, *, by: str | None = None) -> Access:
     """Close support access, as a viewer or as an operator. Raises Refused where it is not open, DatabaseFailed."""
-    with register.answering():
-        register.call("close_grant", number, by)
+    try:
+        with register.answering():
+            register.call("close_grant", number, by)
+    except Refused:
+        # The routine answers viewers, who may not know which numbers there are; whoever may open the register lists all of them.
+        found = read_access(register, number)
+        if found.closed_at is not None or found.until <= register.now:
+            raise Refused(f"support access {number} is over already: {found.state}", hint=_ALL) from None
+        raise
     return read_access(register, number)
 
 
@@ -84,7 +93,7 @@ def read_access(register: Register, number: int) -> Access:
     for one in list_access(register):
         if one.number == number:
             return one
-    raise Refused(f"there is no support access {number}", hint="`pgerase support list` shows all there is")
+    raise Refused(f"there is no support access {number}", hint=_ALL)
 
 
 def end_sessions(register: Register, holder: str) -> tuple[int, str]:

@@ -18,8 +18,8 @@ FORMAT = 1
 
 _CHUNK = 20_000
 
-Watch = Callable[[int, int], None]
-"""Called with how far it got, and how far there is to go."""
+Watch = Callable[[int, int, int], None]
+"""Called with how many entries were written, up to which number, and the last number there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,10 @@ def _write(log: Log, file: IO[str], *, values: bool, progress: Watch) -> Exporte
     held = _lines(file, _chunks(log, "held", bounds["first_held"], bounds["last_held"], values=values))
     entries = 0
     first, last = bounds["first_entry"], bounds["last_entry"]
-    for chunk in _chunks(log, "entry", first, last, values=values):
+    for number, chunk in enumerate(_chunks(log, "entry", first, last, values=values), 1):
         entries += _lines(file, iter([chunk]))
-        progress(min(first + entries, last), last)
+        # Numbers have gaps: how many entries there are nobody has counted.
+        progress(entries, min(first + number * _CHUNK - 1, last), last)
     return Exported(headers, len(checkpoints), records, entries, held)
 
 
@@ -85,5 +86,5 @@ def _line(file: IO[str], data: dict[str, Any]) -> None:
     file.write(json.dumps(data) + "\n")
 
 
-def _unwatched(done: int, total: int) -> None:
+def _unwatched(entries: int, number: int, last: int) -> None:
     """Nobody looks."""

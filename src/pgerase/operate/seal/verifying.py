@@ -93,18 +93,16 @@ def verify_log(
     good: list[Checkpoint] = []
     told: list[Checkpoint] = []
     for row, one in zip(kept, read, strict=True):
-        code = judge.code(one)
-        if code is None and one is not None:
+        codes = judge.codes(one)
+        if not codes and one is not None:
             good.append(one)
-        if code:
-            found.append(SealFinding(f"checkpoint-{code}", detail=f"of {counted(row['size'], 'header')}"))
+        found += [SealFinding(f"checkpoint-{code}", detail=f"of {counted(row['size'], 'header')}") for code in codes]
     for number, one in lines or ():
-        code = judge.code(one)
-        if one is not None and code == "broken" and one.origin == origin and one.size > len(hashes):
-            code = "ahead"
-        if code:
-            found.append(SealFinding(f"anchor-{code}", detail=f"line {number}"))
-        elif one is not None:
+        codes = judge.codes(one)
+        if one is not None and one.origin == origin and one.size > len(hashes):
+            codes = tuple("ahead" if code == "broken" else code for code in codes)
+        found += [SealFinding(f"anchor-{code}", detail=f"line {number}") for code in codes]
+        if not codes and one is not None:
             told.append(one)
     if not keys and (read or lines):
         found.append(
@@ -144,17 +142,17 @@ class _Judge:
     origin: str
     roots: dict[int, bytes]
 
-    def code(self, one: Checkpoint | None) -> str | None:
+    def codes(self, one: Checkpoint | None) -> tuple[str, ...]:
         if one is None:
-            return "forged"
+            return ("forged",)
         key = self.keys.get(one.key_id)
-        if self.keys and key is None:
-            return "unknown-key"
         if key is not None and not key.signed(one.text, one.signature):
-            return "forged"
+            return ("forged",)
+        unknown = ("unknown-key",) if self.keys and key is None else ()
         if one.origin != self.origin or self.roots.get(one.size) != one.root:
-            return "broken"
-        return None
+            # Whoever signed it: else an unknown key would be all that is wrong.
+            return (*unknown, "broken")
+        return unknown
 
 
 def _unanchored(read: Iterable[Checkpoint | None], lines: Iterable[tuple[int, Checkpoint | None]]) -> list[SealFinding]:
