@@ -177,7 +177,7 @@ def test_who_is_erased_is_looked_for_in_tables_that_somebody_put_below_his_own(a
     put, taken = AWAY[where]
     archive.as_admin(put)
     assert archive.as_admin("select {l}.forget_people('person', array['1'], null)") == [(1,)]
-    with pytest.raises(DatabaseFailed, match="which has its name, is one of public.theirs") as failure:
+    with pytest.raises(DatabaseFailed, match=r"which has its name, is one of public\.theirs") as failure:
         archive.run("2026-01-16", clock_is_right=True)
     assert failure.value.hint is not None
     assert "Take it out of public.theirs" in failure.value.hint
