@@ -12,6 +12,7 @@ as $$
 #variable_conflict error
 declare
     v_part record;
+    v_below record;
     v_count integer := 0;
     v_lock_timeout constant text := pg_catalog.current_setting('lock_timeout');
 begin
@@ -121,6 +122,41 @@ begin
         end;
 
         perform pgerase_log.drop_bounds(p_relation => v_part.name);
+
+        -- From 17 on partitions have the identity of their parent, which attaching the parent does not give them: without it the
+        -- class could never be detached again, and detaching it concurrently would never end.
+        for v_below in
+            select below.relname as name, pg_catalog.pg_get_expr(below.relpartbound, below.oid) as bound
+            from pg_catalog.pg_class as part
+                join pg_catalog.pg_namespace as home on home.oid = part.relnamespace and home.nspname = 'pgerase_log'
+                join pg_catalog.pg_inherits as link on link.inhparent = part.oid and not link.inhdetachpending
+                join pg_catalog.pg_class as below on below.oid = link.inhrelid and below.relowner = part.relowner
+            where part.relname = v_part.name
+                and pg_catalog.current_setting('server_version_num')::integer >= 170000
+                and exists (
+                    select
+                    from pg_catalog.pg_attribute as own
+                        join pg_catalog.pg_attribute as theirs
+                            on theirs.attrelid = below.oid and theirs.attname = own.attname
+                    where own.attrelid = part.oid and own.attidentity <> theirs.attidentity
+                )
+            order by below.relname
+        loop
+            execute pg_catalog.format(
+                'alter table %1$I.%2$I detach partition %1$I.%3$I',
+                'pgerase_log',
+                v_part.name,
+                v_below.name
+            );
+            execute pg_catalog.format(
+                'alter table %1$I.%2$I attach partition %1$I.%3$I %4$s',
+                'pgerase_log',
+                v_part.name,
+                v_below.name,
+                v_below.bound
+            );
+        end loop;
+
         perform pgerase_log.add_record(
             p_kind => 'attach',
             p_body => pg_catalog.jsonb_build_object('class', p_class, 'table', v_part.name, 'anew', v_part.is_anew)

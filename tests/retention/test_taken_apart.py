@@ -252,3 +252,15 @@ def test_what_is_detached_and_not_sealed_is_said_to_need_its_place(archive) -> N
     ]
     archive.run("2026-03-02", allow_drop=True)
     assert not [name for name in archive.tables() if name.endswith("_aside")]
+
+
+def test_a_class_that_came_back_can_be_detached_and_comes_back_again(archive) -> None:
+    """Threat: its partitions lack the identity of their parent, detaching it never ends, and all writes of the class fail."""
+    begun(archive)
+    theirs = archive.write("2026-01-15", person="1")
+    bounds = archive.bounds()
+    for how in ("", "concurrently", "concurrently"):
+        archive.as_admin(f"alter table {{l}}.entry detach partition {{l}}.entry_1 {how}")
+        assert archive.run("2026-01-16").state is RunState.DONE
+        assert (archive.bounds(), archive.entries()) == (bounds, {theirs})
+        assert found(archive) == set()
