@@ -231,4 +231,112 @@ def test_what_cannot_be_dropped_is_told_apart_though_the_first_partition_has_gro
     # What went is recorded by the test's clock; whoever signs does it by the real one.
     found = {(one.code, one.class_name) for one in auditor.verified().findings}
     assert found == {("partition-detached", "default")}
+    code, said = auditor.judged()
+    assert (code, "WRONG" in said) == (0, False), said
     archive.as_admin("drop view public.mine")
+
+
+# --- the same, by an export ---
+
+
+def left_by_a_reader(archive, table: str) -> None:
+    """A run that waits for somebody who reads a table, and leaves the others of it as they are."""
+    reader = archive.database.connect()
+    with reader.transaction():
+        reader.execute(archive.sql(f"select count(*) from {{l}}.{table}"))
+        assert archive.run("2020-03-01", patience=0.2).state is RunState.INCOMPLETE
+
+
+@pytest.mark.parametrize("values", [True, False], ids=["with values", "without values"])
+@pytest.mark.parametrize("read", FAMILIES)
+def test_the_verifier_agrees_on_a_run_that_waited_for_a_reader(sealed, auditor, read: str, values: bool) -> None:
+    """Threat: an auditor reads WRONG where `audit verify` says that all is well, and believes neither from then on."""
+    left_by_a_reader(sealed, read)
+    code, said = auditor.judged(values=values)
+    assert (code, "WRONG" in said) == (0, False), said
+    assert (
+        "note    Retention: tables of default from 2020-01-01 to 2020-02-01 00:00 UTC are detached, or about to be, and not dropped"
+        " yet. Their time was over at 2020-03-01 00:00 UTC; nothing is proven of what is in them.\n"
+    ) in said
+
+
+@pytest.mark.parametrize("families", PARTS, ids=" and ".join)
+@pytest.mark.parametrize("length", ["1 mon", "1000 years"], ids=["over", "not over"])
+@pytest.mark.parametrize("how", [" concurrently", ""], ids=["concurrently", "by hand"])
+def test_the_verifier_agrees_on_what_is_apart(sealed, auditor, families, length: str, how: str) -> None:
+    keep(sealed, length)
+    sealed.run("2020-02-28", clock_is_right=True)
+    for family in families:
+        detach(sealed, family, how)
+    code, said = auditor.judged()
+    assert (code == 0, "note    Retention:" in said) == (length == "1 mon", length == "1 mon"), said
+    early = "somebody detached its partition before its time was over" in said
+    assert early == (length != "1 mon" and "leaf" in families)
+    assert auditor.verified().ok == (code == 0)
+
+
+@pytest.mark.parametrize("made", ["several", "daily"])
+def test_the_verifier_agrees_on_what_retention_detached_and_cannot_drop(auditor, request, made: str) -> None:
+    """Threat: the records are what the program goes by, and there is none before the tables are dropped."""
+    archive = request.getfixturevalue(made)
+    code, said = auditor.judged()
+    assert (code, "WRONG" in said) == (0, False), said
+    days = len(archive.rows("select segment_id from {l}.segment where kind = 'entry'"))
+    assert (
+        f"Segments: 0 whole, 0 dropped as their time was over, each with a record of it, {days} detached as their"
+        in said
+    )
+    keep(archive, "1000 years")
+    code, said = auditor.judged()
+    assert (code, "somebody detached its partition before its time was over" in said) == (1, True)
+
+
+def test_the_verifier_detects_what_is_gone_beside_what_is_apart(sealed, auditor) -> None:
+    detach(sealed, "entry")
+    sealed.as_admin("set session_replication_role = replica")
+    sealed.as_admin("delete from {l}.entry where at >= '2020-02-01Z'")
+    sealed.as_admin("set session_replication_role = origin")
+    code, said = auditor.judged()
+    ((young,),) = sealed.rows("select entry_id from {l}.leaf where at >= '2020-02-01Z'")
+    wrong = {line for line in said.splitlines() if line.startswith("WRONG")}
+    assert (code, wrong) == (1, {f"WRONG   Entries: entry {young} was sealed, and is gone."})
+
+
+def test_the_verifier_believes_no_entry_of_another_day_than_its_header(sealed, auditor) -> None:
+    """Threat: whoever makes the export says of an entry that is gone that it was of a time that is apart."""
+    detach(sealed, "entry")
+    lines = auditor.exported()
+    young = next(one for one in lines if one["type"] == "entry" and one["text"] is not None)
+    old = next(one for one in lines if one["type"] == "entry" and one["text"] is None)
+    young |= {"text": None, "class": old["class"], "at": old["at"]}
+    auditor.file.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    code, said = auditor.read()
+    assert (code, f"Entries: entry {young['number']} was sealed, and is gone." in said) == (1, True)
+
+
+def test_the_verifier_judges_an_export_that_tells_of_nothing_apart_as_before(sealed, auditor) -> None:
+    left_by_a_reader(sealed, "leaf")
+    lines = auditor.exported()
+    assert {one["family"] for one in lines if one["type"] == "apart"} == {"entry", "leaf"}
+    for one in lines:
+        if one["type"] == "entry":
+            del one["class"], one["at"]
+    auditor.file.write_text("".join(json.dumps(one) + "\n" for one in lines if one["type"] != "apart"))
+    code, said = auditor.read()
+    assert code == 1
+    assert "Entries: segment 1 (default, 2020-01-20) is gone, and no record says that its time was over." in said
+
+
+def test_an_export_of_a_log_with_nothing_apart_has_no_line_of_it(sealed, auditor) -> None:
+    assert {one["type"] for one in auditor.exported()} == {"log", "header", "checkpoint", "record", "entry"}
+
+
+def test_the_verifier_goes_by_the_earlier_of_its_clock_and_the_export_s(sealed, auditor) -> None:
+    """Threat: an export that says it was made when everything will be over."""
+    keep(sealed, "1000 years")
+    detach(sealed, "leaf")
+    lines = auditor.exported()
+    lines[0]["exported_at"] = "9000-01-01T00:00:00+00:00"
+    auditor.file.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    code, said = auditor.read()
+    assert (code, "note    Retention:" in said) == (1, False)
