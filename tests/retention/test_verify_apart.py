@@ -124,6 +124,22 @@ def test_a_run_that_waited_for_a_reader_is_no_tampering(sealed, auditor, read: s
     assert auditor.codes() == set()
 
 
+def test_the_first_partition_counts_from_when_what_is_in_it_was_found(archive, auditor) -> None:
+    """Its entries have wrong dates: by these, whatever a clock that was behind has written would be over at once."""
+    archive.define("default", "1 month", "month", "2020-02-01")
+    archive.write("2010-05-05", person="1")
+    archive.run("2020-02-05", clock_is_right=True)
+    reader = archive.database.connect()
+    with reader.transaction():
+        reader.execute(archive.sql("select count(*) from {l}.entry"))
+        assert archive.run("2020-03-06", patience=0.2, clock_is_right=True).state is RunState.INCOMPLETE
+    assert archive.rows("select lower_bound = '-infinity' from {l}.partitions() where is_pending") == [(True,)]
+    assert auditor.codes() == {"partition-detached"}
+    assert auditor.judged()[0] == 0
+    archive.as_admin("update {l}.class set early_since = '9000-01-01Z'")
+    assert "entry-missing" in auditor.codes()
+
+
 @pytest.mark.parametrize("families", PARTS, ids=" and ".join)
 @pytest.mark.parametrize("how", [" concurrently", ""], ids=["concurrently", "by hand"])
 def test_what_is_apart_and_over_is_no_tampering_in_any_order(sealed, auditor, families, how: str) -> None:
