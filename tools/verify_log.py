@@ -283,6 +283,31 @@ class Record:
                 return True
 
 
+@dataclass(frozen=True)
+class Apart:
+    """What an export says of a table that is detached, or about to be: entries, values or leaves of a class and a time."""
+
+    class_name: Any
+    family: Any
+    begins: datetime
+    ends: datetime
+    alone: bool
+    """Whether no attached table has any of that time: then what is missing there can only lie in this one. Of leaves, the first
+    partition does not count, which grows over what is apart in all three tables."""
+
+    @classmethod
+    def read(cls, found: dict[str, Any]) -> Apart:
+        """From a line of an export. Raises KeyError, TypeError for what is none."""
+        begins, ends = found["from"], found["to"]
+        return cls(
+            found["class"],
+            found["family"],
+            datetime.min.replace(tzinfo=UTC) if begins is None else instant(begins),
+            NEVER if ends is None else instant(ends),
+            found["alone"] is True,
+        )
+
+
 def is_number(found: Any) -> bool:
     """Whether it is a whole number as the log has them, which True is not."""
     return isinstance(found, int) and not isinstance(found, bool) and -(2**63) <= found < 2**63
@@ -386,6 +411,7 @@ class Export:
     hashes: list[str] = field(default_factory=list)
     checkpoints: list[Checkpoint | None] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
+    apart: list[Apart] = field(default_factory=list)
     entries: list[dict[str, Any]] = field(default_factory=list)
     held: list[dict[str, Any]] = field(default_factory=list)
 
@@ -418,6 +444,8 @@ class Export:
                 self.checkpoints.append(Checkpoint.read(found))
             case "record":
                 self.records.append(found)
+            case "apart":
+                self.apart.append(Apart.read(found))
             case "entry":
                 self.entries.append(found)
             case "held":
@@ -581,6 +609,10 @@ class Verifier:
         """How many signatures are by keys that were not given, and otherwise in order."""
         self.told: list[Checkpoint] = []
         """Checkpoints that are good, of the export and among the anchors."""
+        self.lengths: dict[Any, str] = {}
+        """How long each class is kept, by the last record of it."""
+        self.excused: dict[tuple[Any, datetime, datetime], datetime] = {}
+        """Class and bounds of what is apart as its time is over, and when it was."""
 
     def run(self) -> bool:
         """Check everything; whether nothing is wrong."""
@@ -594,6 +626,7 @@ class Verifier:
         self.order()
         self.times()
         self.check_held()
+        self.tell_apart()
         self.open_ends()
         return self.report.bad == 0
 
@@ -752,6 +785,7 @@ class Verifier:
                 one = Keep(number, self.since(at, record.segment), body["keep"], record.segment)
                 self.tell_shortened(body["class"], at, keeps[body["class"]][-1:], one)
                 keeps[body["class"]].append(one)
+                self.lengths[body["class"]] = one.length
             elif kind == "drop" and body.get("class") is not None:
                 # Without a class it is of a table that was empty, and of no segment.
                 begins = bound(body.get("from"), datetime.min.replace(tzinfo=UTC))
@@ -792,13 +826,15 @@ class Verifier:
             if entry["segment"] is not None:
                 groups[entry["segment"]].append((entry["position"], entry["number"], entry["hash"]))
         faults: list[str] = []
-        gone = 0
+        gone = apart = 0
         for header in self.export.headers:
             found = sorted(groups.pop(header.number, []))
             if header.kind != "entry":
                 continue
             where = f"segment {header.number} ({header.class_name}, {moment(header.begins)[:10]})"
-            if not found:
+            if not found and not self.is_recorded(header) and self.is_over("leaf", header):
+                apart += 1
+            elif not found:
                 gone += 1
                 faults += self.fault_of_drop(header, where)
             elif len(found) != header.leaves:
@@ -810,14 +846,15 @@ class Verifier:
             elif tree_root([bytes.fromhex(leaf) for _, _, leaf in found]).hex() != header.root:
                 faults.append(f"Entries: {where} does not come to the root in its header.")
         faults += [f"Entries: some are in segment {number}, which has no header." for number in groups]
-        kept = sum(1 for header in self.export.headers if header.kind == "entry") - gone
+        kept = sum(1 for header in self.export.headers if header.kind == "entry") - gone - apart
+        said = f", {apart} detached as their time was over, and not dropped yet" if apart else ""
         self.report.judge(
-            faults, f"Segments: {kept} whole, {gone} dropped as their time was over, each with a record of it."
+            faults, f"Segments: {kept} whole, {gone} dropped as their time was over, each with a record of it{said}."
         )
 
-    def fault_of_drop(self, header: Header, where: str) -> list[str]:
-        """What is wrong with a segment that has no leaves any more."""
-        named = [
+    def records_of(self, header: Header) -> list[Drop]:
+        """Records of dropping what a segment was in."""
+        return [
             one
             for one in self.dropped
             if one.class_name == header.class_name
@@ -827,7 +864,17 @@ class Verifier:
             # What was sealed after the record was not there to be dropped.
             and (one.segment is None or one.segment > header.number)
         ]
+
+    def is_recorded(self, header: Header) -> bool:
+        """Whether a record says that a segment was dropped, of a time when it was due."""
+        return any(self.latest(one) >= one.due for one in self.records_of(header))
+
+    def fault_of_drop(self, header: Header, where: str) -> list[str]:
+        """What is wrong with a segment that has no leaves any more."""
+        named = self.records_of(header)
         sealed = [one for one in named if self.latest(one) >= one.due]
+        if not sealed and self.apart("leaf", header):
+            return [f"Entries: {where} is gone: somebody detached its partition before its time was over."]
         if named and not sealed:
             return [
                 f"Entries: {where} is gone, and the record of it is of {self.latest(named[0]):%Y-%m-%d %H:%M} UTC, before it was due."
@@ -842,6 +889,58 @@ class Verifier:
                 f"Entries: {where} would be kept until {until:%Y-%m-%d %H:%M} UTC, had nobody shortened how long it is kept."
             )
         return []
+
+    def apart(self, family: str, header: Header) -> list[Apart]:
+        """What is apart, as the export says, of the tables that a segment is in."""
+        begins, ends = instant(header.begins or 0), instant(header.ends or 0)
+        return [
+            one
+            for one in self.export.apart
+            if one.family == family and one.class_name == header.class_name and one.begins < ends and begins < one.ends
+        ]
+
+    def is_over(self, family: str, header: Header) -> bool:
+        """Whether a segment is apart in a table of this family, and its time is over."""
+        return self.excuse([one for one in self.apart(family, header) if one.alone])
+
+    def was_over(self, family: str, name: Any, at: Any) -> bool:
+        """Whether what is of this class and time is apart in a table of this family that alone can have it, and its time is over."""
+        if type(at) is not int:
+            return False
+        return self.excuse(
+            [
+                one
+                for one in self.export.apart
+                if one.alone
+                and one.family == family
+                and one.class_name == name
+                and one.begins <= instant(at) < one.ends
+            ]
+        )
+
+    def excuse(self, found: list[Apart]) -> bool:
+        """Whether the time of each of them was over when the export was made, by the lengths in the records; there has to be one."""
+        # Whoever made the export says when; it was not later than now.
+        now = min(datetime.now(UTC), datetime.fromisoformat(self.export.at)) if found else NEVER
+        dues = {one: self.due(one) for one in found}
+        if not dues or max(dues.values()) > now:
+            return False
+        self.excused |= {(one.class_name, one.begins, one.ends): due for one, due in dues.items()}
+        return True
+
+    def due(self, one: Apart) -> datetime:
+        """When what is apart may be dropped. Of a class that was never defined, and without an upper bound: never."""
+        keep = self.lengths.get(one.class_name)
+        return NEVER if keep is None or one.ends == NEVER else later(one.ends, keep)
+
+    def tell_apart(self) -> None:
+        """What was excused: nothing looked into it."""
+        for (name, begins, ends), due in sorted(self.excused.items(), key=lambda one: (str(one[0][0]), one[0][1])):
+            begun = "the beginning" if begins.year == 1 else f"{begins:%Y-%m-%d}"
+            self.report.note(
+                f"Retention: tables of {name} from {begun} to {ends:%Y-%m-%d %H:%M} UTC are detached, or about to be, and not"
+                f" dropped yet. Their time was over at {due:%Y-%m-%d %H:%M} UTC; nothing is proven of what is in them."
+            )
 
     def latest(self, drop: Drop) -> datetime:
         """When a record was there at the latest: what it says, or who sealed or signed it since, with a minute for clocks that differ."""
@@ -866,7 +965,8 @@ class Verifier:
         for entry in self.export.entries:
             number, text = entry["number"], entry["text"]
             if text is None:
-                faults.append(f"Entries: entry {number} was sealed, and is gone.")
+                if not self.is_entry_apart(entry):
+                    faults.append(f"Entries: entry {number} was sealed, and is gone.")
                 continue
             fields = json.loads(text)
             if (number, fields[2]) in seen:
@@ -874,7 +974,7 @@ class Verifier:
             seen.add((number, fields[2]))
             if entry["segment"] is None:
                 unsealed += 1
-                if number <= floor:
+                if number <= floor and not self.was_over("leaf", fields[1], fields[2]):
                     faults.append(f"Entries: entry {number} was put in later, with a number of before.")
                 continue
             sealed += 1
@@ -882,6 +982,19 @@ class Verifier:
             if fault:
                 faults.append(f"Entries: entry {number} {fault}.")
         self.report.judge(faults, f"Entries: {sealed} as they were sealed, {unsealed} not sealed yet, and not guarded.")
+
+    def is_entry_apart(self, entry: dict[str, Any]) -> bool:
+        """Whether an entry that is gone lies apart as its time is over: sealed, its header knows of which class and day it was."""
+        name, at = entry.get("class"), entry.get("at")
+        header = self.by_number.get(entry["segment"])
+        if entry["segment"] is not None and (
+            header is None
+            or header.class_name != name
+            or type(at) is not int
+            or not (header.begins or 0) <= at < (header.ends or 0)
+        ):
+            return False
+        return self.was_over("entry", name, at)
 
     def fault_of_entry(self, entry: dict[str, Any], fields: list[Any]) -> str:
         """What is wrong with a sealed entry; empty where nothing is."""
@@ -909,7 +1022,8 @@ class Verifier:
             parts = {one["part"]: one["text"] for one in entry["values"]}
             if len(parts) != len(entry["values"]):
                 faults.append(f"Values: entry {entry['number']} has one more than once.")
-            announced = json.loads(entry["text"])[16]
+            fields = json.loads(entry["text"])
+            announced = fields[16]
             faults += [
                 f"Values: part {part} of entry {entry['number']} was put in later."
                 for part in parts
@@ -919,6 +1033,8 @@ class Verifier:
                 records = self.erased.get((entry["number"], part), [])
                 requests |= {str(record["request"]) for record in records}
                 fault = self.fault_of_value(entry, part, parts)
+                if fault and part not in parts and self.was_over("value", fields[1], fields[2]):
+                    continue
                 if fault:
                     faults.append(f"Values: part {part} of entry {entry['number']} {fault}.")
                 elif part not in parts:

@@ -1,5 +1,6 @@
--- Headers, records or entries of these numbers as lines of JSON, as docs/seal.md describes them. What is hashed is in them as
--- the text that is hashed, so that nobody has to spell it again. Security definer because the log is closed; operators call it.
+-- Headers, records or entries of these numbers as lines of JSON, as docs/seal.md describes them; what is apart has no numbers.
+-- What is hashed is in them as the text that is hashed, so that nobody has to spell it again. Security definer because the log
+-- is closed; operators call it.
 create or replace function pgerase_log.export_lines(p_kind text, p_first bigint, p_last bigint, p_values boolean)
     returns setof text
     language plpgsql
@@ -35,6 +36,19 @@ begin
     where p_kind = 'record'
         and record.record_id between p_first and p_last
     order by record.record_id;
+
+    return query
+    select pg_catalog.json_build_object(
+        'type', 'apart',
+        'class', apart.class,
+        'family', apart.family,
+        'from', pg_catalog.trunc(extract(epoch from nullif(apart.lower_bound, '-infinity')) * 1000000),
+        'to', pg_catalog.trunc(extract(epoch from nullif(apart.upper_bound, 'infinity')) * 1000000),
+        'alone', apart.is_alone
+    )::text
+    from pgerase_log.apart() as apart
+    where p_kind = 'apart'
+    order by apart.class, apart.lower_bound, apart.family;
 
     return query
     with kept as (
@@ -76,7 +90,12 @@ begin
             order by one.part
         ),
         'hash', pg_catalog.encode(leaf.hash, 'hex'),
-        'values', coalesce(kept.parts, '[]')
+        'values', coalesce(kept.parts, '[]'),
+        -- Else its text says so.
+        'class', case when entry.entry_id is null then coalesce(leaf.class, kept.class) end,
+        'at', case
+            when entry.entry_id is null then pg_catalog.trunc(extract(epoch from coalesce(leaf.at, kept.at)) * 1000000)
+        end
     )::text
     from (select one.* from pgerase_log.entry as one where one.entry_id between p_first and p_last) as entry
         full join (select one.* from pgerase_log.leaf as one where one.entry_id between p_first and p_last) as leaf
@@ -132,6 +151,6 @@ begin
 end;
 $$;
 
-comment on function pgerase_log.export_lines(text, bigint, bigint, boolean) is 'Headers, records or entries of these numbers as lines of JSON.';
+comment on function pgerase_log.export_lines(text, bigint, bigint, boolean) is 'Headers, records or entries of these numbers as lines of JSON, or what is apart.';
 
 revoke all on function pgerase_log.export_lines(text, bigint, bigint, boolean) from public;

@@ -1,6 +1,7 @@
 -- Is every entry that was sealed there, and as it was? Hashes are computed anew from what the entries say now: a leaf says
 -- nothing of an entry that was changed. Entries that are not sealed, though their number says that they should be, came later.
--- Security definer because the log is closed.
+-- Retention detaches the tables of a time one after the other: what is missing since its time is over is told apart, a segment
+-- at once. Security definer because the log is closed.
 create or replace function pgerase_log.verify_entries()
     returns table (code text, class text, segment_id bigint, entry_id bigint, part smallint)
     language sql
@@ -8,13 +9,25 @@ create or replace function pgerase_log.verify_entries()
     parallel unsafe
     security definer
 begin atomic
-    select found.code, found.class, found.segment_id, found.entry_id, null::smallint
-    from (
+    with apart as materialized (
+        select known.class, known.family, known.lower_bound, known.upper_bound
+        from pgerase_log.apart() as known
+        where known.is_due and known.is_alone
+    ),
+    compared as (
         select
             case
                 when leaf.entry_id is null then 'entry-inserted'
-                when entry.entry_id is null then 'entry-missing'
-                else 'entry-changed'
+                when entry.entry_id is not null then 'entry-changed'
+                when exists (
+                    select
+                    from apart
+                    where apart.family = 'entry'
+                        and apart.class = leaf.class
+                        and leaf.at >= apart.lower_bound
+                        and leaf.at < apart.upper_bound
+                ) then 'partition-detached'
+                else 'entry-missing'
             end as code,
             coalesce(leaf.class, entry.class) as class,
             leaf.segment_id,
@@ -25,6 +38,14 @@ begin atomic
         where case
             when leaf.entry_id is null
                 then entry.entry_id <= (select pg_catalog.max(segment.floor) from pgerase_log.segment as segment)
+                    and not exists (
+                        select
+                        from apart
+                        where apart.family = 'leaf'
+                            and apart.class = entry.class
+                            and entry.at >= apart.lower_bound
+                            and entry.at < apart.upper_bound
+                    )
             when entry.entry_id is null then true
             else leaf.hash is distinct from pgerase_log.text_hash(
                 p_text => pgerase_log.entry_text(
@@ -41,6 +62,19 @@ begin atomic
                 end
             )
         end
+    )
+    select found.code, found.class, found.segment_id, found.entry_id, null::smallint
+    from (
+        select compared.code, compared.class, compared.segment_id, compared.entry_id
+        from compared
+        where compared.code <> 'partition-detached'
+
+        union all
+
+        -- Once for all entries of it.
+        select distinct compared.code, compared.class, compared.segment_id, null::bigint
+        from compared
+        where compared.code = 'partition-detached'
 
         union all
 
@@ -49,7 +83,7 @@ begin atomic
         group by entry.class, entry.at, entry.entry_id
         having pg_catalog.count(*) > 1
     ) as found
-    order by found.entry_id, found.code;
+    order by found.entry_id, found.segment_id, found.code;
 end;
 
 comment on function pgerase_log.verify_entries() is 'Entries that are gone, changed, or were put in later.';

@@ -41,19 +41,38 @@ begin atomic
             record.at >= record.due_at and coalesce(record.sealed_at >= record.due_at - interval '1 minute', true) as is_due
         from pgerase_log.drops() as record
     ),
+    apart as materialized (
+        select
+            known.class,
+            known.relation,
+            known.lower_bound as from_at,
+            known.upper_bound as to_at,
+            known.is_due,
+            known.is_alone
+        from pgerase_log.apart() as known
+        where known.family = 'leaf'
+    ),
     detached as (
+        select apart.class, apart.from_at, apart.to_at, apart.is_due
+        from apart
+        where apart.is_alone or not apart.is_due
+
+        union all
+
+        -- Nothing but its name tells the bounds of a partition whose class was detached as a whole, or of one that is empty.
         select
             class.class,
-            first.at as from_at,
-            ends.at as to_at,
-            pgerase_log.kept_until(p_at => ends.at, p_keep => class.keep) <= pg_catalog.statement_timestamp() as is_due
-        from pgerase_log.unattached('leaf') as apart
-            cross join lateral pg_catalog.regexp_match(apart.relation, '_([0-9]+)_[0-9]{8}$') as name (parts)
+            first.at,
+            ends.at,
+            pgerase_log.kept_until(p_at => ends.at, p_keep => class.keep) <= pg_catalog.statement_timestamp()
+        from pgerase_log.unattached('leaf') as lone
+            cross join lateral pg_catalog.regexp_match(lone.relation, '_([0-9]+)_[0-9]{8}$') as name (parts)
             join pgerase_log.class as class on class.number::text = name.parts[1]
-            cross join lateral (select pgerase_log.named_day(p_relation => apart.relation) as at) as first
+            cross join lateral (select pgerase_log.named_day(p_relation => lone.relation) as at) as first
             cross join lateral (
                 select pgerase_log.next_boundary(p_period => class.period, p_at => first.at) as at
             ) as ends
+        where not exists (select from apart where apart.relation = lone.relation)
     )
     select found.code, found.class, found.segment_id, null::bigint, null::smallint
     from (
@@ -90,7 +109,7 @@ begin atomic
                 select pg_catalog.bool_and(detached.is_due) as is_due
                 from detached
                 where detached.class = segment.class
-                    and detached.from_at <= segment.from_at
+                    and detached.from_at < segment.to_at
                     and segment.from_at < detached.to_at
             ) as is_detached on true
         where grown.entries is distinct from segment.entries

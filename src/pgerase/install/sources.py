@@ -169,6 +169,8 @@ LOG_ROUTINES = {
     "keep_checkpoint": True,
     "verify_chain": True,
     "drops": True,
+    "detached": True,
+    "apart": False,
     "verify_segments": True,
     "verify_entries": True,
     "verify_values": True,
@@ -178,7 +180,6 @@ LOG_ROUTINES = {
     "export_lines": True,
     "begin_run": True,
     "end_run": True,
-    "detached": True,
     "gaps": True,
     # Holds, and what they keep.
     "held_grants": True,

@@ -54,6 +54,8 @@ def _write(log: Log, file: IO[str], *, values: bool, progress: Watch) -> Exporte
     for one in checkpoints:
         _line(file, {"type": "checkpoint", **json.loads(one.line())})
     records = _lines(file, _chunks(log, "record", bounds["first_record"], bounds["last_record"], values=values))
+    # What is apart has no numbers.
+    _lines(file, _chunks(log, "apart", 0, 0, values=values))
     held = _lines(file, _chunks(log, "held", bounds["first_held"], bounds["last_held"], values=values))
     entries = 0
     first, last = bounds["first_entry"], bounds["last_entry"]

@@ -73,7 +73,9 @@ MEANINGS: Mapping[str, Meaning] = MappingProxyType(
         ),
         "class-differs": _error("classes are kept for another time than the last record of it says"),
         "drop-unsealed": _warning("segments were dropped, and the record of it is not sealed yet"),
-        "partition-detached": _warning("segments are in partitions whose time is over, detached and not yet dropped"),
+        "partition-detached": _warning(
+            "segments are in partitions whose time is over, detached, or about to be, and not yet dropped"
+        ),
         "detached-early": _error(
             "segments are in partitions that somebody detached before their time was over: nothing proves what is in them;"
             " `pgerase audit maintain` attaches them again"
