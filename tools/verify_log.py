@@ -901,7 +901,13 @@ class Verifier:
 
     def is_over(self, family: str, header: Header) -> bool:
         """Whether a segment is apart in a table of this family, and its time is over."""
-        return self.excuse([one for one in self.apart(family, header) if one.alone])
+        found = [one for one in self.apart(family, header) if one.alone]
+        sealed = instant(header.at)
+        keep = self.lengths.get(header.class_name)
+        # What was sealed when that time was over already was found late, and is kept from then.
+        if keep is not None and any(sealed >= self.due(one) for one in found) and later(sealed, keep) > self.asked():
+            return False
+        return self.excuse(found)
 
     def was_over(self, family: str, name: Any, at: Any) -> bool:
         """Whether what is of this class and time is apart in a table of this family that alone can have it, and its time is over."""
@@ -920,13 +926,15 @@ class Verifier:
 
     def excuse(self, found: list[Apart]) -> bool:
         """Whether the time of each of them was over when the export was made, by the lengths in the records; there has to be one."""
-        # Whoever made the export says when; it was not later than now.
-        now = min(datetime.now(UTC), datetime.fromisoformat(self.export.at)) if found else NEVER
         dues = {one: self.due(one) for one in found}
-        if not dues or max(dues.values()) > now:
+        if not dues or max(dues.values()) > self.asked():
             return False
         self.excused |= {(one.class_name, one.begins, one.ends): due for one, due in dues.items()}
         return True
+
+    def asked(self) -> datetime:
+        """When the export was made. Whoever made it says when; it was not later than now."""
+        return min(datetime.now(UTC), datetime.fromisoformat(self.export.at))
 
     def due(self, one: Apart) -> datetime:
         """When what is apart may be dropped. Of a class that was never defined, and without an upper bound: never."""

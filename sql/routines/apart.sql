@@ -31,7 +31,11 @@ begin atomic
         known.relation,
         known.lower_bound,
         known.upper_bound,
-        known.due_at <= pg_catalog.statement_timestamp(),
+        -- Never before the bounds say so, whatever the name says and the class of what was found early.
+        greatest(
+            known.due_at,
+            pgerase_log.kept_until(p_at => known.upper_bound, p_keep => one.keep)
+        ) <= pg_catalog.statement_timestamp(),
         not exists (
             select
             from partition as attached
@@ -72,7 +76,8 @@ begin atomic
         from partition as going
             join pgerase_log.class as one on one.class = going.class
         where going.is_pending
-    ) as known;
+    ) as known
+        left join pgerase_log.class as one on one.class = known.class;
 end;
 
 comment on function pgerase_log.apart() is 'Tables that are detached, or about to be, and not yet dropped, by their bounds.';

@@ -127,6 +127,14 @@ begin
             '         select'
             '         from over'
             '         where over.class = one.class and over.lower_bound <= one.at and one.at < over.upper_bound'
+            '     )'
+            -- Somebody's copy of what is there keeps nobody waiting.
+            '     and not exists ('
+            '         select'
+            '         from %1$I.value as there'
+            '         where there.entry_id = one.entry_id'
+            '             and there.entry_id > $2'
+            '             and (there.class = one.class and there.at = one.at and there.part = one.part) is true'
             '     )',
             'pgerase_log',
             v_relation

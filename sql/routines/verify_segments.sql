@@ -106,8 +106,18 @@ begin atomic
                     and (dropped.segment_id is null or dropped.segment_id > segment.segment_id)
             ) as is_dropped on true
             left join lateral (
-                select pg_catalog.bool_and(detached.is_due) as is_due
+                -- What was sealed when that time was over already was found late, and is kept from then.
+                select
+                    pg_catalog.bool_and(
+                        detached.is_due
+                        and (
+                            segment.at < pgerase_log.kept_until(p_at => detached.to_at, p_keep => one.keep)
+                            or pgerase_log.kept_until(p_at => segment.at, p_keep => one.keep)
+                                <= pg_catalog.statement_timestamp()
+                        )
+                    ) as is_due
                 from detached
+                    join pgerase_log.class as one on one.class = detached.class
                 where detached.class = segment.class
                     and detached.from_at < segment.to_at
                     and segment.from_at < detached.to_at

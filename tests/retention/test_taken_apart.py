@@ -61,6 +61,18 @@ def test_nothing_is_sealed_as_erased_that_lies_in_a_table_apart(archive, how: st
     assert found(archive) == set()
 
 
+def test_a_copy_of_values_keeps_no_entry_from_being_sealed(archive) -> None:
+    """Threat: whoever copies them with the keeper's rights has nothing sealed any more that they are of, for months."""
+    begun(archive)
+    theirs = archive.write("2026-01-15 01:00", person="1")
+    archive.as_admin("create table {l}.value_copy as select * from {l}.value")
+    archive.as_admin(f'alter table {{l}}.value_copy owner to "{archive.names.keeper}"')
+    archive.rows("select {l}.seal('2026-01-15 12:00Z')")
+    assert archive.rows("select entry_id from {l}.leaf") == [(theirs,)]
+    assert found(archive) == set()
+    archive.as_admin("drop table {l}.value_copy")
+
+
 def test_values_that_are_detached_while_sealing_reads_them_end_the_seal(archive) -> None:
     """Threat: they go between the look for what is apart and reading; the seal has to look again, and gives up."""
     begun(archive)

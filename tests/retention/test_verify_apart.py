@@ -169,10 +169,10 @@ def test_detects_what_is_gone_beside_what_is_apart(sealed, auditor) -> None:
     assert auditor.codes() == {"partition-detached", "entry-missing", "value-inserted"}
 
 
-@pytest.mark.parametrize("made_up", [("entry",), FAMILIES], ids=" and ".join)
-def test_detects_what_is_gone_from_a_partition_though_a_made_up_one_lies_apart(sealed, auditor, made_up) -> None:
+@pytest.mark.parametrize("others", [("entry",), FAMILIES], ids=" and ".join)
+def test_detects_what_is_gone_from_a_partition_though_a_made_up_one_lies_apart(sealed, auditor, others) -> None:
     """Threat: a table of anybody's own rows says that the time is apart, and the true one is there, without the entries."""
-    for family in made_up:
+    for family in others:
         sealed.as_admin(
             f"create table {{l}}.{family}_1_20191201 (like {{l}}.{family});"
             f"insert into {{l}}.{family}_1_20191201 select * from {{l}}.{family} where at < '2020-02-01Z';"
@@ -183,7 +183,52 @@ def test_detects_what_is_gone_from_a_partition_though_a_made_up_one_lies_apart(s
         )
         assert sealed.as_admin("select relation from {l}.unattached(%s)", family) == [(f"{family}_1_20191201",)]
     codes = auditor.codes()
-    assert codes == ({"partition-dropped"} if made_up == FAMILIES else {"entry-missing", "value-inserted"})
+    assert codes == ({"partition-dropped"} if others == FAMILIES else {"entry-missing", "value-inserted"})
+    assert auditor.judged()[0] == 1
+
+
+def made_up(archive, name: str, begins: str, ends: str) -> None:
+    """A table of the keeper's that says by its constraint which time it had."""
+    family = name.partition("_")[0]
+    archive.as_admin(
+        f"create table {{l}}.{name} (like {{l}}.{family});"
+        f'alter table {{l}}.{name} owner to "{archive.names.keeper}";'
+        f"alter table {{l}}.{name} add check"
+        f" (class = 'default'::text and at >= timestamptz '{begins} 00:00Z' and at < timestamptz '{ends} 00:00Z')"
+    )
+
+
+@pytest.mark.parametrize("gone", [("entry", "value"), FAMILIES], ids=" and ".join)
+def test_detects_a_month_that_was_dropped_behind_a_made_up_first_partition(archive, auditor, gone) -> None:
+    """Threat: by its name it is due since long, with its bounds it excuses a month that is not."""
+    archive.define("default", "500 years", "month", "2020-01-15")
+    archive.write("2020-01-20", person="7")
+    archive.run("2020-01-21", clock_is_right=True)
+    for family in gone:
+        true, name = f"{family}_1_20200101", f"{family}_1_head_15000101"
+        made_up(archive, name, "2020-01-01", "2020-02-01")
+        archive.as_admin(
+            f"insert into {{l}}.{name}"
+            f" select (jsonb_populate_record(one, '{{\"entry_id\": 1}}')).* from {{l}}.{true} as one limit 1"
+        )
+        archive.as_admin(f"drop table {{l}}.{true}")
+    archive.as_admin("update {l}.class set early_since = '1500-01-01', early_newest = 1")
+    assert not auditor.verified().ok
+    assert auditor.judged()[0] == 1
+
+
+def test_detects_that_early_entries_were_deleted_behind_a_made_up_partition(archive, auditor) -> None:
+    """Threat: by their dates their time is over; they were found late, and are kept from then."""
+    archive.define("default", "500 years", "month", "2020-01-15")
+    archive.write("1000-01-10", person="7")
+    archive.write("2020-01-20", person="7")
+    archive.run("2020-01-21", clock_is_right=True)
+    archive.as_admin("set session_replication_role = replica")
+    for family in FAMILIES:
+        archive.as_admin(f"delete from {{l}}.{family} where at < '1500-01-01'")
+    archive.as_admin("reset session_replication_role")
+    made_up(archive, "leaf_1_10000101", "1000-01-01", "1000-02-01")
+    assert "detached-early" in auditor.codes()
     assert auditor.judged()[0] == 1
 
 
