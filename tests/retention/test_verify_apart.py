@@ -106,6 +106,7 @@ def keep(archive, length: str) -> None:
 
 
 PARTS = [("entry",), ("value",), ("leaf",), ("entry", "value"), ("entry", "leaf"), ("value", "leaf"), FAMILIES]
+FEW = [*PARTS[:3], FAMILIES]
 
 
 @pytest.mark.parametrize("read", FAMILIES)
@@ -140,7 +141,7 @@ def test_the_first_partition_counts_from_when_what_is_in_it_was_found(archive, a
     assert "entry-missing" in auditor.codes()
 
 
-@pytest.mark.parametrize("families", PARTS, ids=" and ".join)
+@pytest.mark.parametrize("families", FEW, ids=" and ".join)
 @pytest.mark.parametrize("how", [" concurrently", ""], ids=["concurrently", "by hand"])
 def test_what_is_apart_and_over_is_no_tampering_in_any_order(sealed, auditor, families, how: str) -> None:
     for family in families:
@@ -148,7 +149,7 @@ def test_what_is_apart_and_over_is_no_tampering_in_any_order(sealed, auditor, fa
     assert auditor.codes() == {"partition-detached"}
 
 
-@pytest.mark.parametrize("families", PARTS, ids=" and ".join)
+@pytest.mark.parametrize("families", FEW, ids=" and ".join)
 @pytest.mark.parametrize("how", [" concurrently", ""], ids=["concurrently", "by hand"])
 def test_detects_what_is_apart_and_not_over(sealed, auditor, families, how: str) -> None:
     """Threat: who detaches a table before its time, and says that retention is at it."""
