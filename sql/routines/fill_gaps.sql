@@ -153,7 +153,8 @@ begin
                         v_gap.name
                     ),
                     hint = pg_catalog.format(
-                        'Rename it, for somebody to look at; the next run makes the partition anew, from %s to %s.',
+                        'Rename it, for somebody to look at; the next run makes the partition anew, from %s to %s.'
+                        ' What is in it is outside of the log then; to have it back, attach it by hand with the bounds it had.',
                         coalesce(v_gap.lower_bound::text, 'the beginning'),
                         coalesce(v_gap.upper_bound::text, 'the end')
                     ),
